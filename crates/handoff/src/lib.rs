@@ -1,0 +1,22 @@
+//! What AWS and Google Cloud hand each other, and nothing else: the names of export tasks, the keys of the objects in
+//! the export bucket, the export manifest and its drift, and the list of tables that both sides read.
+//!
+//! Everything here is pure: no clock, no environment, no network.
+
+mod date;
+mod drift;
+mod environment;
+mod key;
+mod manifest;
+mod table_list;
+mod table_name;
+mod task_id;
+
+pub use date::{ExportDate, InvalidExportDate};
+pub use drift::{Change, Drift, drift_between};
+pub use environment::{Environment, InvalidEnvironment};
+pub use key::{ExportKey, PartKey, TablePrefix};
+pub use manifest::{Column, InvalidManifest, MANIFEST_VERSION, Manifest, Table, TableState};
+pub use table_list::{Database, InvalidTableList, TableEntry, TableList, TransferTable};
+pub use table_name::{InvalidTableName, TableName};
+pub use task_id::{ExportTaskId, InvalidExportTaskId, TaskKind};

@@ -1,0 +1,70 @@
+//! A Cloud Run job's task: a process with the variables that Cloud Run sets.
+//! <https://cloud.google.com/run/docs/container-contract#jobs-env-vars>
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::process::Process;
+
+#[derive(Debug, Clone)]
+pub struct Job {
+    name: String,
+    program: PathBuf,
+    variables: BTreeMap<String, String>,
+    logs: PathBuf,
+}
+
+/// A task under way. Dropping it kills the process as SIGKILL does.
+pub struct Task {
+    process: Process,
+    began: Instant,
+}
+
+#[derive(Debug)]
+pub struct Finished {
+    pub exit_code: Option<i32>,
+    pub elapsed: Duration,
+    /// Both outputs of the program.
+    pub log: String,
+}
+
+impl Job {
+    /// `logs` is a folder for the logs of the tasks.
+    pub fn new(program: &Path, logs: &Path, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { name, program: program.into(), variables: variables.into_iter().collect(), logs: logs.into() }
+    }
+
+    pub async fn run(&self, arguments: &[&str]) -> Result<Finished> {
+        self.start(arguments)?.finish().await
+    }
+
+    pub fn start(&self, arguments: &[&str]) -> Result<Task> {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).env_clear().env("HOME", &self.logs).envs([
+            ("CLOUD_RUN_JOB", self.name.as_str()),
+            ("CLOUD_RUN_EXECUTION", "local-1"),
+            ("CLOUD_RUN_TASK_INDEX", "0"),
+            ("CLOUD_RUN_TASK_COUNT", "1"),
+            ("CLOUD_RUN_TASK_ATTEMPT", "0"),
+        ]);
+        command.envs(&self.variables);
+        let log = self.logs.join(format!("{}-{}.log", self.name, uuid::Uuid::new_v4()));
+        Ok(Task { process: Process::spawn(&self.name, command, &log)?, began: Instant::now() })
+    }
+}
+
+impl Task {
+    pub async fn finish(mut self) -> Result<Finished> {
+        let exit_code = self.process.wait().await?;
+        Ok(Finished { exit_code, elapsed: self.began.elapsed(), log: self.process.log() })
+    }
+
+    pub fn signal(&self, signal: i32) {
+        self.process.signal(signal);
+    }
+}

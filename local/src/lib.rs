@@ -1,0 +1,6 @@
+//! A laptop cloud: everything that isthmus talks to, on loopback. It is the only place that knows about emulators.
+
+pub mod job;
+pub mod lambda;
+pub mod process;
+pub mod wire;
