@@ -3,4 +3,5 @@
 pub mod job;
 pub mod lambda;
 pub mod process;
+pub mod s3;
 pub mod wire;
