@@ -60,6 +60,14 @@ pub(crate) fn chosen(only: &[String]) -> Result<Vec<&'static Step>> {
     Ok(all().filter(|step| only.is_empty() || only.iter().any(|name| name == step.name)).collect())
 }
 
+/// A check that compares says all that it found, one problem a line.
+fn verdict(problems: &[String], note: String) -> Result<String> {
+    if problems.is_empty() {
+        return Ok(note);
+    }
+    bail!("{}", problems.join("\n    "));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

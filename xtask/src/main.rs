@@ -1,5 +1,7 @@
 //! `cargo xtask setup | demo | test | bench`.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use xtask::workspace::Workspace;
@@ -53,7 +55,17 @@ struct Bench {
     json: bool,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let workspace = Workspace::of_this_build();
     match Cli::parse().task {
         Task::Setup => xtask::setup(&workspace),

@@ -77,14 +77,15 @@ impl Progress {
         if self.terminal {
             eprint!("\r\x1b[2K");
         }
-        let seconds = outcome.took.as_secs_f64();
-        let (counter, width) = (format!("{}/{}", self.done, self.total), self.width);
+        let (width, seconds) = (self.width, outcome.took.as_secs_f64());
+        let head = format!("{}/{} {:width$} {seconds:7.1} s", self.done, self.total, outcome.name);
         match &outcome.result {
-            Ok(note) => eprintln!("{counter} {:width$} {seconds:7.1} s  {note}", outcome.name),
+            Ok(note) => eprintln!("{}", format!("{head}  {note}").trim_end()),
             Err(error) => {
-                eprintln!("{}", tail(log));
-                eprintln!("{counter} {:width$} {seconds:7.1} s  FAILED: {error:#}", outcome.name);
-                eprintln!("    all of it: {}", log.display());
+                let printed = tail(log);
+                let more =
+                    if printed.is_empty() { String::new() } else { format!("\n    all of it: {}", log.display()) };
+                eprintln!("{printed}{head}  FAILED: {error:#}{more}");
             }
         }
     }
@@ -117,7 +118,7 @@ fn tail(log: &Path) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text).into_owned();
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+    lines[lines.len().saturating_sub(SHOWN_LINES)..].iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// Without the escape sequences that programs colour their lines with.

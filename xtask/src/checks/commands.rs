@@ -1,12 +1,12 @@
 //! A command that README.md tells people to type is one that a check runs, or one that stands here with the reason why
 //! none can.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::step::Running;
 
 /// Commands by how they begin, and who runs them.
-const RUN: [(&str, By); 9] = [
+const RUN: [(&str, By); 11] = [
     ("cargo xtask setup", By::Check("emulators")),
     ("cargo xtask demo --keep", By::Reason("waits for a person; it is the demo that .ci/run runs")),
     ("cargo xtask demo", By::Ci("cargo xtask demo --json")),
@@ -15,6 +15,8 @@ const RUN: [(&str, By); 9] = [
     ("sam build", By::Check("sam-build")),
     ("sam validate", By::Check("sam-validate")),
     ("sam deploy", By::Reason("needs an AWS account; sam-validate and settings check what it is given")),
+    ("aws lambda invoke", By::Reason("needs an AWS account; tests/ invokes the built programs with such events")),
+    ("gcloud run jobs execute", By::Reason("needs a Google Cloud project; tests/ runs the built job")),
     ("sam build && sam deploy", By::Reason("needs an AWS account; sam-build runs its first half")),
 ];
 
@@ -32,10 +34,7 @@ pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
     let ci = crate::read(&step.workspace.root.join(".ci/run"))?;
     let commands = commands(&readme);
     let problems: Vec<String> = commands.iter().filter_map(|command| problem(command, &ci)).collect();
-    if !problems.is_empty() {
-        bail!("{}", problems.join("; "));
-    }
-    Ok(format!("{} commands", commands.len()))
+    super::verdict(&problems, format!("{} commands", commands.len()))
 }
 
 fn problem(command: &str, ci: &str) -> Option<String> {
@@ -59,6 +58,7 @@ fn commands(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for block in text.split("```").skip(1).step_by(2) {
         let (language, body) = block.split_once('\n').unwrap_or((block, ""));
+        let body = body.replace("\\\n", ""); // a line that goes on
         let lines = body.lines().map(|line| line.split(" # ").next().unwrap_or_default().trim());
         match language.trim() {
             "sh" => found.extend(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned)),

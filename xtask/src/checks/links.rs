@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::step::Running;
 
@@ -17,10 +17,7 @@ pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
             }
         }
     }
-    if !problems.is_empty() {
-        bail!("{}", problems.join("; "));
-    }
-    Ok(format!("{count} links"))
+    super::verdict(&problems, format!("{count} links"))
 }
 
 /// The targets of `[text](target)` outside code, other than addresses of the web.

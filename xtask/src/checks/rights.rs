@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::variables::{FUNCTIONS, sources};
 use crate::step::Running;
@@ -45,10 +45,7 @@ pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
         let idle = allowed.difference(&needed);
         problems.extend(idle.map(|action| format!("the role of {function} allows {action}, which it does not use")));
     }
-    if !problems.is_empty() {
-        bail!("{}", problems.join("; "));
-    }
-    Ok(format!("{count} rights"))
+    super::verdict(&problems, format!("{count} rights"))
 }
 
 /// `Action: s3:GetObject` and `Action: [s3:GetObject, s3:PutObject]`.

@@ -1,7 +1,7 @@
 //! samconfig.toml: each environment gives every parameter without a default, none that does not exist, and the daily
 //! export runs by itself in prod only.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::step::Running;
 use crate::template;
@@ -21,10 +21,7 @@ pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
             }
         }
     }
-    if !problems.is_empty() {
-        bail!("samconfig.toml: {}", problems.join("; "));
-    }
-    Ok(String::new())
+    super::verdict(&problems, String::new())
 }
 
 fn wrong(template: &str, given: &[(&str, &str)]) -> Result<Vec<String>> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::step::Running;
 use crate::template;
@@ -31,10 +31,7 @@ pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
         );
         problems.extend(not_on_page(step.workspace, function, &read)?);
     }
-    if !problems.is_empty() {
-        bail!("{}", problems.join("; "));
-    }
-    Ok(format!("{count} variables"))
+    super::verdict(&problems, format!("{count} variables"))
 }
 
 /// The code of a package without its tests.
