@@ -7,7 +7,7 @@ mod listen;
 pub mod metadata;
 pub mod moto;
 pub mod process;
+pub mod s3;
 pub mod sts;
 pub mod tools;
-
 pub mod wire;
