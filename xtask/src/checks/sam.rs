@@ -97,8 +97,8 @@ fn deployable(bootstrap: &Path) -> Result<String> {
     if minor > GLIBC_MINOR {
         bail!("{} needs glibc 2.{minor}; provided.al2023 has 2.{GLIBC_MINOR}", bootstrap.display());
     }
-    let mebibytes = program.len() as f64 / f64::from(1 << 20); // a display of tenths
-    Ok(format!("{mebibytes:.1} MiB (glibc 2.{minor})"))
+    let tenths = (program.len() * 10) >> 20;
+    Ok(format!("{}.{} MiB (glibc 2.{minor})", tenths / 10, tenths % 10))
 }
 
 /// The version names in an ELF file's dynamic string table are plain text: `GLIBC_2.34`.
