@@ -84,7 +84,10 @@ async fn an_export_that_is_not_whole_is_not_published() {
     type Change = fn(&Cloud);
     let table: [(Change, &str); 9] = [
         (|c| drop(c.store().delete(BUCKET, INFO)), "there is no prod-20261122/export_info_prod-20261122.json"),
-        (|c| drop(c.store().put(BUCKET, INFO, "{")), "export_info is not JSON: EOF while parsing an object at line 1 column 1"),
+        (
+            |c| drop(c.store().put(BUCKET, INFO, "{")),
+            "export_info is not JSON: EOF while parsing an object at line 1 column 1",
+        ),
         (|c| drop(c.store().put(BUCKET, INFO, r#"{"status":"IN_PROGRESS"}"#)), "export_info says IN_PROGRESS"),
         (|c| drop(c.store().delete(BUCKET, TABLES_INFO)), "there is no export_tables_info"),
         (

@@ -19,6 +19,15 @@ async fn spot_over_daily() -> Cloud {
     cloud
 }
 
+/// The same with a spot export of one table.
+async fn layer_over_daily() -> Cloud {
+    let mut cloud = spot_over_daily().await;
+    cloud.exported("prod-20261122-s111500", "2026-11-22T02:00:00Z", &[table("shop.b", &[&[7, 8]])]);
+    let task = cloud.tasks.pop().unwrap();
+    cloud.tasks[1] = cloud::partial(task);
+    cloud
+}
+
 async fn fresh_daily() -> Cloud {
     let mut cloud = Cloud::start().await;
     cloud.exported(DAILY, NIGHT, &[table("shop.a", &[&[3, 4]]), table("shop.b", &[&[]])]);
@@ -56,6 +65,11 @@ async fn a_daily_publication_survives_death_at_every_effect() {
 #[tokio::test]
 async fn staging_survives_death_at_every_effect() {
     dies_everywhere(spot_over_daily, 8).await;
+}
+
+#[tokio::test]
+async fn staging_some_tables_survives_death_at_every_effect() {
+    dies_everywhere(layer_over_daily, 8).await;
 }
 
 #[tokio::test]
