@@ -1,6 +1,13 @@
 //! A laptop cloud: everything that isthmus talks to, on loopback. It is the only place that knows about emulators.
 
+pub mod bigquery;
 pub mod job;
 pub mod lambda;
+mod listen;
+pub mod metadata;
+pub mod moto;
 pub mod process;
+pub mod s3;
+pub mod sts;
+pub mod tools;
 pub mod wire;

@@ -1,0 +1,186 @@
+//! BigQuery: local-bigquery, an emulator on `DuckDB`. <https://pypi.org/project/local-bigquery/>
+
+mod rows;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::process::{Process, free_port};
+use crate::tools::emulator;
+
+/// The project that everything local is in.
+pub const PROJECT: &str = "local";
+const LAUNCH: &str = include_str!("bigquery/launch.py");
+/// It needs 4 s alone; a busy laptop takes longer.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+const JOB_POLL: Duration = Duration::from_millis(20);
+
+/// Clones share the emulator; it ends with the last of them.
+#[derive(Clone)]
+pub struct BigQuery {
+    endpoint: String,
+    grpc_endpoint: String,
+    data: PathBuf,
+    client: reqwest::Client,
+    _process: Option<Arc<Process>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteDisposition {
+    Truncate,
+    Append,
+}
+
+/// What BigQuery refused, in its own words.
+#[derive(Debug, thiserror::Error)]
+#[error("bigquery {attempted}: {message}")]
+pub struct Refused {
+    attempted: String,
+    message: String,
+}
+
+impl BigQuery {
+    /// `dir` is a folder for its data and its log.
+    pub async fn start(dir: &Path) -> Result<Self> {
+        let (port, grpc_port) = (free_port()?, free_port()?);
+        let data = dir.join("bigquery");
+        let mut command = Command::new(emulator("python")?);
+        command.args(["-c", LAUNCH, "serve", "--host", "127.0.0.1", "--project", PROJECT]);
+        command.args(["--port", &port.to_string(), "--grpc-port", &grpc_port.to_string(), "--data-dir"]).arg(&data);
+        let mut process = Process::spawn("bigquery", command, &dir.join("bigquery.log"))?;
+        let mut bigquery = Self::at(&format!("http://127.0.0.1:{port}"), &format!("http://127.0.0.1:{grpc_port}"), &data);
+        // The first request opens the database.
+        let ready = process.ready(READY_WITHIN, async || bigquery.get("datasets").await.is_ok());
+        ready.await?;
+        bigquery._process = Some(Arc::new(process));
+        Ok(bigquery)
+    }
+
+    /// An emulator that someone else started with this data folder.
+    pub fn at(endpoint: &str, grpc_endpoint: &str, data: &Path) -> Self {
+        Self {
+            endpoint: endpoint.to_owned(),
+            grpc_endpoint: grpc_endpoint.to_owned(),
+            data: data.to_owned(),
+            client: reqwest::Client::new(),
+            _process: None,
+        }
+    }
+
+    pub fn endpoint(&self) -> String {
+        self.endpoint.clone()
+    }
+
+    pub fn grpc_endpoint(&self) -> String {
+        self.grpc_endpoint.clone()
+    }
+
+    /// `gs://{bucket}/{key}` is read from this folder's `{bucket}/{key}`.
+    pub fn gcs_dir(&self) -> PathBuf {
+        self.data.join("gcs")
+    }
+
+    /// Makes the dataset unless it is there.
+    pub async fn create_dataset(&self, dataset: &str) -> Result<()> {
+        if self.get(&format!("datasets/{dataset}")).await.is_ok() {
+            return Ok(());
+        }
+        self.post("datasets", &json!({"datasetReference": {"projectId": PROJECT, "datasetId": dataset}})).await?;
+        Ok(())
+    }
+
+    /// Makes the table, without a schema as Terraform does, unless it is there.
+    pub async fn create_table(&self, dataset: &str, table: &str) -> Result<()> {
+        if self.table_exists(dataset, table).await? {
+            return Ok(());
+        }
+        let reference = json!({"projectId": PROJECT, "datasetId": dataset, "tableId": table});
+        self.post(&format!("datasets/{dataset}/tables"), &json!({"tableReference": reference})).await?;
+        Ok(())
+    }
+
+    pub async fn table_exists(&self, dataset: &str, table: &str) -> Result<bool> {
+        let url = self.url(&format!("datasets/{dataset}/tables/{table}"));
+        let answer = self.client.get(&url).send().await.with_context(|| format!("look for {dataset}.{table}"))?;
+        Ok(answer.status().is_success())
+    }
+
+    /// The rows of a query's answer, each an object by column name.
+    pub async fn query(&self, sql: &str) -> Result<Vec<Value>> {
+        let request = json!({"query": sql, "useLegacySql": false, "timeoutMs": 600_000, "maxResults": 10_000});
+        let mut page = self.post("queries", &request).await?;
+        let fields = page["schema"]["fields"].clone();
+        let mut found = rows::objects(&fields, &page["rows"]);
+        while let Some(token) = page["pageToken"].as_str() {
+            let job = page["jobReference"]["jobId"].as_str().unwrap_or_default();
+            page = self.get(&format!("queries/{job}?maxResults=10000&pageToken={token}")).await?;
+            found.extend(rows::objects(&fields, &page["rows"]));
+        }
+        Ok(found)
+    }
+
+    /// A table that was never loaded has no schema, and no rows.
+    pub async fn row_count(&self, dataset: &str, table: &str) -> Result<u64> {
+        let resource = self.get(&format!("datasets/{dataset}/tables/{table}")).await?;
+        if resource["schema"]["fields"].as_array().is_none_or(Vec::is_empty) {
+            return Ok(0);
+        }
+        let rows = self.query(&format!("SELECT COUNT(*) AS n FROM `{PROJECT}.{dataset}.{table}`")).await?;
+        rows.first().and_then(|row| row["n"].as_u64()).with_context(|| format!("count the rows of {dataset}.{table}"))
+    }
+
+    /// One load job: all of `uris` or nothing.
+    pub async fn load(&self, dataset: &str, table: &str, uris: &[String], write: WriteDisposition) -> Result<()> {
+        let load = json!({
+            "destinationTable": {"projectId": PROJECT, "datasetId": dataset, "tableId": table},
+            "sourceUris": uris,
+            "sourceFormat": "PARQUET",
+            "decimalTargetTypes": ["NUMERIC", "BIGNUMERIC", "STRING"],
+            "createDisposition": "CREATE_NEVER",
+            "writeDisposition": match write {
+                WriteDisposition::Truncate => "WRITE_TRUNCATE",
+                WriteDisposition::Append => "WRITE_APPEND",
+            },
+        });
+        let mut job = self.post("jobs", &json!({"configuration": {"load": load}})).await?;
+        let id = job["jobReference"]["jobId"].as_str().unwrap_or_default().to_owned();
+        while job["status"]["state"] != "DONE" {
+            tokio::time::sleep(JOB_POLL).await;
+            job = self.get(&format!("jobs/{id}")).await?;
+        }
+        match job["status"]["errorResult"]["message"].as_str() {
+            None => Ok(()),
+            Some(message) => {
+                bail!(Refused { attempted: format!("load into {dataset}.{table}"), message: message.to_owned() })
+            }
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/bigquery/v2/projects/{PROJECT}/{path}", self.endpoint)
+    }
+
+    async fn get(&self, path: &str) -> Result<Value> {
+        Self::answer(format!("GET {path}"), self.client.get(self.url(path))).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        Self::answer(format!("POST {path}"), self.client.post(self.url(path)).json(body)).await
+    }
+
+    async fn answer(attempted: String, request: reqwest::RequestBuilder) -> Result<Value> {
+        let answer = request.send().await.with_context(|| format!("bigquery {attempted}"))?;
+        let refused = !answer.status().is_success();
+        let body: Value = answer.json().await.with_context(|| format!("read bigquery's answer to {attempted}"))?;
+        if refused {
+            let message = body["error"]["message"].as_str().unwrap_or("no message").to_owned();
+            bail!(Refused { attempted, message });
+        }
+        Ok(body)
+    }
+}

@@ -1,0 +1,156 @@
+//! STS as AWS has it: moto hands out credentials without a look at the token, so this stands before it and looks.
+//! Everything but `AssumeRoleWithWebIdentity` goes to moto as it came.
+
+mod trust;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use chrono::Utc;
+
+pub use trust::Trust;
+use trust::{Asked, Refused, decide};
+
+use crate::listen::Listening;
+use crate::metadata::{Issuer, Metadata};
+use crate::moto::Moto;
+
+/// IAM's default for a role. <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
+const MAX_SESSION: Duration = Duration::from_secs(3600);
+
+pub struct Sts {
+    listening: Listening,
+    server: Arc<Server>,
+}
+
+struct Server {
+    trust: Trust,
+    issuer: Arc<Issuer>,
+    moto: String,
+    client: reqwest::Client,
+    settings: Mutex<Settings>,
+}
+
+#[derive(Clone, Copy)]
+struct Settings {
+    max_session: Duration,
+    lifetime: Option<Duration>,
+}
+
+impl Sts {
+    /// `trust` is the one role there is; the tokens are those of `metadata`.
+    pub async fn start(trust: Trust, metadata: &Metadata, moto: &Moto) -> Result<Self> {
+        let server = Arc::new(Server {
+            trust,
+            issuer: metadata.issuer(),
+            moto: moto.endpoint(),
+            client: reqwest::Client::new(),
+            settings: Mutex::new(Settings { max_session: MAX_SESSION, lifetime: None }),
+        });
+        let listening =
+            Listening::start("STS", Router::new().fallback(answer).with_state(Arc::clone(&server))).await?;
+        Ok(Self { listening, server })
+    }
+
+    pub fn endpoint(&self) -> String {
+        self.listening.endpoint().to_owned()
+    }
+
+    /// The role's `MaxSessionDuration`; an hour where not set.
+    pub fn set_max_session(&self, max_session: Duration) {
+        self.server.set(|settings| settings.max_session = max_session);
+    }
+
+    /// Credentials made from now on expire after `lifetime`, whatever was asked: tests see a refresh without an hour's
+    /// wait.
+    pub fn set_lifetime(&self, lifetime: Duration) {
+        self.server.set(|settings| settings.lifetime = Some(lifetime));
+    }
+}
+
+impl Server {
+    fn set(&self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.settings.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn settings(&self) -> Settings {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn pass(&self, method: Method, uri: &Uri, headers: HeaderMap, body: Bytes) -> Result<Response> {
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let request = self.client.request(method, format!("{}{path}", self.moto)).headers(headers).body(body);
+        let answer = request.send().await?;
+        let (status, mut headers) = (answer.status(), answer.headers().clone());
+        headers.remove("transfer-encoding");
+        Ok((status, headers, answer.bytes().await?).into_response())
+    }
+}
+
+async fn answer(
+    State(server): State<Arc<Server>>,
+    method: Method,
+    uri: Uri,
+    mut headers: HeaderMap,
+    mut body: Bytes,
+) -> Response {
+    let asked = asked(&uri, &body);
+    if asked.action == "AssumeRoleWithWebIdentity" {
+        let settings = server.settings();
+        let max_session = u32::try_from(settings.max_session.as_secs()).unwrap_or(u32::MAX);
+        match decide(&asked, &server.trust, max_session, &server.issuer, Utc::now()) {
+            Err(refused) => return error(&refused),
+            Ok(_) if settings.lifetime.is_none() => {}
+            Ok(seconds) => {
+                let seconds = settings.lifetime.map_or(u64::from(seconds), |lifetime| lifetime.as_secs());
+                body = with_duration(&body, seconds);
+                headers.remove("content-length");
+            }
+        }
+    }
+    match server.pass(method, &uri, headers, body).await {
+        Ok(response) => response,
+        Err(error) => (StatusCode::BAD_GATEWAY, format!("pass to moto: {error:#}")).into_response(),
+    }
+}
+
+/// A GET carries its parameters in the query, a POST in the body.
+fn asked(uri: &Uri, body: &[u8]) -> Asked {
+    let in_body: Asked = axum::extract::Query::try_from_uri(&query_uri(body)).map(|query| query.0).unwrap_or_default();
+    if !in_body.action.is_empty() {
+        return in_body;
+    }
+    axum::extract::Query::try_from_uri(uri).map(|query| query.0).unwrap_or_default()
+}
+
+fn query_uri(form: &[u8]) -> Uri {
+    format!("/?{}", String::from_utf8_lossy(form)).parse().unwrap_or_default()
+}
+
+/// moto takes any duration.
+fn with_duration(form: &[u8], seconds: u64) -> Bytes {
+    let form = String::from_utf8_lossy(form);
+    let others = form.split('&').filter(|pair| !pair.starts_with("DurationSeconds="));
+    let mut pairs: Vec<&str> = others.collect();
+    let duration = format!("DurationSeconds={seconds}");
+    pairs.push(&duration);
+    Bytes::from(pairs.join("&"))
+}
+
+fn error(refused: &Refused) -> Response {
+    let status = if *refused == Refused::AccessDenied { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
+    let message = refused.to_string().replace('&', "&amp;").replace('<', "&lt;");
+    let body = format!(
+        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>{}</Code>\
+         <Message>{message}</Message></Error><RequestId>{}</RequestId></ErrorResponse>",
+        refused.code(),
+        uuid::Uuid::new_v4()
+    );
+    (status, [("content-type", "text/xml")], body).into_response()
+}

@@ -1,0 +1,79 @@
+//! A role allows what its function calls, and nothing that the function does not call.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use super::variables::{FUNCTIONS, sources};
+use crate::step::Running;
+use crate::template;
+
+/// What a call of an SDK needs. Source: AWS service authorization reference.
+const CALLS: [(&str, &[&str]); 10] = [
+    (".describe_db_cluster_snapshots()", &["rds:DescribeDBClusterSnapshots"]),
+    (".describe_export_tasks()", &["rds:DescribeExportTasks"]),
+    // RDS takes the role, and asks for a grant on the key in our name.
+    (".start_export_task()", &["rds:StartExportTask", "iam:PassRole", "kms:DescribeKey", "kms:CreateGrant"]),
+    (".list_objects_v2()", &["s3:ListBucket"]),
+    (".head_object()", &["s3:GetObject", "kms:Decrypt"]),
+    (".get_object()", &["s3:GetObject", "kms:Decrypt"]),
+    (".put_object()", &["s3:PutObject", "kms:GenerateDataKey"]),
+    (".copy_object()", &["s3:GetObject", "s3:PutObject", "kms:Decrypt", "kms:GenerateDataKey"]),
+    (".delete_object", &["s3:DeleteObject"]), // one, or many at a time
+    (".publish()", &["sns:Publish"]),
+];
+
+/// What Lambda itself does with the role.
+const OF_LAMBDA: [&str; 5] = [
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "sqs:SendMessage",
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+];
+
+pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
+    let text = crate::read(&step.workspace.root.join("template.yaml"))?;
+    let mut problems = Vec::new();
+    let mut count = 0;
+    for function in FUNCTIONS {
+        let role = template::below(&text, &format!("{}Role", template::logical_id(function)))?;
+        let (allowed, needed) = (allowed(&role), needed(&sources(step.workspace, function)?));
+        count += allowed.len();
+        let missing = needed.difference(&allowed);
+        problems.extend(missing.map(|action| format!("{function} needs {action}, its role does not allow it")));
+        let idle = allowed.difference(&needed);
+        problems.extend(idle.map(|action| format!("the role of {function} allows {action}, which it does not use")));
+    }
+    super::verdict(&problems, format!("{count} rights"))
+}
+
+/// `Action: s3:GetObject` and `Action: [s3:GetObject, s3:PutObject]`.
+fn allowed(role: &str) -> BTreeSet<&str> {
+    let actions = role.lines().filter_map(|line| line.trim().strip_prefix("Action: "));
+    let actions = actions.flat_map(|list| list.trim_matches(['[', ']']).split(", "));
+    actions.filter(|action| !action.starts_with("sts:")).collect() // who may assume the role, not what it may do
+}
+
+fn needed(code: &str) -> BTreeSet<&'static str> {
+    let code: String = code.split_whitespace().collect(); // a chain of calls may be broken anywhere
+    let called = CALLS.iter().filter(|(call, _)| code.contains(call));
+    called.flat_map(|(_, actions)| actions.iter().copied()).chain(OF_LAMBDA).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_brings_the_rights_that_it_needs() {
+        let rights = needed("s3\n    .list_objects_v2()\n    .bucket(b)");
+        assert!(rights.contains("s3:ListBucket") && !rights.contains("s3:GetObject"), "{rights:?}");
+    }
+
+    #[test]
+    fn a_role_s_actions_are_read_in_both_spellings() {
+        let role = "Action: sts:AssumeRole\n  Action: rds:X\n  Action: [s3:A, s3:B]\n";
+        assert_eq!(allowed(role), ["rds:X", "s3:A", "s3:B"].into());
+    }
+}

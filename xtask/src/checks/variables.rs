@@ -1,0 +1,100 @@
+//! The variables that template.yaml sets are those that the function reads, and its page names each.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::step::Running;
+use crate::template;
+use crate::workspace::Workspace;
+
+pub(super) const FUNCTIONS: [&str; 2] = ["start-export", "publish-export"];
+
+/// `vars.required("ENV")`, `vars.or("EXPORT_TIMEZONE", …)`: how `startup::Vars` is asked.
+const READERS: [&str; 3] = ["required", "optional", "or"];
+
+pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
+    let text = crate::read(&step.workspace.root.join("template.yaml"))?;
+    let mut problems = Vec::new();
+    let mut count = 0;
+    for function in FUNCTIONS {
+        let set = set_by_template(&text, function)?;
+        let read = read_by_program(&sources(step.workspace, function)?);
+        count += read.len();
+        problems.extend(
+            read.difference(&set).map(|name| format!("{function} reads {name}, template.yaml does not set it")),
+        );
+        problems.extend(
+            set.difference(&read).map(|name| format!("template.yaml sets {name}, {function} does not read it")),
+        );
+        problems.extend(not_on_page(step.workspace, function, &read)?);
+    }
+    super::verdict(&problems, format!("{count} variables"))
+}
+
+/// The code of a package without its tests.
+pub(super) fn sources(workspace: &Workspace, function: &str) -> Result<String> {
+    let mut files = Vec::new();
+    rust_files(&workspace.root.join("functions").join(function).join("src"), &mut files)?;
+    let texts = files.iter().map(|path| {
+        let text = crate::read(path)?;
+        Ok(text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned())
+    });
+    texts.collect()
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<std::path::PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            rust_files(&path, found)?;
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn set_by_template(text: &str, function: &str) -> Result<BTreeSet<String>> {
+    let block = template::below(text, &template::logical_id(function))?;
+    let variables = template::below(&block, "Variables").with_context(|| format!("variables of {function}"))?;
+    Ok(template::keys(&variables).into_iter().map(str::to_owned).collect())
+}
+
+fn read_by_program(code: &str) -> BTreeSet<String> {
+    let asked = code.split('"').collect::<Vec<_>>();
+    let names = asked.windows(2).filter(|pair| asks(pair[0])).map(|pair| pair[1]);
+    names.filter(|name| is_variable(name)).map(str::to_owned).collect()
+}
+
+/// Ends in `.required(`, or in `.required::<u32>(`.
+fn asks(before: &str) -> bool {
+    let Some(call) = before.trim_end().strip_suffix('(') else { return false };
+    let call = call.split_once("::<").map_or(call, |_| &call[..call.rfind("::<").unwrap_or(call.len())]);
+    READERS.iter().any(|reader| call.ends_with(&format!(".{reader}")))
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+fn not_on_page(workspace: &Workspace, function: &str, read: &BTreeSet<String>) -> Result<Vec<String>> {
+    let page = workspace.root.join(format!("docs/spec/{function}.md"));
+    let text = crate::read(&page)?;
+    let missing = read.iter().filter(|name| !text.contains(&format!("`{name}`")));
+    Ok(missing.map(|name| format!("{} does not name `{name}`", workspace.short(&page))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_variables_that_a_program_asks_for_are_found() {
+        let code = r#"let env = vars.required("ENV"); vars.or(
+            "HOURS", 24); vars.optional::<Option<u8>>("TOPIC"); Path::<u8>::new("NOT_READ"); error("ENV2")"#;
+        assert_eq!(read_by_program(code), ["ENV", "HOURS", "TOPIC"].map(str::to_owned).into());
+    }
+}

@@ -1,0 +1,47 @@
+//! Programs that come from the system.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// Installs a Debian package if its program is missing and we may; else says what to install.
+pub(crate) fn install(program: &str, package: &str) -> Result<String> {
+    if is_there(program) {
+        return Ok("already there".to_owned());
+    }
+    if !is_root() || !is_there("apt-get") {
+        bail!(
+            "{program} is not installed: `sudo apt-get install {package}` on Debian and Ubuntu, \
+             `brew install mariadb` on macOS"
+        );
+    }
+    apt_get(&["update"])?;
+    apt_get(&["install", "--yes", "--no-install-recommends", package])?;
+    Ok(format!("{package} installed"))
+}
+
+/// Servers are in /usr/sbin, which is not in everyone's PATH.
+fn is_there(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    folders.into_iter().any(|folder| folder.join(program).is_file())
+}
+
+fn is_root() -> bool {
+    let output = Command::new("id").arg("-u").output();
+    output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn apt_get(arguments: &[&str]) -> Result<()> {
+    let shown = format!("apt-get {}", arguments.join(" "));
+    let output = Command::new("apt-get")
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start {shown}"))?;
+    if !output.status.success() {
+        bail!("{shown}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! What demo and test need beside cargo: a database from the system, emulators and tools from PyPI.
+
+use anyhow::Result;
+
+use crate::step::{Running, Step};
+use crate::{debian, venv};
+
+/// local-bigquery reads the bucket and the dates with these; they come as wheels and must be made known to DuckDB.
+const DUCKDB: &str = "v1.5.5"; // as pinned in requirements/emulators.in
+const DUCKDB_EXTENSIONS: [&str; 5] = ["icu", "ducklake", "avro", "spatial", "httpfs"];
+
+const MARIADB: Step = Step {
+    name: "mariadb",
+    about: "MariaDB, which stands for Aurora",
+    run: |_| debian::install("mariadbd", "mariadb-server"),
+};
+const EMULATORS: Step =
+    Step { name: "emulators", about: "BigQuery, moto and the sample data, in target/tools", run: emulators };
+const SAM: Step =
+    Step { name: "sam", about: "SAM and cargo-lambda, in target/tools", run: |step| venv::install(step, "sam") };
+const LINT: Step =
+    Step { name: "lint", about: "cfn-lint and hadolint, in target/tools", run: |step| venv::install(step, "lint") };
+
+pub(crate) const STEPS_OF_DEMO: [Step; 2] = [MARIADB, EMULATORS];
+pub(crate) const STEPS: [Step; 4] = [MARIADB, EMULATORS, SAM, LINT];
+
+fn emulators(step: &mut Running<'_>) -> Result<String> {
+    let note = venv::install(step, "emulators")?;
+    if duckdb_knows_its_extensions() {
+        return Ok(note);
+    }
+    let python = step.workspace.tool_program("emulators", "python");
+    let names = DUCKDB_EXTENSIONS.map(|name| format!("{name:?}")).join(",");
+    let import = format!("from duckdb_extensions import import_extension as i; [i(e) for e in ({names})]");
+    step.finish(step.program(python).args(["-c", &import]))?;
+    Ok(format!("{note}, DuckDB extensions imported"))
+}
+
+/// DuckDB keeps extensions in the home folder, which may be newer than the environment (a cache kept by CI).
+fn duckdb_knows_its_extensions() -> bool {
+    let Some(home) = std::env::home_dir() else { return false };
+    let Ok(platforms) = home.join(".duckdb/extensions").join(DUCKDB).read_dir() else { return false };
+    let has_all = |folder: &std::path::Path| {
+        DUCKDB_EXTENSIONS.iter().all(|name| folder.join(format!("{name}.duckdb_extension")).is_file())
+    };
+    platforms.flatten().any(|platform| has_all(&platform.path()))
+}
