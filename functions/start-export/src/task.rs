@@ -26,7 +26,11 @@ pub(crate) fn settle(task: &ExportTask, plan: &Plan, source: &str) -> Result<(),
 }
 
 /// A spot task of the same work that has not ended: an earlier try of this invocation has started it.
-pub(crate) fn running<'a>(tasks: &'a [ExportTask], plan: &Plan, source: &str) -> Option<(&'a ExportTask, ExportTaskId)> {
+pub(crate) fn running<'a>(
+    tasks: &'a [ExportTask],
+    plan: &Plan,
+    source: &str,
+) -> Option<(&'a ExportTask, ExportTaskId)> {
     let same_day = |id: &ExportTaskId| {
         id.is_spot() && id.environment() == plan.task.environment() && id.date() == plan.task.date()
     };
