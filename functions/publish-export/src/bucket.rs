@@ -21,31 +21,31 @@ const COPY_TIMEOUT: Duration = Duration::from_secs(240);
 const KEYS_IN_ONE_DELETE: usize = 1000;
 
 #[derive(Debug, Clone, Copy)]
-pub struct Bucket<'a> {
+pub(crate) struct Bucket<'a> {
     client: &'a Client,
     name: &'a str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object {
-    pub key: String,
-    pub size: u64,
+pub(crate) struct Object {
+    pub(crate) key: String,
+    pub(crate) size: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Created {
+pub(crate) enum Created {
     Now,
     /// Also what a repeated call finds when the answer to the first was lost.
     Before,
 }
 
 impl<'a> Bucket<'a> {
-    pub fn new(client: &'a Client, name: &'a str) -> Self {
+    pub(crate) fn new(client: &'a Client, name: &'a str) -> Self {
         Self { client, name }
     }
 
     /// A small object, whole. `None` where there is none.
-    pub async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
         let answer = self.client.get_object().bucket(self.name).key(key).send().await;
         match answer {
             Ok(object) => self.body(key, object).await.map(Some),
@@ -54,7 +54,7 @@ impl<'a> Bucket<'a> {
         }
     }
 
-    pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Error> {
+    pub(crate) async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Bytes, Error> {
         let bytes = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
         let answer = self.client.get_object().bucket(self.name).key(key).range(bytes).send().await;
         let object = answer.map_err(|error| Error::aws("s3:GetObject", self.uri(key), error))?;
@@ -68,7 +68,7 @@ impl<'a> Bucket<'a> {
     }
 
     /// All objects below `prefix`, in the order of their keys.
-    pub async fn list(&self, prefix: &str) -> Result<Vec<Object>, Error> {
+    pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<Object>, Error> {
         let mut pages = self.client.list_objects_v2().bucket(self.name).prefix(prefix).into_paginator().send();
         let mut objects = Vec::new();
         while let Some(page) = pages.next().await {
@@ -81,7 +81,7 @@ impl<'a> Bucket<'a> {
     }
 
     /// The folders that begin with `prefix` and come after `start_after`.
-    pub async fn folders(&self, prefix: &str, start_after: &str) -> Result<Vec<String>, Error> {
+    pub(crate) async fn folders(&self, prefix: &str, start_after: &str) -> Result<Vec<String>, Error> {
         let request = self.client.list_objects_v2().bucket(self.name).prefix(prefix).delimiter("/");
         let mut pages = request.start_after(start_after).into_paginator().send();
         let mut folders = Vec::new();
@@ -92,14 +92,14 @@ impl<'a> Bucket<'a> {
         Ok(folders)
     }
 
-    pub async fn put(&self, key: &str, body: Vec<u8>) -> Result<(), Error> {
+    pub(crate) async fn put(&self, key: &str, body: Vec<u8>) -> Result<(), Error> {
         let request = self.client.put_object().bucket(self.name).key(key).content_type("application/json");
         let answer = request.body(ByteStream::from(body)).send().await;
         answer.map(|_| ()).map_err(|error| Error::aws("s3:PutObject", self.uri(key), error))
     }
 
     /// Writes an object only where there is none.
-    pub async fn create(&self, key: &str, body: Vec<u8>) -> Result<Created, Error> {
+    pub(crate) async fn create(&self, key: &str, body: Vec<u8>) -> Result<Created, Error> {
         let request = self.client.put_object().bucket(self.name).key(key).content_type("application/json");
         let answer = request.if_none_match("*").body(ByteStream::from(body)).send().await;
         match answer {
@@ -112,7 +112,7 @@ impl<'a> Bucket<'a> {
 
     /// A copy within the bucket, encrypted with `kms_key_id` where the original is: without it, S3 would use the
     /// bucket's default, which may be weaker.
-    pub async fn copy(&self, from: &str, to: &str, kms_key_id: Option<&str>) -> Result<(), Error> {
+    pub(crate) async fn copy(&self, from: &str, to: &str, kms_key_id: Option<&str>) -> Result<(), Error> {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(COPY_TIMEOUT).operation_timeout(COPY_TIMEOUT);
         let patient = Builder::new().timeout_config(timeouts.build());
         let source = format!("{}/{}", self.name, percent_encoded(from));
@@ -124,7 +124,7 @@ impl<'a> Bucket<'a> {
         answer.map(|_| ()).map_err(|error| Error::aws("s3:PutObject", self.uri(to), error))
     }
 
-    pub async fn delete(&self, keys: &[String]) -> Result<(), Error> {
+    pub(crate) async fn delete(&self, keys: &[String]) -> Result<(), Error> {
         for keys in keys.chunks(KEYS_IN_ONE_DELETE) {
             let whole = |source| Error::AwsFailed { action: "s3:DeleteObject", object: self.uri(&keys[0]), source };
             let ids = keys.iter().map(|key| ObjectIdentifier::builder().key(key).build()).collect::<Result<_, _>>();

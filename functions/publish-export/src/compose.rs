@@ -7,7 +7,7 @@ use crate::task::Task;
 use crate::verify::{Verified, VerifiedTable};
 
 /// The tables of `base` that a layer leaves as they are: those it does not name, and those it could not export.
-pub fn kept_tables<'b>(base: Option<&'b Manifest>, verified: &Verified) -> Vec<&'b Table> {
+pub(crate) fn kept_tables<'b>(base: Option<&'b Manifest>, verified: &Verified) -> Vec<&'b Table> {
     let replaced = |name: &TableName| {
         verified.tables.iter().any(|table| table.name == *name && table.state != TableState::Skipped)
     };
@@ -15,7 +15,7 @@ pub fn kept_tables<'b>(base: Option<&'b Manifest>, verified: &Verified) -> Vec<&
 }
 
 /// `base` is the manifest that a layer is laid over, and nothing for a whole export.
-pub fn manifest(
+pub(crate) fn manifest(
     task: &Task,
     verified: &Verified,
     base: Option<&Manifest>,
@@ -66,13 +66,13 @@ fn entry(task: &Task, table: &VerifiedTable) -> Table {
 }
 
 /// Tables that had rows the day before and have none now: as likely an accident as a fact.
-pub fn emptied<'m>(previous: Option<&Manifest>, manifest: &'m Manifest) -> Vec<&'m TableName> {
+pub(crate) fn emptied<'m>(previous: Option<&Manifest>, manifest: &'m Manifest) -> Vec<&'m TableName> {
     let had_rows = |name: &TableName| previous.and_then(|p| p.table(name)).is_some_and(|table| table.rows > 0);
     let empty = manifest.tables.iter().filter(|table| table.state == TableState::Empty);
     empty.map(|table| &table.name).filter(|name| had_rows(name)).collect()
 }
 
-pub fn skipped(manifest: &Manifest) -> Vec<&TableName> {
+pub(crate) fn skipped(manifest: &Manifest) -> Vec<&TableName> {
     let skipped = manifest.tables.iter().filter(|table| table.state == TableState::Skipped);
     skipped.map(|table| &table.name).collect()
 }

@@ -16,16 +16,16 @@ use crate::{Settings, compose};
 
 /// What became of a date.
 #[derive(Debug)]
-pub struct Outcome {
-    pub published: Vec<ExportTaskId>,
+pub(crate) struct Outcome {
+    pub(crate) published: Vec<ExportTaskId>,
     /// The manifest that stands now.
-    pub manifest: Option<Manifest>,
+    pub(crate) manifest: Option<Manifest>,
     /// Why the date could not go further. What was published before counts.
-    pub error: Option<Error>,
+    pub(crate) error: Option<Error>,
 }
 
 /// `tasks` are all tasks of `date`.
-pub async fn settle(
+pub(crate) async fn settle(
     bucket: Bucket<'_>,
     settings: &Settings,
     date: ExportDate,
@@ -62,7 +62,7 @@ impl Day<'_> {
                 Step::Withdraw => self.withdrawn(standing).await?,
                 Step::Restore => self.restore(&standing).await?,
                 Step::Publish(task) => {
-                    let (manifest, put) = self.publish(task, &standing).await?;
+                    let (manifest, put) = Box::pin(self.publish(task, &standing)).await?;
                     if put == Put::Published {
                         published.push(task.id.clone());
                     }
@@ -74,7 +74,7 @@ impl Day<'_> {
 
     async fn publish(&self, task: &Task, standing: &Standing) -> Result<(Manifest, Put), Error> {
         let failed = |problem| Error::StageFailed { task: task.id.clone(), problem };
-        let verified = verify(self.bucket, task).await?;
+        let verified = Box::pin(verify(self.bucket, task)).await?;
         let base = standing.manifest().filter(|_| task.is_layer());
         let listing = self.bucket.list(&self.prefix()).await?;
         let target = if task.id.is_spot() {
@@ -164,7 +164,7 @@ impl Day<'_> {
 }
 
 /// Why a task asked for by name is not what the day shows, where that is an error.
-pub fn by_hand(task: &Task, outcome: &Outcome) -> Result<(), Error> {
+pub(crate) fn by_hand(task: &Task, outcome: &Outcome) -> Result<(), Error> {
     match task.status {
         Status::Running => Err(Error::NotComplete(task.id.clone())),
         Status::Failed => Err(Error::ExportFailed { task: task.id.clone(), cause: cause_of(task) }),
@@ -177,6 +177,6 @@ pub fn by_hand(task: &Task, outcome: &Outcome) -> Result<(), Error> {
     }
 }
 
-pub fn cause_of(task: &Task) -> String {
+pub(crate) fn cause_of(task: &Task) -> String {
     task.failure_cause.clone().unwrap_or_else(|| "RDS gave no cause".into())
 }

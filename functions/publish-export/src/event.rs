@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::Error;
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// Every fifteen minutes: RDS delivers its events at best effort only.
     Poll,
     /// By hand: exactly this task's date.
@@ -47,7 +47,7 @@ struct RdsDetail {
 const ENDED: [&str; 3] = ["RDS-EVENT-0162", "RDS-EVENT-0163", "RDS-EVENT-0164"];
 
 impl Event {
-    pub fn parse(event: &Value) -> Result<Self, Error> {
+    pub(crate) fn parse(event: &Value) -> Result<Self, Error> {
         if event.get("kind").is_some() {
             let ours = Ours::deserialize(event).map_err(|error| Error::InvalidEvent(error.to_string()))?;
             return Ok(match ours {

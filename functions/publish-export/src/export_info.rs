@@ -8,22 +8,22 @@ use serde_json::Value;
 
 /// A table as RDS announced it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Announced {
-    pub name: TableName,
-    pub exported: bool,
-    pub warning: Option<String>,
-    pub columns: Vec<AnnouncedColumn>,
+pub(crate) struct Announced {
+    pub(crate) name: TableName,
+    pub(crate) exported: bool,
+    pub(crate) warning: Option<String>,
+    pub(crate) columns: Vec<AnnouncedColumn>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnnouncedColumn {
-    pub name: String,
-    pub source_type: String,
-    pub expected_type: String,
+pub(crate) struct AnnouncedColumn {
+    pub(crate) name: String,
+    pub(crate) source_type: String,
+    pub(crate) expected_type: String,
 }
 
 /// The problem with `export_info`, if there is one: it is of another task, or not complete.
-pub fn check_export_info(json: &[u8], task: &ExportTaskId) -> Result<(), String> {
+pub(crate) fn check_export_info(json: &[u8], task: &ExportTaskId) -> Result<(), String> {
     let info: Value = serde_json::from_slice(json).map_err(|error| format!("export_info is not JSON: {error}"))?;
     if let Some(id) = text(&info, "exportTaskIdentifier").filter(|id| *id != task.to_string()) {
         return Err(format!("export_info is of task {id}"));
@@ -35,7 +35,7 @@ pub fn check_export_info(json: &[u8], task: &ExportTaskId) -> Result<(), String>
 }
 
 /// The tables of one `export_tables_info` file.
-pub fn announced_tables(json: &[u8]) -> Result<Vec<Announced>, String> {
+pub(crate) fn announced_tables(json: &[u8]) -> Result<Vec<Announced>, String> {
     let info: Value = serde_json::from_slice(json).map_err(|error| format!("not JSON: {error}"))?;
     match field(&info, "perTableStatus") {
         Some(Value::Array(tables)) => tables.iter().map(announced).collect(),
@@ -65,7 +65,7 @@ fn column(mapping: &Value) -> Option<AnnouncedColumn> {
 }
 
 /// One entry for each table, in the order of names. Where files overlap, what was not exported wins.
-pub fn merge(files: impl IntoIterator<Item = Vec<Announced>>) -> Vec<Announced> {
+pub(crate) fn merge(files: impl IntoIterator<Item = Vec<Announced>>) -> Vec<Announced> {
     let mut tables: BTreeMap<TableName, Announced> = BTreeMap::new();
     for table in files.into_iter().flatten() {
         if tables.get(&table.name).is_none_or(|known| known.exported) {
@@ -77,7 +77,7 @@ pub fn merge(files: impl IntoIterator<Item = Vec<Announced>>) -> Vec<Announced> 
 
 /// The ranges in the names of the files, `…_from_1_to_40.json`, must leave nothing out. Whether they share their ends
 /// is not documented, so both are taken.
-pub fn check_ranges<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
+pub(crate) fn check_ranges<'a>(keys: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
     let mut ranges: Vec<(u64, u64)> = keys.into_iter().filter_map(range).collect();
     ranges.sort_unstable();
     let Some((first, _)) = ranges.first() else { return Err("there is no export_tables_info".into()) };
@@ -102,7 +102,7 @@ fn range(key: &str) -> Option<(u64, u64)> {
 
 /// What `WarningMessage` of the task says: tables that were skipped before they came into the lists, and other news.
 /// Its form is not documented, so text that is not understood is kept as it is.
-pub fn task_warnings(message: &str) -> (Vec<Announced>, Vec<String>) {
+pub(crate) fn task_warnings(message: &str) -> (Vec<Announced>, Vec<String>) {
     let Ok(Value::Object(said)) = serde_json::from_str(message) else { return (Vec::new(), vec![message.into()]) };
     let (mut skipped, mut news) = (Vec::new(), Vec::new());
     for (topic, entries) in &said {

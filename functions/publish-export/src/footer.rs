@@ -19,26 +19,26 @@ const SMALLEST: u64 = 12;
 const LONGEST_FOOTER: u64 = 16 << 20;
 
 #[derive(Debug, PartialEq, Eq)]
-pub struct Footer {
-    pub rows: u64,
-    pub columns: Vec<PartColumn>,
+pub(crate) struct Footer {
+    pub(crate) rows: u64,
+    pub(crate) columns: Vec<PartColumn>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartColumn {
-    pub name: String,
-    pub parquet_type: String,
+pub(crate) struct PartColumn {
+    pub(crate) name: String,
+    pub(crate) parquet_type: String,
 }
 
 impl PartColumn {
-    pub fn with_source_type(&self, source_type: &str) -> Column {
+    pub(crate) fn with_source_type(&self, source_type: &str) -> Column {
         let (name, parquet_type) = (self.name.clone(), self.parquet_type.clone());
         Column { name, source_type: source_type.to_owned(), parquet_type }
     }
 }
 
 /// Two ranged reads: the eight bytes at the end, and then exactly the footer that they announce.
-pub async fn read(bucket: Bucket<'_>, part: &Object) -> Result<Footer, Error> {
+pub(crate) async fn read(bucket: Bucket<'_>, part: &Object) -> Result<Footer, Error> {
     let tail_length = FOOTER_SIZE as u64;
     if part.size < SMALLEST {
         let told = format!("it has {} bytes and a Parquet file has at least {SMALLEST}", part.size);

@@ -8,14 +8,14 @@ use crate::bucket::Object;
 
 /// What stands in the folder of one table.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Folder<'a> {
-    pub parts: Vec<&'a Object>,
+pub(crate) struct Folder<'a> {
+    pub(crate) parts: Vec<&'a Object>,
     /// RDS marks each finished batch, also that of a table without rows.
-    pub marked: bool,
+    pub(crate) marked: bool,
 }
 
 /// One folder for each of `tables`, in their order. An error says what shows that the export is not whole.
-pub fn sort<'a>(task: &ExportTaskId, tables: &[&TableName], listing: &'a [Object]) -> Result<Vec<Folder<'a>>, String> {
+pub(crate) fn sort<'a>(task: &ExportTaskId, tables: &[&TableName], listing: &'a [Object]) -> Result<Vec<Folder<'a>>, String> {
     let prefixes: Vec<TablePrefix> = tables.iter().map(|table| TablePrefix::of_task(task, table)).collect();
     let places = places(tables, &prefixes)?;
     let root = ExportKey::TaskPrefix(task).to_string();
@@ -47,7 +47,7 @@ pub fn sort<'a>(task: &ExportTaskId, tables: &[&TableName], listing: &'a [Object
     }
 }
 
-pub fn is_parquet(key: &str) -> bool {
+pub(crate) fn is_parquet(key: &str) -> bool {
     key.ends_with(".parquet")
 }
 

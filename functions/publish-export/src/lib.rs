@@ -69,7 +69,7 @@ pub async fn handle(
         let tasks = describe(&clients.rds, settings, Wanted::Bucket).await?;
         for date in dates {
             let tasks: Vec<Task> = tasks.iter().filter(|task| task.id.date() == date).cloned().collect();
-            run.settle(date, &tasks, &event).await;
+            Box::pin(run.settle(date, &tasks, &event)).await; // boxed, or the compiler's layout queries are too deep
         }
     }
     let (answer, errors) = (run.answer, run.errors);

@@ -11,7 +11,7 @@ use crate::order::Standing;
 /// How far back the last published day is looked for. After a longer pause, drift starts anew.
 const DAYS_BACK: u32 = 31;
 
-pub async fn standing(bucket: Bucket<'_>, environment: &Environment, date: ExportDate) -> Result<Standing, Error> {
+pub(crate) async fn standing(bucket: Bucket<'_>, environment: &Environment, date: ExportDate) -> Result<Standing, Error> {
     let published = ExportKey::Manifest(environment, date).to_string();
     if let Some(manifest) = read(bucket, &published, environment, date).await? {
         return Ok(Standing::Published(manifest));
@@ -33,7 +33,7 @@ async fn read(
 }
 
 /// Makes readers wait.
-pub async fn withdraw(bucket: Bucket<'_>, environment: &Environment, date: ExportDate) -> Result<(), Error> {
+pub(crate) async fn withdraw(bucket: Bucket<'_>, environment: &Environment, date: ExportDate) -> Result<(), Error> {
     let published = ExportKey::Manifest(environment, date).to_string();
     bucket.copy(&published, &ExportKey::WithdrawnManifest(environment, date).to_string(), None).await?;
     // If we die here, the published manifest still stands and is withdrawn again.
@@ -43,14 +43,14 @@ pub async fn withdraw(bucket: Bucket<'_>, environment: &Environment, date: Expor
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum Put {
+pub(crate) enum Put {
     Published,
     /// Another run was first, with the same export.
     AlreadyThere,
 }
 
 /// The last object of a publication. It is created, never replaced: whoever replaces a manifest withdraws it first.
-pub async fn put(bucket: Bucket<'_>, manifest: &Manifest) -> Result<Put, Error> {
+pub(crate) async fn put(bucket: Bucket<'_>, manifest: &Manifest) -> Result<Put, Error> {
     let (environment, date) = (&manifest.env, manifest.export_date);
     let key = ExportKey::Manifest(environment, date).to_string();
     if bucket.create(&key, manifest.to_json()).await? == Created::Now {
@@ -69,13 +69,13 @@ pub async fn put(bucket: Bucket<'_>, manifest: &Manifest) -> Result<Put, Error> 
 }
 
 /// After the manifest: a copy that stays behind misleads nobody, and the next run deletes it.
-pub async fn forget_withdrawn(bucket: Bucket<'_>, environment: &Environment, date: ExportDate) -> Result<(), Error> {
+pub(crate) async fn forget_withdrawn(bucket: Bucket<'_>, environment: &Environment, date: ExportDate) -> Result<(), Error> {
     bucket.delete(&[ExportKey::WithdrawnManifest(environment, date).to_string()]).await
 }
 
 /// The newest manifest of an earlier date. Drift is always told against another day, so that publishing a date a second
 /// time does not hide what changed.
-pub async fn previous(
+pub(crate) async fn previous(
     bucket: Bucket<'_>,
     environment: &Environment,
     date: ExportDate,
@@ -103,7 +103,7 @@ fn earlier_dates(folders: &[String], environment: &Environment, date: ExportDate
 }
 
 /// The day's last manifest, in force again.
-pub fn restored(withdrawn: &Manifest, now: DateTime<Utc>) -> Manifest {
+pub(crate) fn restored(withdrawn: &Manifest, now: DateTime<Utc>) -> Manifest {
     Manifest { published_at: now, ..withdrawn.clone() }
 }
 

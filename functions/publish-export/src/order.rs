@@ -8,7 +8,7 @@ use crate::task::{Status, Task};
 
 /// The manifest of a date, as found.
 #[derive(Debug, Clone)]
-pub enum Standing {
+pub(crate) enum Standing {
     Nothing,
     /// Taken away while parts are replaced, and not yet written anew.
     Withdrawn(Manifest),
@@ -16,7 +16,7 @@ pub enum Standing {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step<'a> {
+pub(crate) enum Step<'a> {
     Publish(&'a Task),
     /// RDS is about to write the daily export's parts among the parts that the manifest stands for.
     Withdraw,
@@ -26,7 +26,7 @@ pub enum Step<'a> {
 }
 
 impl Standing {
-    pub fn manifest(&self) -> Option<&Manifest> {
+    pub(crate) fn manifest(&self) -> Option<&Manifest> {
         match self {
             Self::Nothing => None,
             Self::Withdrawn(manifest) | Self::Published(manifest) => Some(manifest),
@@ -35,7 +35,7 @@ impl Standing {
 }
 
 /// `tasks` are all tasks of one date.
-pub fn next_step<'a>(tasks: &'a [Task], standing: &Standing) -> Step<'a> {
+pub(crate) fn next_step<'a>(tasks: &'a [Task], standing: &Standing) -> Step<'a> {
     let daily_runs = tasks.iter().any(|task| !task.id.is_spot() && task.status == Status::Running);
     match (daily_runs, standing) {
         (true, Standing::Published(_)) => return Step::Withdraw,
@@ -52,7 +52,7 @@ pub fn next_step<'a>(tasks: &'a [Task], standing: &Standing) -> Step<'a> {
 }
 
 /// The spot exports of some tables that have no whole export of their date below them.
-pub fn without_base<'a>(tasks: &'a [Task], standing: &Standing) -> Vec<&'a Task> {
+pub(crate) fn without_base<'a>(tasks: &'a [Task], standing: &Standing) -> Vec<&'a Task> {
     let whole = tasks.iter().any(|task| !task.is_layer() && matches!(task.status, Status::Complete | Status::Running));
     let bare = standing.manifest().is_none() && !whole;
     tasks.iter().filter(|task| bare && task.is_layer() && task.status == Status::Complete).collect()

@@ -3,7 +3,7 @@
 use parquet::basic::{ConvertedType, LogicalType, Type as PhysicalType};
 use parquet::schema::types::Type;
 
-pub fn type_text(field: &Type) -> String {
+pub(crate) fn type_text(field: &Type) -> String {
     if !field.is_primitive() {
         return group_text(field);
     }

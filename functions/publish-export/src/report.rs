@@ -18,26 +18,26 @@ const LONGEST_SUBJECT: usize = 99;
 const LONGEST_MESSAGE: usize = 256 * 1024;
 
 #[derive(Debug, PartialEq, Eq)]
-pub struct Report {
-    pub subject: String,
-    pub text: String,
+pub(crate) struct Report {
+    pub(crate) subject: String,
+    pub(crate) text: String,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub struct Reporter<'a> {
-    pub bucket: Bucket<'a>,
-    pub sns: &'a Client,
-    pub settings: &'a Settings,
-    pub now: DateTime<Utc>,
+pub(crate) struct Reporter<'a> {
+    pub(crate) bucket: Bucket<'a>,
+    pub(crate) sns: &'a Client,
+    pub(crate) settings: &'a Settings,
+    pub(crate) now: DateTime<Utc>,
 }
 
 impl Reporter<'_> {
-    pub async fn is_told(&self, task: &ExportTaskId) -> Result<bool, Error> {
+    pub(crate) async fn is_told(&self, task: &ExportTaskId) -> Result<bool, Error> {
         Ok(self.bucket.get(&ExportKey::Report(task).to_string()).await?.is_some())
     }
 
     /// Sends the report, if there is something to tell and a topic to tell it to, and then marks the task as told.
-    pub async fn tell(&self, task: &ExportTaskId, report: Option<&Report>) -> Result<(), Error> {
+    pub(crate) async fn tell(&self, task: &ExportTaskId, report: Option<&Report>) -> Result<(), Error> {
         if let (Some(report), Some(topic)) = (report, &self.settings.topic_arn) {
             let message = self.sns.publish().topic_arn(topic).subject(&report.subject).message(&report.text);
             message.send().await.map_err(|error| Error::aws("sns:Publish", topic, error))?;
@@ -50,7 +50,7 @@ impl Reporter<'_> {
 }
 
 /// `None` for a task that did not end badly.
-pub fn of_failure(task: &Task) -> Option<Report> {
+pub(crate) fn of_failure(task: &Task) -> Option<Report> {
     let (id, date) = (&task.id, task.id.date());
     let what = match task.status {
         Status::Failed => "failed",
@@ -72,7 +72,7 @@ pub fn of_failure(task: &Task) -> Option<Report> {
 }
 
 /// `None` for a publication without anything odd. Every oddity is also a log line.
-pub fn of_publication(manifest: &Manifest, previous: Option<&Manifest>) -> Option<Report> {
+pub(crate) fn of_publication(manifest: &Manifest, previous: Option<&Manifest>) -> Option<Report> {
     let (skipped, emptied) = (compose::skipped(manifest), compose::emptied(previous, manifest));
     log(manifest, &skipped, &emptied);
     let names = |tables: Vec<&TableName>| tables.into_iter().map(ToString::to_string).collect::<Vec<_>>();

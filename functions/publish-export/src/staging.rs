@@ -21,34 +21,34 @@ const LARGEST_COPY: u64 = 5 << 30;
 
 /// The Parquet objects that the day's prefix shall hold.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// By the key of the copy, the spot export's part.
-    pub copies: BTreeMap<String, Object>,
+    pub(crate) copies: BTreeMap<String, Object>,
     /// Keys that are in place.
-    pub kept: BTreeSet<String>,
+    pub(crate) kept: BTreeSet<String>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Plan {
-    pub delete: Vec<String>,
+pub(crate) struct Plan {
+    pub(crate) delete: Vec<String>,
     /// From, to.
-    pub copy: Vec<(String, String)>,
+    pub(crate) copy: Vec<(String, String)>,
 }
 
 impl Plan {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.delete.is_empty() && self.copy.is_empty()
     }
 }
 
 /// The daily export is in place: RDS wrote it here. A table that RDS gave up may have left parts: they are its own.
-pub fn target_of_daily(listing: &[Object]) -> Target {
+pub(crate) fn target_of_daily(listing: &[Object]) -> Target {
     let own = listing.iter().filter(|object| is_parquet(&object.key) && origin_of(&object.key) == TaskKind::Daily);
     Target { copies: BTreeMap::new(), kept: own.map(|object| object.key.clone()).collect() }
 }
 
 /// Copies of everything that the spot export verified, beside what `kept` tables have here already.
-pub fn target_of_spot(task: &Task, verified: &Verified, kept: BTreeSet<String>) -> Result<Target, String> {
+pub(crate) fn target_of_spot(task: &Task, verified: &Verified, kept: BTreeSet<String>) -> Result<Target, String> {
     let mut copies = BTreeMap::new();
     for part in verified.tables.iter().flat_map(|table| &table.parts) {
         if part.size > LARGEST_COPY {
@@ -62,7 +62,7 @@ pub fn target_of_spot(task: &Task, verified: &Verified, kept: BTreeSet<String>) 
 
 /// The parts here that make up `tables` as a manifest counted them. A table's parts all come from one export, so an
 /// interrupted export's leftovers in its folder are told apart by their origin.
-pub fn parts_of<'t>(
+pub(crate) fn parts_of<'t>(
     tables: impl IntoIterator<Item = &'t Table>,
     prefix: impl Fn(&Table) -> TablePrefix,
     listing: &[Object],
@@ -89,7 +89,7 @@ pub fn parts_of<'t>(
 
 /// What to do so that `listing`, of the day's prefix, becomes the target. `daily` is the date's daily task, if RDS
 /// knows one.
-pub fn plan(target: &Target, listing: &[Object], daily: Option<Status>) -> Result<Plan, String> {
+pub(crate) fn plan(target: &Target, listing: &[Object], daily: Option<Status>) -> Result<Plan, String> {
     let here: BTreeMap<&str, u64> = listing.iter().map(|object| (object.key.as_str(), object.size)).collect();
     let wanted = |key: &String| target.kept.contains(key) || target.copies.contains_key(key);
     let foreign = listing.iter().map(|object| &object.key).filter(|key| is_parquet(key) && !wanted(key));
@@ -103,7 +103,7 @@ pub fn plan(target: &Target, listing: &[Object], daily: Option<Status>) -> Resul
 }
 
 /// What `listing` still lacks, or has too much.
-pub fn check(target: &Target, listing: &[Object]) -> Result<(), String> {
+pub(crate) fn check(target: &Target, listing: &[Object]) -> Result<(), String> {
     let here: BTreeMap<&str, u64> =
         listing.iter().filter(|object| is_parquet(&object.key)).map(|o| (o.key.as_str(), o.size)).collect();
     for (to, from) in &target.copies {
@@ -123,7 +123,7 @@ pub fn check(target: &Target, listing: &[Object]) -> Result<(), String> {
 }
 
 /// Deletes first: if we die between the two, less is here than should be, and no manifest says otherwise.
-pub async fn carry_out(bucket: Bucket<'_>, plan: &Plan, kms_key_id: Option<&str>) -> Result<(), Error> {
+pub(crate) async fn carry_out(bucket: Bucket<'_>, plan: &Plan, kms_key_id: Option<&str>) -> Result<(), Error> {
     info!(deletes = plan.delete.len(), copies = plan.copy.len(), "staging: {} to delete, {} to copy", plan.delete.len(), plan.copy.len());
     bucket.delete(&plan.delete).await?;
     let copies = stream::iter(&plan.copy).map(|(from, to)| bucket.copy(from, to, kms_key_id));

@@ -9,21 +9,21 @@ use handoff::ExportTaskId;
 use crate::{Error, Settings};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Task {
-    pub id: ExportTaskId,
-    pub source_arn: String,
-    pub snapshot_time: DateTime<Utc>,
-    pub started_at: DateTime<Utc>,
-    pub status: Status,
+pub(crate) struct Task {
+    pub(crate) id: ExportTaskId,
+    pub(crate) source_arn: String,
+    pub(crate) snapshot_time: DateTime<Utc>,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) status: Status,
     /// It was asked for some of the tables only.
-    pub partial: bool,
-    pub failure_cause: Option<String>,
-    pub warning: Option<String>,
-    pub kms_key_id: Option<String>,
+    pub(crate) partial: bool,
+    pub(crate) failure_cause: Option<String>,
+    pub(crate) warning: Option<String>,
+    pub(crate) kms_key_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub(crate) enum Status {
     Running,
     Complete,
     Failed,
@@ -44,12 +44,12 @@ impl Status {
 
 impl Task {
     /// Of two exports of a date the one with the newer data stands; of two with the same data, the later one.
-    pub fn rank(&self) -> (DateTime<Utc>, DateTime<Utc>, &ExportTaskId) {
+    pub(crate) fn rank(&self) -> (DateTime<Utc>, DateTime<Utc>, &ExportTaskId) {
         (self.snapshot_time, self.started_at, &self.id)
     }
 
     /// A spot export of some tables: laid over what the day has, instead of replacing it.
-    pub fn is_layer(&self) -> bool {
+    pub(crate) fn is_layer(&self) -> bool {
         self.id.is_spot() && self.partial
     }
 
@@ -86,22 +86,20 @@ const ACTION: &str = "rds:DescribeExportTasks";
 
 /// What to ask RDS for.
 #[derive(Debug, Clone, Copy)]
-pub enum Wanted<'a> {
+pub(crate) enum Wanted<'a> {
     Bucket,
     Source(&'a str),
     Id(&'a ExportTaskId),
 }
 
 /// All pages of what RDS knows, ours only.
-pub async fn describe(rds: &Client, settings: &Settings, wanted: Wanted<'_>) -> Result<Vec<Task>, Error> {
+pub(crate) async fn describe(rds: &Client, settings: &Settings, wanted: Wanted<'_>) -> Result<Vec<Task>, Error> {
     let (name, value) = match wanted {
         Wanted::Bucket => ("s3-bucket", settings.bucket.clone()),
         Wanted::Source(arn) => ("source-arn", arn.to_owned()),
         Wanted::Id(id) => ("export-task-identifier", id.to_string()),
     };
     let filter = Filter::builder().name(name).values(&value).build();
-    let failed = |source| Error::AwsFailed { action: ACTION, object: value.clone(), source };
-    let filter = filter.map_err(|error| failed(Box::new(error)))?;
     let mut pages = rds.describe_export_tasks().filters(filter).into_paginator().send();
     let mut tasks = Vec::new();
     while let Some(page) = pages.next().await {

@@ -16,24 +16,24 @@ const READS_AT_ONCE: usize = 64;
 
 /// What the manifest can say about an export.
 #[derive(Debug)]
-pub struct Verified {
+pub(crate) struct Verified {
     /// In the order of their names.
-    pub tables: Vec<VerifiedTable>,
+    pub(crate) tables: Vec<VerifiedTable>,
     /// What RDS said beyond single tables.
-    pub news: Vec<String>,
+    pub(crate) news: Vec<String>,
 }
 
 #[derive(Debug)]
-pub struct VerifiedTable {
-    pub name: TableName,
-    pub state: TableState,
-    pub rows: u64,
-    pub columns: Vec<Column>,
-    pub parts: Vec<Object>,
-    pub warning: Option<String>,
+pub(crate) struct VerifiedTable {
+    pub(crate) name: TableName,
+    pub(crate) state: TableState,
+    pub(crate) rows: u64,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) parts: Vec<Object>,
+    pub(crate) warning: Option<String>,
 }
 
-pub async fn verify(bucket: Bucket<'_>, task: &Task) -> Result<Verified, Error> {
+pub(crate) async fn verify(bucket: Bucket<'_>, task: &Task) -> Result<Verified, Error> {
     let incomplete = |problem| Error::ExportIncomplete { task: task.id.clone(), problem };
     let listing = bucket.list(&ExportKey::TaskPrefix(&task.id).to_string()).await?;
     let (announced, news) = announced(bucket, task, &listing).await?;
