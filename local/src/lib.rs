@@ -10,4 +10,5 @@ pub mod process;
 pub mod s3;
 pub mod sts;
 pub mod tools;
+pub mod transfer;
 pub mod wire;
