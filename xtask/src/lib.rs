@@ -25,7 +25,7 @@ pub fn setup(workspace: &Workspace) -> Result<()> {
 pub fn demo(workspace: &Workspace, keep: bool, json: bool) -> Result<()> {
     run_all(workspace, &environments::STEPS_OF_DEMO)?;
     let given = [("--keep", keep), ("--json", json)];
-    let flags = given.into_iter().filter_map(|(flag, given)| given.then(|| flag.to_owned()));
+    let flags = given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag.to_owned());
     program::build_and_become(workspace, "local", false, std::iter::once("demo".to_owned()).chain(flags))
 }
 

@@ -118,7 +118,8 @@ fn tail(log: &Path) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text).into_owned();
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(SHOWN_LINES)..].iter().map(|line| format!("{line}\n")).collect()
+    let end = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n");
+    if end.is_empty() { end } else { end + "\n" }
 }
 
 /// Without the escape sequences that programs colour their lines with.

@@ -31,17 +31,18 @@ impl Step {
 
 /// A step under way: where it is, and the log that its programs print into.
 pub(crate) struct Running<'a> {
+    pub(crate) name: &'static str,
     pub(crate) workspace: &'a Workspace,
     progress: &'a mut Progress,
     log: File,
 }
 
 impl<'a> Running<'a> {
-    fn open(name: &str, workspace: &'a Workspace, progress: &'a mut Progress) -> Result<Self> {
+    fn open(name: &'static str, workspace: &'a Workspace, progress: &'a mut Progress) -> Result<Self> {
         let path = workspace.log(name);
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
         let log = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { workspace, progress, log })
+        Ok(Self { name, workspace, progress, log })
     }
 
     /// A program that starts in the root of the repository.

@@ -14,18 +14,22 @@ const GLIBC_MINOR: u32 = 34;
 /// Functions are deployed for arm64; only this machine's own kind can be built everywhere.
 const ARCHITECTURE: &str = "x86_64";
 
+const TEMPLATE: &str = "template.yaml";
+
 pub(super) fn cfn_lint(step: &mut Running<'_>) -> Result<String> {
-    let program = step.workspace.tool_program("lint", "cfn-lint");
-    step.finish(offline(&mut step.program(program)).args(["--template", "template.yaml"]))?;
-    Ok(String::new())
+    unless_passed(step, "lint", |step| {
+        let program = step.workspace.tool_program("lint", "cfn-lint");
+        step.finish(offline(&mut step.program(program)).args(["--template", TEMPLATE]))?;
+        Ok(())
+    })
 }
 
 pub(super) fn validate(step: &mut Running<'_>) -> Result<String> {
-    sam(step, &["validate", "--template", "template.yaml"])
+    unless_passed(step, "sam", |step| sam(step, &["validate", "--template", TEMPLATE]))
 }
 
 pub(super) fn lint(step: &mut Running<'_>) -> Result<String> {
-    sam(step, &["validate", "--lint", "--template", "template.yaml"])
+    unless_passed(step, "sam", |step| sam(step, &["validate", "--lint", "--template", TEMPLATE]))
 }
 
 pub(super) fn build(step: &mut Running<'_>) -> Result<String> {
@@ -50,7 +54,24 @@ pub(super) fn dockerfiles(step: &mut Running<'_>) -> Result<String> {
     Ok(format!("{} files", files.len()))
 }
 
-fn sam(step: &mut Running<'_>, arguments: &[&str]) -> Result<String> {
+/// These checks see nothing but the template and their own versions, and take 20 seconds: once is enough.
+fn unless_passed(
+    step: &mut Running<'_>,
+    environment: &str,
+    check: impl FnOnce(&mut Running<'_>) -> Result<()>,
+) -> Result<String> {
+    let read = |path: &str| crate::read(&step.workspace.root.join(path));
+    let subject = read(TEMPLATE)? + &read(&format!("xtask/requirements/{environment}.txt"))?;
+    let passed = step.workspace.log(step.name).with_extension("passed");
+    if std::fs::read_to_string(&passed).is_ok_and(|text| text == subject) {
+        return Ok("unchanged since it passed".to_owned());
+    }
+    check(step)?;
+    std::fs::write(&passed, subject).with_context(|| format!("cannot write {}", passed.display()))?;
+    Ok(String::new())
+}
+
+fn sam(step: &mut Running<'_>, arguments: &[&str]) -> Result<()> {
     let program = step.workspace.tool_program("sam", "sam");
     let mut command = step.program(&program);
     // `sam build` looks for cargo-lambda in PATH; with CARGO_TARGET_DIR its functions share one build folder.
@@ -59,7 +80,7 @@ fn sam(step: &mut Running<'_>, arguments: &[&str]) -> Result<String> {
     let path = std::env::join_paths(std::iter::once(beside).chain(std::env::split_paths(&path)))?;
     command.env("PATH", path).env("CARGO_TARGET_DIR", &step.workspace.target).args(arguments);
     step.finish(offline(&mut command))?;
-    Ok(String::new())
+    Ok(())
 }
 
 /// No look-up of a region or of credentials, no report to anyone.
@@ -76,8 +97,8 @@ fn deployable(bootstrap: &Path) -> Result<String> {
     if minor > GLIBC_MINOR {
         bail!("{} needs glibc 2.{minor}; provided.al2023 has 2.{GLIBC_MINOR}", bootstrap.display());
     }
-    let mebibytes = program.len() as f64 / f64::from(1 << 20); // a display of tenths
-    Ok(format!("{mebibytes:.1} MiB (glibc 2.{minor})"))
+    let tenths = (program.len() * 10) >> 20;
+    Ok(format!("{}.{} MiB (glibc 2.{minor})", tenths / 10, tenths % 10))
 }
 
 /// The version names in an ELF file's dynamic string table are plain text: `GLIBC_2.34`.

@@ -1,0 +1,67 @@
+//! The calls.
+
+use aws_sdk_rds::Client;
+use aws_sdk_rds::operation::start_export_task::StartExportTaskError;
+use aws_sdk_rds::types::{DbClusterSnapshot, ExportTask, Filter};
+use chrono::{DateTime, Utc};
+use handoff::ExportTaskId;
+
+use crate::config::Config;
+use crate::plan::Plan;
+use crate::refusal::Refusal;
+use crate::snapshot::utc;
+
+/// All pages: RDS promises no order, so the newest can be on any.
+pub(crate) async fn automated_snapshots(rds: &Client, config: &Config) -> Result<Vec<DbClusterSnapshot>, Box<Refusal>> {
+    let cluster = &config.cluster;
+    let pages = rds.describe_db_cluster_snapshots().db_cluster_identifier(cluster).snapshot_type("automated");
+    let snapshots = pages.into_paginator().items().send().try_collect().await;
+    snapshots.map_err(|error| Refusal::new(format!("list the automated snapshots of cluster {cluster}"), error, config))
+}
+
+pub(crate) async fn tasks_of_source(
+    rds: &Client,
+    config: &Config,
+    source: &str,
+) -> Result<Vec<ExportTask>, Box<Refusal>> {
+    let filter = Filter::builder().name("source-arn").values(source).build();
+    let tasks = rds.describe_export_tasks().filters(filter).into_paginator().items().send().try_collect().await;
+    tasks.map_err(|error| Refusal::new(format!("list the export tasks of {source}"), error, config))
+}
+
+pub(crate) async fn task(rds: &Client, config: &Config, id: &ExportTaskId) -> Result<Option<ExportTask>, Box<Refusal>> {
+    let id = id.to_string();
+    let answer = rds.describe_export_tasks().export_task_identifier(&id).send().await;
+    let answer = answer.map_err(|error| Refusal::new(format!("describe export task {id}"), error, config))?;
+    Ok(answer.export_tasks.unwrap_or_default().into_iter().find(|task| task.export_task_identifier() == Some(&id)))
+}
+
+pub(crate) enum Start {
+    Started { snapshot_time: Option<DateTime<Utc>> },
+    IdExists(Box<Refusal>),
+}
+
+/// No prefix: RDS writes under the task's id, which is what the rest of isthmus reads.
+pub(crate) async fn start(rds: &Client, config: &Config, plan: &Plan, source: &str) -> Result<Start, Box<Refusal>> {
+    let tables: Vec<String> = plan.tables.iter().map(ToString::to_string).collect();
+    let answer = rds
+        .start_export_task()
+        .export_task_identifier(plan.task.to_string())
+        .source_arn(source)
+        .s3_bucket_name(&config.bucket)
+        .iam_role_arn(&config.export_role_arn)
+        .kms_key_id(&config.kms_key_id)
+        .set_export_only((!tables.is_empty()).then_some(tables))
+        .send()
+        .await;
+    match answer {
+        Ok(task) => Ok(Start::Started { snapshot_time: task.snapshot_time().and_then(utc) }),
+        Err(error) => {
+            let exists =
+                error.as_service_error().is_some_and(StartExportTaskError::is_export_task_already_exists_fault);
+            let attempt = format!("start export task {} of {source} into {}", plan.task, config.bucket);
+            let refusal = Refusal::new(attempt, error, config);
+            if exists { Ok(Start::IdExists(refusal)) } else { Err(refusal) }
+        }
+    }
+}
