@@ -44,6 +44,21 @@ pub struct Refused {
     message: String,
 }
 
+/// A load job: one step that loads all of its files or none.
+pub(crate) struct Load<'a> {
+    pub(crate) dataset: &'a str,
+    pub(crate) table: &'a str,
+    pub(crate) uris: &'a [String],
+    pub(crate) source_format: &'a str,
+    pub(crate) write: WriteDisposition,
+}
+
+impl Refused {
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
 impl BigQuery {
     /// `dir` is a folder for its data and its log.
     pub async fn start(dir: &Path) -> Result<Self> {
@@ -134,15 +149,20 @@ impl BigQuery {
         rows.first().and_then(|row| row["n"].as_u64()).with_context(|| format!("count the rows of {dataset}.{table}"))
     }
 
-    /// One load job: all of `uris` or nothing.
+    /// Parquet files, all of `uris` or nothing.
     pub async fn load(&self, dataset: &str, table: &str, uris: &[String], write: WriteDisposition) -> Result<()> {
+        self.load_job(&Load { dataset, table, uris, source_format: "PARQUET", write }).await
+    }
+
+    pub(crate) async fn load_job(&self, load: &Load<'_>) -> Result<()> {
+        let Load { dataset, table, .. } = load;
         let load = json!({
             "destinationTable": {"projectId": PROJECT, "datasetId": dataset, "tableId": table},
-            "sourceUris": uris,
-            "sourceFormat": "PARQUET",
+            "sourceUris": load.uris,
+            "sourceFormat": load.source_format,
             "decimalTargetTypes": ["NUMERIC", "BIGNUMERIC", "STRING"],
             "createDisposition": "CREATE_NEVER",
-            "writeDisposition": match write {
+            "writeDisposition": match load.write {
                 WriteDisposition::Truncate => "WRITE_TRUNCATE",
                 WriteDisposition::Append => "WRITE_APPEND",
             },

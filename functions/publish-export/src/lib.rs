@@ -1,1 +1,174 @@
+//! publish-export: when RDS has completed an export, verifies it, puts its parts where BigQuery looks for them, and
+//! writes the day's manifest last. Running it again changes nothing; dying anywhere is repaired by the next run.
 
+mod bucket;
+mod compose;
+mod config;
+mod day;
+mod error;
+mod event;
+mod export_info;
+mod footer;
+mod inventory;
+mod manifests;
+mod order;
+mod parquet_type;
+mod report;
+#[cfg(test)]
+mod samples;
+mod staging;
+mod task;
+mod verify;
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use handoff::{ExportDate, ExportTaskId, Manifest};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tracing::info;
+
+pub use config::Settings;
+pub use error::Error;
+
+use bucket::Bucket;
+use event::Event;
+use report::Reporter;
+use task::{Status, Task, Wanted, describe};
+
+/// The poll looks at today and the two days before: whoever is away for a weekend finds Saturday published.
+const DAYS_POLLED: u32 = 3;
+
+pub struct Clients {
+    pub rds: aws_sdk_rds::Client,
+    pub s3: aws_sdk_s3::Client,
+    pub sns: aws_sdk_sns::Client,
+}
+
+/// Export task ids, each in the order of their dates.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Shown by their date's manifest since now.
+    pub published: Vec<ExportTaskId>,
+    /// Complete, and published before, or older than what is published.
+    pub unchanged: Vec<ExportTaskId>,
+    /// Told to a human.
+    pub reported: Vec<ExportTaskId>,
+}
+
+pub async fn handle(
+    event: &Value,
+    clients: &Clients,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Result<Answer, Error> {
+    let event = Event::parse(event)?;
+    let dates = dates(&event, clients, settings, now).await?;
+    let mut run = Run { clients, settings, now, answer: Answer::default(), errors: Vec::new() };
+    if !dates.is_empty() {
+        let tasks = describe(&clients.rds, settings, Wanted::Bucket).await?;
+        for date in dates {
+            let tasks: Vec<Task> = tasks.iter().filter(|task| task.id.date() == date).cloned().collect();
+            Box::pin(run.settle(date, &tasks, &event)).await; // boxed, or the compiler's layout queries are too deep
+        }
+    }
+    let (answer, errors) = (run.answer, run.errors);
+    info!(published = answer.published.len(), reported = answer.reported.len(), errors = errors.len(), "done: {answer:?}");
+    Error::all(errors).map(|()| answer)
+}
+
+/// The dates that the event is about.
+async fn dates(
+    event: &Event,
+    clients: &Clients,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Result<BTreeSet<ExportDate>, Error> {
+    let wanted = match event {
+        Event::Poll => {
+            let today = ExportDate::of(now, settings.zone);
+            return Ok((0..DAYS_POLLED).map(|days| today.days_before(days)).collect());
+        }
+        Event::Irrelevant { event_id } => {
+            info!(event_id, "{event_id} is not the end of an export");
+            return Ok(BTreeSet::new());
+        }
+        Event::Publish(id) => Wanted::Id(id),
+        Event::ExportEnded { source_arn } => Wanted::Source(source_arn),
+    };
+    let tasks = describe(&clients.rds, settings, wanted).await?;
+    if let (Wanted::Id(id), true) = (wanted, tasks.is_empty()) {
+        return Err(Error::UnknownTask { task: id.clone(), bucket: settings.bucket.clone() });
+    }
+    Ok(tasks.iter().map(|task| task.id.date()).collect())
+}
+
+struct Run<'a> {
+    clients: &'a Clients,
+    settings: &'a Settings,
+    now: DateTime<Utc>,
+    answer: Answer,
+    /// A date that cannot go on does not hold up the others.
+    errors: Vec<Error>,
+}
+
+impl Run<'_> {
+    async fn settle(&mut self, date: ExportDate, tasks: &[Task], event: &Event) {
+        let bucket = Bucket::new(&self.clients.s3, &self.settings.bucket);
+        let outcome = day::settle(bucket, self.settings, date, tasks, self.now).await;
+        let complete = tasks.iter().filter(|task| task.status == Status::Complete).map(|task| &task.id);
+        self.answer.unchanged.extend(complete.filter(|id| !outcome.published.contains(id)).cloned());
+        if let Err(error) = self.report(bucket, tasks, outcome.manifest.as_ref()).await {
+            self.errors.push(error);
+        }
+        let asked = tasks.iter().find(|task| matches!(event, Event::Publish(id) if *id == task.id));
+        if let (Some(Err(error)), true) = (asked.map(|task| day::by_hand(task, &outcome)), self.errors.is_empty()) {
+            self.errors.push(error);
+        }
+        self.answer.published.extend(outcome.published);
+        self.errors.extend(outcome.error);
+    }
+
+    async fn report(&mut self, bucket: Bucket<'_>, tasks: &[Task], manifest: Option<&Manifest>) -> Result<(), Error> {
+        let reporter = Reporter { bucket, sns: &self.clients.sns, settings: self.settings, now: self.now };
+        for task in tasks {
+            self.report_failure(reporter, task).await?;
+        }
+        match manifest {
+            Some(manifest) => self.report_publication(reporter, manifest).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Without a topic, the failure of the function is the report.
+    async fn report_failure(&mut self, reporter: Reporter<'_>, task: &Task) -> Result<(), Error> {
+        let ended_badly = matches!(task.status, Status::Failed | Status::Canceled);
+        if !ended_badly || reporter.is_told(&task.id).await? {
+            return Ok(());
+        }
+        reporter.tell(&task.id, report::of_failure(task).as_ref()).await?;
+        self.answer.reported.push(task.id.clone());
+        match (&self.settings.topic_arn, task.status) {
+            (Some(_), _) => {}
+            (None, Status::Canceled) => self.errors.push(Error::ExportCanceled(task.id.clone())),
+            (None, _) => {
+                let cause = day::cause_of(task);
+                self.errors.push(Error::ExportFailed { task: task.id.clone(), cause });
+            }
+        }
+        Ok(())
+    }
+
+    /// The marker is the last object of all: while it is missing, something of the publication may be left to do.
+    async fn report_publication(&mut self, reporter: Reporter<'_>, manifest: &Manifest) -> Result<(), Error> {
+        if reporter.is_told(&manifest.task_id).await? {
+            return Ok(());
+        }
+        manifests::forget_withdrawn(reporter.bucket, &manifest.env, manifest.export_date).await?;
+        let previous = manifests::previous(reporter.bucket, &manifest.env, manifest.export_date).await?;
+        let report = report::of_publication(manifest, previous.as_ref());
+        reporter.tell(&manifest.task_id, report.as_ref()).await?;
+        self.answer.reported.extend(report.map(|_| manifest.task_id.clone()));
+        Ok(())
+    }
+}

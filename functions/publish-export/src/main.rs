@@ -1,1 +1,42 @@
-fn main() {}
+use std::sync::Arc;
+
+use chrono::Utc;
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use publish_export::{Clients, Error, Settings, handle};
+use serde_json::Value;
+use startup::{LogFormat, Vars, start_logging, with_causes};
+use tracing::{error, info};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    start_logging(LogFormat::detect());
+    // A Lambda that ends during init shows no reason, so wrong settings are the answer to each event.
+    let settings = Settings::read(Vars::from_env());
+    match &settings {
+        Ok(settings) => info!(version = env!("CARGO_PKG_VERSION"), ?settings, "publish-export starts"),
+        Err(error) => error!("publish-export cannot work: {error}"),
+    }
+    let ready = Arc::new((settings, clients().await));
+    run(service_fn(move |event: LambdaEvent<Value>| {
+        let ready = Arc::clone(&ready);
+        async move {
+            let (settings, clients) = &*ready;
+            let settings = settings.as_ref().map_err(|error| Error::InvalidEnvironment(error.to_string()))?;
+            let answer = handle(&event.payload, clients, settings, Utc::now()).await;
+            answer.inspect_err(|error| error!(error_type = error.word(), "{}", with_causes(error)))
+        }
+    }))
+    .await
+}
+
+async fn clients() -> Clients {
+    let config = startup::aws_config().load().await;
+    // An endpoint of one's own has no host name for each bucket.
+    let custom = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].iter().any(|name| std::env::var_os(name).is_some());
+    let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(custom).build();
+    Clients {
+        rds: aws_sdk_rds::Client::new(&config),
+        s3: aws_sdk_s3::Client::from_conf(s3),
+        sns: aws_sdk_sns::Client::new(&config),
+    }
+}

@@ -1,0 +1,135 @@
+//! The footer of a Parquet part: how many rows it has, and which columns. A part is never read beyond it.
+
+use bytes::Bytes;
+use handoff::Column;
+use parquet::errors::ParquetError;
+use parquet::file::FOOTER_SIZE;
+use parquet::file::metadata::{
+    FooterTail, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
+};
+
+use crate::Error;
+use crate::bucket::{Bucket, Object};
+use crate::parquet_type::type_text;
+
+/// Magic, footer length, magic.
+const SMALLEST: u64 = 12;
+
+/// RDS's footers have some kilobytes. One of this length is broken, and 64 of them at once would not fit in memory.
+const LONGEST_FOOTER: u64 = 16 << 20;
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Footer {
+    pub(crate) rows: u64,
+    pub(crate) columns: Vec<PartColumn>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PartColumn {
+    pub(crate) name: String,
+    pub(crate) parquet_type: String,
+}
+
+impl PartColumn {
+    pub(crate) fn with_source_type(&self, source_type: &str) -> Column {
+        let (name, parquet_type) = (self.name.clone(), self.parquet_type.clone());
+        Column { name, source_type: source_type.to_owned(), parquet_type }
+    }
+}
+
+/// Two ranged reads: the eight bytes at the end, and then exactly the footer that they announce.
+pub(crate) async fn read(bucket: Bucket<'_>, part: &Object) -> Result<Footer, Error> {
+    let tail_length = FOOTER_SIZE as u64;
+    if part.size < SMALLEST {
+        let told = format!("it has {} bytes and a Parquet file has at least {SMALLEST}", part.size);
+        return Err(unreadable(part, told, None));
+    }
+    let tail = bucket.get_range(&part.key, part.size - tail_length..part.size).await?;
+    let length = footer_length(&tail, part.size).map_err(|told| unreadable(part, told, None))?;
+    let end = part.size - tail_length;
+    let footer = bucket.get_range(&part.key, end - length..end).await?;
+    decode(&footer).map_err(|error| {
+        let told = format!("its footer of {length} bytes is not Parquet metadata");
+        unreadable(part, told, Some(Box::new(error)))
+    })
+}
+
+fn unreadable(part: &Object, problem: String, source: Option<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::PartUnreadable { key: part.key.clone(), problem, source }
+}
+
+fn footer_length(tail: &Bytes, size: u64) -> Result<u64, String> {
+    let Ok(bytes) = <&[u8; FOOTER_SIZE]>::try_from(tail.as_ref()) else {
+        return Err(format!("its last {FOOTER_SIZE} bytes were asked for and {} came", tail.len()));
+    };
+    let magic = bytes[4..].escape_ascii();
+    let Ok(tail) = FooterTail::try_new(bytes) else { return Err(format!("it ends with \"{magic}\", not with \"PAR1\"")) };
+    if tail.is_encrypted_footer() {
+        return Err("its footer is encrypted".into());
+    }
+    let length = tail.metadata_length() as u64;
+    if length == 0 || length > size - SMALLEST {
+        return Err(format!("its footer would have {length} of its {size} bytes"));
+    }
+    if length > LONGEST_FOOTER {
+        return Err(format!("its footer would have {length} bytes, more than {LONGEST_FOOTER}"));
+    }
+    Ok(length)
+}
+
+fn decode(footer: &[u8]) -> Result<Footer, ParquetError> {
+    let metadata = metadata(footer)?;
+    let file = metadata.file_metadata();
+    let rows = u64::try_from(file.num_rows()).map_err(|_| ParquetError::General("a negative row count".into()))?;
+    let groups: i64 = metadata.row_groups().iter().map(parquet::file::metadata::RowGroupMetaData::num_rows).sum();
+    if groups != file.num_rows() {
+        let told = format!("it counts {rows} rows and its row groups count {groups}");
+        return Err(ParquetError::General(told));
+    }
+    let fields = file.schema_descr().root_schema().get_fields();
+    let column = |field: &parquet::schema::types::TypePtr| PartColumn {
+        name: field.name().to_owned(),
+        parquet_type: type_text(field),
+    };
+    Ok(Footer { rows, columns: fields.iter().map(column).collect() })
+}
+
+/// Statistics are most of a footer and nothing here needs them.
+fn metadata(footer: &[u8]) -> Result<ParquetMetaData, ParquetError> {
+    let options = ParquetMetaDataOptions::new()
+        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    ParquetMetaDataReader::decode_metadata_with_options(footer, Some(&options))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn length(tail: &[u8], size: u64) -> Result<u64, String> {
+        footer_length(&Bytes::copy_from_slice(tail), size)
+    }
+
+    #[test]
+    fn a_tail_that_cannot_be_is_refused_and_says_what_was_found() {
+        assert_eq!(length(b"\x10\0\0\0PAR1", 100), Ok(16));
+        assert_eq!(length(b"\x58\0\0\0PAR1", 100), Ok(88));
+        assert_eq!(length(b"\x59\0\0\0PAR1", 100), Err("its footer would have 89 of its 100 bytes".into()));
+        assert_eq!(length(b"\0\0\0\0PAR1", 100), Err("its footer would have 0 of its 100 bytes".into()));
+        assert_eq!(length(b"\x10\0\0\0PARE", 100), Err("its footer is encrypted".into()));
+        assert_eq!(length(b"1,2\n3,4\n", 100), Err("it ends with \"3,4\\n\", not with \"PAR1\"".into()));
+        assert_eq!(length(b"PAR1", 100), Err("its last 8 bytes were asked for and 4 came".into()));
+        let huge = length(b"\xff\xff\xff\x7fPAR1", 1 << 33);
+        assert_eq!(huge, Err("its footer would have 2147483647 bytes, more than 16777216".into()));
+    }
+
+    #[test]
+    fn garbage_is_an_error_and_never_a_panic() {
+        for byte in 0..=255_u8 {
+            for length in [1, 7, 64] {
+                assert!(decode(&vec![byte; length]).is_err(), "{length} times {byte}");
+            }
+        }
+    }
+}

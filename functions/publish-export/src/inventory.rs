@@ -1,0 +1,139 @@
+//! From a listing to tables: which parts belong to which table, and whether the export is whole.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use handoff::{ExportKey, ExportTaskId, PartKey, TableName, TablePrefix, TaskKind, origin_of};
+
+use crate::bucket::Object;
+
+/// What stands in the folder of one table.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Folder<'a> {
+    pub(crate) parts: Vec<&'a Object>,
+    /// RDS marks each finished batch, also that of a table without rows.
+    pub(crate) marked: bool,
+}
+
+/// One folder for each of `tables`, in their order. An error says what shows that the export is not whole.
+pub(crate) fn sort<'a>(task: &ExportTaskId, tables: &[&TableName], listing: &'a [Object]) -> Result<Vec<Folder<'a>>, String> {
+    let prefixes: Vec<TablePrefix> = tables.iter().map(|table| TablePrefix::of_task(task, table)).collect();
+    let places = places(tables, &prefixes)?;
+    let root = ExportKey::TaskPrefix(task).to_string();
+    let mut folders: Vec<Folder<'a>> = tables.iter().map(|_| Folder::default()).collect();
+    let (mut used, mut finished) = (BTreeSet::new(), HashSet::new());
+    for object in listing {
+        // Copies of a spot export may stand in the day's prefix: they are staging's to clear.
+        if !task.is_spot() && origin_of(&object.key) != TaskKind::Daily {
+            continue;
+        }
+        let place = folder_of(&root, &object.key).and_then(|folder| places.get(folder).copied());
+        let key = place.and_then(|place| Some((place, PartKey::parse(&prefixes[place], &object.key)?)));
+        match key {
+            Some((place, PartKey::Part { batch })) => {
+                folders[place].parts.push(object);
+                used.insert((place, batch));
+            }
+            Some((place, PartKey::Success { batch })) => {
+                folders[place].marked = true;
+                finished.insert((place, batch));
+            }
+            None if is_parquet(&object.key) => return Err(format!("{} is in the folder of no known table", object.key)),
+            None => {}
+        }
+    }
+    match used.iter().find(|batch| !finished.contains(*batch)) {
+        Some((place, batch)) => Err(format!("{}{batch}/ has no _SUCCESS", prefixes[*place])),
+        None => Ok(folders),
+    }
+}
+
+pub(crate) fn is_parquet(key: &str) -> bool {
+    key.ends_with(".parquet")
+}
+
+fn places<'a>(tables: &[&TableName], prefixes: &'a [TablePrefix]) -> Result<HashMap<&'a str, usize>, String> {
+    let mut places = HashMap::new();
+    for (place, prefix) in prefixes.iter().enumerate() {
+        if let Some(other) = places.insert(prefix.as_str(), place) {
+            return Err(format!("tables {} and {} share the folder {prefix}", tables[other], tables[place]));
+        }
+    }
+    Ok(places)
+}
+
+/// `{root}{database}/{schema}.{table}/`
+fn folder_of<'k>(root: &str, key: &'k str) -> Option<&'k str> {
+    let path = key.strip_prefix(root)?;
+    let database = path.find('/')? + 1;
+    let table = path[database..].find('/')? + 1;
+    Some(&key[..root.len() + database + table])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(keys: &[&str]) -> Vec<Object> {
+        keys.iter().map(|key| Object { key: format!("prod-20261122/{key}"), size: 100 }).collect()
+    }
+
+    fn sorted(tables: &[&str], keys: &[&str]) -> Result<Vec<(usize, bool)>, String> {
+        let task: ExportTaskId = "prod-20261122".parse().unwrap();
+        let names: Vec<TableName> = tables.iter().map(|name| name.parse().unwrap()).collect();
+        let listing = listing(keys);
+        let folders = sort(&task, &names.iter().collect::<Vec<_>>(), &listing)?;
+        Ok(folders.iter().map(|folder| (folder.parts.len(), folder.marked)).collect())
+    }
+
+    #[test]
+    fn the_parts_of_every_batch_are_counted_and_neighbours_are_kept_apart() {
+        let keys = [
+            "export_info_prod-20261122.json",
+            "export_tables_info_prod-20261122_from_1_to_3.json",
+            "manifest.json",
+            "shop/shop.user/1/_SUCCESS",
+            "shop/shop.user/1/part-00000-a-c000.gz.parquet",
+            "shop/shop.user/1/part-00007-b-c000.gz.parquet",
+            "shop/shop.user/2/_SUCCESS",
+            "shop/shop.user/2/part-00000-c-c000.gz.parquet",
+            "shop/shop.users/1/_SUCCESS",
+            "shop/shop.users/1/part-00000-d-c000.gz.parquet",
+            "shop/shop.users/1/part-00000-d-c000.gz.s101500.parquet",
+            "shop/shop.nothing/1/_SUCCESS",
+        ];
+        let counts = sorted(&["shop.user", "shop.users", "shop.nothing", "shop.no_trace"], &keys);
+        assert_eq!(counts, Ok(vec![(3, true), (1, true), (0, true), (0, false)]));
+    }
+
+    #[test]
+    fn an_export_that_is_not_whole_says_what_shows_it() {
+        let table = [
+            (
+                vec!["shop/shop.user/1/part-00000-a-c000.gz.parquet"],
+                "prod-20261122/shop/shop.user/1/ has no _SUCCESS",
+            ),
+            (
+                vec!["shop/shop.user/1/_SUCCESS", "shop/shop.user/2/part-00000-a-c000.gz.parquet"],
+                "prod-20261122/shop/shop.user/2/ has no _SUCCESS",
+            ),
+            (
+                vec!["shop/shop.other/1/_SUCCESS", "shop/shop.other/1/part-00000-a-c000.gz.parquet"],
+                "prod-20261122/shop/shop.other/1/part-00000-a-c000.gz.parquet is in the folder of no known table",
+            ),
+            (
+                vec!["shop/shop.user/part-00000-a-c000.gz.parquet"],
+                "prod-20261122/shop/shop.user/part-00000-a-c000.gz.parquet is in the folder of no known table",
+            ),
+            (vec!["x.parquet"], "prod-20261122/x.parquet is in the folder of no known table"),
+        ];
+        for (keys, expected) in table {
+            assert_eq!(sorted(&["shop.user"], &keys), Err(expected.into()));
+        }
+    }
+
+    #[test]
+    fn two_tables_that_rds_writes_into_one_folder_cannot_be_told_apart() {
+        let told = sorted(&["shop.my table", "shop.my_table"], &[]).unwrap_err();
+        assert_eq!(told, "tables shop.my table and shop.my_table share the folder prod-20261122/shop/shop.my_table/");
+    }
+}

@@ -1,0 +1,125 @@
+//! The manifests in the bucket: found, withdrawn, published.
+
+use chrono::{DateTime, Utc};
+use handoff::{Environment, ExportDate, ExportKey, ExportTaskId, Manifest};
+use tracing::info;
+
+use crate::Error;
+use crate::bucket::{Bucket, Created};
+use crate::order::Standing;
+
+/// How far back the last published day is looked for. After a longer pause, drift starts anew.
+const DAYS_BACK: u32 = 31;
+
+pub(crate) async fn standing(bucket: Bucket<'_>, environment: &Environment, date: ExportDate) -> Result<Standing, Error> {
+    let published = ExportKey::Manifest(environment, date).to_string();
+    if let Some(manifest) = read(bucket, &published, environment, date).await? {
+        return Ok(Standing::Published(manifest));
+    }
+    let withdrawn = ExportKey::WithdrawnManifest(environment, date).to_string();
+    let withdrawn = read(bucket, &withdrawn, environment, date).await?;
+    Ok(withdrawn.map_or(Standing::Nothing, Standing::Withdrawn))
+}
+
+async fn read(
+    bucket: Bucket<'_>,
+    key: &str,
+    environment: &Environment,
+    date: ExportDate,
+) -> Result<Option<Manifest>, Error> {
+    let Some(bytes) = bucket.get(key).await? else { return Ok(None) };
+    let manifest = Manifest::parse(&bytes, environment, date);
+    manifest.map(Some).map_err(|source| Error::ManifestInvalid { key: key.to_owned(), source })
+}
+
+/// Makes readers wait.
+pub(crate) async fn withdraw(bucket: Bucket<'_>, environment: &Environment, date: ExportDate) -> Result<(), Error> {
+    let published = ExportKey::Manifest(environment, date).to_string();
+    bucket.copy(&published, &ExportKey::WithdrawnManifest(environment, date).to_string(), None).await?;
+    // If we die here, the published manifest still stands and is withdrawn again.
+    bucket.delete(&[published]).await?;
+    info!(event = "manifest_withdrawn", export_date = %date, "withdrew the manifest of {date}");
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Put {
+    Published,
+    /// Another run was first, with the same export.
+    AlreadyThere,
+}
+
+/// The last object of a publication. It is created, never replaced: whoever replaces a manifest withdraws it first.
+pub(crate) async fn put(bucket: Bucket<'_>, manifest: &Manifest) -> Result<Put, Error> {
+    let (environment, date) = (&manifest.env, manifest.export_date);
+    let key = ExportKey::Manifest(environment, date).to_string();
+    if bucket.create(&key, manifest.to_json()).await? == Created::Now {
+        return Ok(Put::Published);
+    }
+    // Either our own first attempt, whose answer was lost, or another run.
+    let found = read(bucket, &key, environment, date).await?;
+    match found {
+        Some(found) if found == *manifest => Ok(Put::Published),
+        Some(found) if found.task_id == manifest.task_id => Ok(Put::AlreadyThere),
+        _ => Err(Error::StageFailed {
+            task: manifest.task_id.clone(),
+            problem: format!("{key} was written by another run at the same time; the next poll puts it in order"),
+        }),
+    }
+}
+
+/// After the manifest: a copy that stays behind misleads nobody, and the next run deletes it.
+pub(crate) async fn forget_withdrawn(bucket: Bucket<'_>, environment: &Environment, date: ExportDate) -> Result<(), Error> {
+    bucket.delete(&[ExportKey::WithdrawnManifest(environment, date).to_string()]).await
+}
+
+/// The newest manifest of an earlier date. Drift is always told against another day, so that publishing a date a second
+/// time does not hide what changed.
+pub(crate) async fn previous(
+    bucket: Bucket<'_>,
+    environment: &Environment,
+    date: ExportDate,
+) -> Result<Option<Manifest>, Error> {
+    let first = ExportKey::DayPrefix(environment, date.days_before(DAYS_BACK)).to_string();
+    let prefix = ExportKey::EnvironmentPrefix(environment).to_string();
+    let folders = bucket.folders(&prefix, first.trim_end_matches('/')).await?;
+    for date in earlier_dates(&folders, environment, date) {
+        let key = ExportKey::Manifest(environment, date).to_string();
+        if let Some(manifest) = read(bucket, &key, environment, date).await? {
+            return Ok(Some(manifest));
+        }
+    }
+    Ok(None)
+}
+
+/// Newest first.
+fn earlier_dates(folders: &[String], environment: &Environment, date: ExportDate) -> Vec<ExportDate> {
+    let ids = folders.iter().filter_map(|folder| folder.trim_end_matches('/').parse::<ExportTaskId>().ok());
+    let days = ids.filter(|id| id.environment() == environment && !id.is_spot()).map(|id| id.date());
+    let mut days: Vec<ExportDate> =
+        days.filter(|day| *day < date && *day >= date.days_before(DAYS_BACK)).collect();
+    days.sort_unstable_by(|a, b| b.cmp(a));
+    days
+}
+
+/// The day's last manifest, in force again.
+pub(crate) fn restored(withdrawn: &Manifest, now: DateTime<Utc>) -> Manifest {
+    Manifest { published_at: now, ..withdrawn.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn earlier_days_of_this_environment_are_looked_at_newest_first() {
+        let folders = [
+            "prod-20261020/", "prod-20261119/", "prod-20261121/", "prod-20261121-s101500/", "prod-20261122/",
+            "prod-20261123/", "prod-eu-20261120/", "prod-backup/",
+        ];
+        let folders = folders.map(str::to_owned);
+        let dates = earlier_dates(&folders, &"prod".parse().unwrap(), "2026-11-22".parse().unwrap());
+        let dates: Vec<String> = dates.iter().map(ToString::to_string).collect();
+        assert_eq!(dates, ["2026-11-21", "2026-11-19"]);
+    }
+}

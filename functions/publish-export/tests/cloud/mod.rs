@@ -1,0 +1,234 @@
+//! A bucket behind a wire, exports in it as RDS writes them, and what RDS and SNS say.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub)] // each test file uses its part
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use aws_config::Region;
+use aws_config::retry::RetryConfig;
+use aws_sdk_rds::operation::describe_export_tasks::DescribeExportTasksOutput;
+use aws_sdk_rds::types::ExportTask;
+use aws_sdk_s3::config::Credentials;
+use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_client, mock};
+use chrono::{DateTime, Utc};
+use handoff::{Manifest, origin_of};
+use local::s3::{S3, Store};
+use local::wire::{Recorded, Wire};
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
+use publish_export::{Answer, Clients, Error, Settings, handle};
+use serde_json::{Value, json};
+use startup::Vars;
+
+pub const BUCKET: &str = "exports";
+const REGION: Region = Region::from_static("ap-northeast-1");
+pub const TOPIC: &str = "arn:aws:sns:ap-northeast-1:123456789012:isthmus";
+pub const DAILY: &str = "prod-20261122";
+pub const SPOT: &str = "prod-20261122-s101500";
+
+pub struct Cloud {
+    pub s3: S3,
+    pub wire: Wire,
+    pub tasks: Vec<ExportTask>,
+    pub topic: bool,
+    pub now: DateTime<Utc>,
+    /// Subject and text of each message.
+    pub messages: Arc<Mutex<Vec<(String, String)>>>,
+    /// How often the SDK tries a call.
+    pub attempts: u32,
+}
+
+impl Cloud {
+    pub async fn start() -> Self {
+        let s3 = S3::start().await.unwrap();
+        s3.store().create_bucket(BUCKET);
+        let wire = Wire::start(&s3.endpoint()).await.unwrap();
+        let now = at("2026-11-21T20:00:00Z");
+        Self { s3, wire, tasks: Vec::new(), topic: false, now, messages: Arc::default(), attempts: 3 }
+    }
+
+    pub fn store(&self) -> &Store {
+        self.s3.store()
+    }
+
+    pub async fn handle(&self, event: Value) -> Result<Answer, Error> {
+        let clients = self.clients().await;
+        let mut variables = vec![("ENV", "prod"), ("S3_BUCKET_NAME", BUCKET)];
+        variables.extend(self.topic.then_some(("SNS_TOPIC_ARN", TOPIC)));
+        let settings = Settings::read(Vars::from_pairs(variables)).unwrap();
+        handle(&event, &clients, &settings, self.now).await
+    }
+
+    pub async fn poll(&self) -> Result<Answer, Error> {
+        self.handle(json!({"kind": "poll"})).await
+    }
+
+    async fn clients(&self) -> Clients {
+        let retries = RetryConfig::standard().with_max_attempts(self.attempts);
+        let config = startup::aws_config()
+            .region(REGION)
+            .credentials_provider(credentials())
+            .retry_config(retries.with_initial_backoff(std::time::Duration::from_millis(1)))
+            .endpoint_url(self.wire.endpoint())
+            .load()
+            .await;
+        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        Clients { rds: self.rds(), s3: aws_sdk_s3::Client::from_conf(s3), sns: self.sns() }
+    }
+
+    /// Two pages, so that whoever reads one only is found out.
+    fn rds(&self) -> aws_sdk_rds::Client {
+        let half = self.tasks.len() / 2;
+        let page = |tasks: &[ExportTask], marker: Option<&str>| {
+            let page = DescribeExportTasksOutput::builder().set_export_tasks(Some(tasks.to_vec()));
+            page.set_marker(marker.map(Into::into)).build()
+        };
+        let (first, second) = (page(&self.tasks[..half], Some("next")), page(&self.tasks[half..], None));
+        let first = mock!(aws_sdk_rds::Client::describe_export_tasks)
+            .match_requests(|request| request.marker().is_none())
+            .then_output(move || first.clone());
+        let second = mock!(aws_sdk_rds::Client::describe_export_tasks)
+            .match_requests(|request| request.marker() == Some("next"))
+            .then_output(move || second.clone());
+        let rules = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny).with_rule(&first).with_rule(&second);
+        let config = aws_sdk_rds::Config::builder().behavior_version_latest().region(REGION).interceptor(rules);
+        let config = config.credentials_provider(credentials()).http_client(create_mock_http_client());
+        aws_sdk_rds::Client::from_conf(config.build())
+    }
+
+    fn sns(&self) -> aws_sdk_sns::Client {
+        let messages = Arc::clone(&self.messages);
+        let publish = mock!(aws_sdk_sns::Client::publish).then_compute_output(move |message| {
+            assert_eq!(message.topic_arn(), Some(TOPIC));
+            let (subject, text) = (message.subject().unwrap(), message.message().unwrap());
+            messages.lock().unwrap().push((subject.to_owned(), text.to_owned()));
+            aws_sdk_sns::operation::publish::PublishOutput::builder().message_id("1").build()
+        });
+        let rules = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny).with_rule(&publish);
+        let config = aws_sdk_sns::Config::builder().behavior_version_latest().region(REGION).interceptor(rules);
+        let config = config.credentials_provider(credentials()).http_client(create_mock_http_client());
+        aws_sdk_sns::Client::from_conf(config.build())
+    }
+
+    pub fn messages(&self) -> Vec<(String, String)> {
+        self.messages.lock().unwrap().clone()
+    }
+
+    /// RDS has completed this export.
+    pub fn exported(&mut self, task: &str, snapshot_time: &str, tables: &[Exported]) {
+        write_export(self.store(), task, tables);
+        self.tasks.push(task_of(task, snapshot_time, "COMPLETE"));
+    }
+
+    pub fn manifest(&self, date: &str) -> Option<Manifest> {
+        let compact = date.replace('-', "");
+        let object = self.store().get(BUCKET, &format!("prod-{compact}/manifest.json"))?;
+        Some(Manifest::parse(&object.bytes, &"prod".parse().unwrap(), date.parse().unwrap()).unwrap())
+    }
+
+    /// Every object, by key.
+    pub fn state(&self) -> BTreeMap<String, String> {
+        self.store().list(BUCKET, "").into_iter().map(|object| (object.key, object.etag)).collect()
+    }
+
+    /// A published day holds exactly the parts that its manifest counts.
+    pub fn assert_consistent(&self) {
+        let Some(manifest) = self.manifest("2026-11-22") else { return };
+        let day = self.store().list(BUCKET, "prod-20261122/");
+        let parts: Vec<_> = day.iter().filter(|object| object.key.ends_with(".parquet")).collect();
+        for table in &manifest.tables {
+            let own: Vec<_> = parts.iter().filter(|part| part.key.starts_with(&table.prefix)).collect();
+            let size = (own.len() as u64, own.iter().map(|part| part.size).sum::<u64>());
+            assert_eq!(size, (table.parts, table.bytes), "{} of {}", table.name, manifest.task_id);
+            let origins = own.iter().map(|part| origin_of(&part.key)).collect::<std::collections::BTreeSet<_>>();
+            assert!(origins.len() < 2, "{} has parts of two exports", table.name);
+        }
+        assert_eq!(parts.len() as u64, manifest.tables.iter().map(|table| table.parts).sum::<u64>());
+    }
+}
+
+fn credentials() -> Credentials {
+    Credentials::new("local", "secret", None, None, "test")
+}
+
+pub fn at(time: &str) -> DateTime<Utc> {
+    time.parse().unwrap()
+}
+
+pub fn task_of(id: &str, snapshot_time: &str, status: &str) -> ExportTask {
+    let time = aws_sdk_rds::primitives::DateTime::from_secs(at(snapshot_time).timestamp());
+    ExportTask::builder()
+        .export_task_identifier(id)
+        .source_arn(format!("arn:aws:rds:ap-northeast-1:123456789012:cluster-snapshot:{snapshot_time}"))
+        .s3_bucket(BUCKET)
+        .s3_prefix("")
+        .kms_key_id("arn:aws:kms:ap-northeast-1:123456789012:key/1")
+        .snapshot_time(time)
+        .task_start_time(time)
+        .status(status)
+        .build()
+}
+
+pub fn mutates(request: &Recorded) -> bool {
+    matches!(request.method.as_str(), "PUT" | "POST" | "DELETE")
+}
+
+/// A table in an export: its batches, and in each the rows of its parts.
+pub struct Exported {
+    pub name: &'static str,
+    pub status: &'static str,
+    pub columns: &'static [(&'static str, &'static str)],
+    pub batches: Vec<Vec<usize>>,
+}
+
+pub fn table(name: &'static str, batches: &[&[usize]]) -> Exported {
+    let batches = batches.iter().map(|batch| batch.to_vec()).collect();
+    Exported { name, status: "COMPLETE", columns: &[("id", "bigint"), ("note", "text")], batches }
+}
+
+pub fn write_export(store: &Store, task: &str, tables: &[Exported]) {
+    for table in tables {
+        let (database, name) = table.name.split_once('.').unwrap();
+        for (batch, parts) in table.batches.iter().enumerate() {
+            let folder = format!("{task}/{database}/{database}.{name}/{}", batch + 1);
+            for (number, rows) in parts.iter().enumerate() {
+                let key = format!("{folder}/part-{:05}-{task}-c000.gz.parquet", number * 2);
+                store.put(BUCKET, &key, part(table.columns, *rows));
+            }
+            store.put(BUCKET, &format!("{folder}/_SUCCESS"), "");
+        }
+    }
+    for (place, chunk) in tables.chunks(2).enumerate() {
+        let entries: Vec<Value> = chunk.iter().map(entry).collect();
+        let (from, to) = (place * 2 + 1, place * 2 + chunk.len());
+        let key = format!("{task}/export_tables_info_{task}_from_{from}_to_{to}.json");
+        store.put(BUCKET, &key, json!({"perTableStatus": entries}).to_string());
+    }
+    let info = json!({"exportTaskIdentifier": task, "status": "COMPLETE", "percentProgress": "100"});
+    store.put(BUCKET, &format!("{task}/export_info_{task}.json"), info.to_string());
+}
+
+fn entry(table: &Exported) -> Value {
+    let mapping = |(name, kind): &(&str, &str)| json!({"columnName": name, "originalType": kind});
+    let mappings: Vec<Value> = table.columns.iter().map(mapping).collect();
+    let (database, name) = table.name.split_once('.').unwrap();
+    json!({"target": format!("{database}.{database}.{name}"), "status": table.status, "sizeGB": "0.1",
+        "schemaMetadata": {"originalTypeMappings": mappings}})
+}
+
+/// Plain numbers are not compressed, so that a part of many rows is big.
+pub fn part(columns: &[(&str, &str)], rows: usize) -> Vec<u8> {
+    let array = |kind: &str| -> ArrayRef {
+        match kind {
+            "bigint" => Arc::new(Int64Array::from_iter_values((0..rows).map(|row| i64::try_from(row).unwrap()))),
+            _ => Arc::new(StringArray::from_iter_values((0..rows).map(|row| row.to_string()))),
+        }
+    };
+    let columns = columns.iter().map(|(name, kind)| (*name, array(kind)));
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let properties = WriterProperties::builder().set_dictionary_enabled(false).build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.into_inner().unwrap()
+}
