@@ -41,7 +41,7 @@ mod tests {
             columns: Vec::new(),
         };
         let tables = [table("shop", "orders"), table("shop", "users"), table("hr", "users")];
-        let of = |only: &str| {
+        let of = |only: &str| -> Result<usize, String> {
             let only = [only.to_owned()];
             check_only(&only, &tables)?;
             Ok(tables.iter().filter(|table| chosen(&only, table)).count())
