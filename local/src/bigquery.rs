@@ -68,7 +68,8 @@ impl BigQuery {
         command.args(["-c", LAUNCH, "serve", "--host", "127.0.0.1", "--project", PROJECT]);
         command.args(["--port", &port.to_string(), "--grpc-port", &grpc_port.to_string(), "--data-dir"]).arg(&data);
         let mut process = Process::spawn("bigquery", command, &dir.join("bigquery.log"))?;
-        let mut bigquery = Self::at(&format!("http://127.0.0.1:{port}"), &format!("http://127.0.0.1:{grpc_port}"), &data);
+        let mut bigquery =
+            Self::at(&format!("http://127.0.0.1:{port}"), &format!("http://127.0.0.1:{grpc_port}"), &data);
         // The first request opens the database.
         let ready = process.ready(READY_WITHIN, async || bigquery.get("datasets").await.is_ok());
         ready.await?;
@@ -141,8 +142,7 @@ impl BigQuery {
 
     /// A table that was never loaded has no schema, and no rows.
     pub async fn row_count(&self, dataset: &str, table: &str) -> Result<u64> {
-        let resource = self.get(&format!("datasets/{dataset}/tables/{table}")).await?;
-        if resource["schema"]["fields"].as_array().is_none_or(Vec::is_empty) {
+        if !self.has_schema(dataset, table).await? {
             return Ok(0);
         }
         let rows = self.query(&format!("SELECT COUNT(*) AS n FROM `{PROJECT}.{dataset}.{table}`")).await?;
@@ -156,16 +156,15 @@ impl BigQuery {
 
     pub(crate) async fn load_job(&self, load: &Load<'_>) -> Result<()> {
         let Load { dataset, table, .. } = load;
+        // The emulator cannot append to a table that has no schema yet; there is nothing in it to keep.
+        let truncate = load.write == WriteDisposition::Truncate || !self.has_schema(dataset, table).await?;
         let load = json!({
             "destinationTable": {"projectId": PROJECT, "datasetId": dataset, "tableId": table},
             "sourceUris": load.uris,
             "sourceFormat": load.source_format,
             "decimalTargetTypes": ["NUMERIC", "BIGNUMERIC", "STRING"],
             "createDisposition": "CREATE_NEVER",
-            "writeDisposition": match load.write {
-                WriteDisposition::Truncate => "WRITE_TRUNCATE",
-                WriteDisposition::Append => "WRITE_APPEND",
-            },
+            "writeDisposition": if truncate { "WRITE_TRUNCATE" } else { "WRITE_APPEND" },
         });
         let mut job = self.post("jobs", &json!({"configuration": {"load": load}})).await?;
         let id = job["jobReference"]["jobId"].as_str().unwrap_or_default().to_owned();
@@ -179,6 +178,11 @@ impl BigQuery {
                 bail!(Refused { attempted: format!("load into {dataset}.{table}"), message: message.to_owned() })
             }
         }
+    }
+
+    async fn has_schema(&self, dataset: &str, table: &str) -> Result<bool> {
+        let resource = self.get(&format!("datasets/{dataset}/tables/{table}")).await?;
+        Ok(resource["schema"]["fields"].as_array().is_some_and(|fields| !fields.is_empty()))
     }
 
     fn url(&self, path: &str) -> String {

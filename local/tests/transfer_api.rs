@@ -14,7 +14,6 @@ use local::s3::Store;
 use local::transfer::{Options, Transfer};
 use serde_json::Value;
 
-#[allow(dead_code)]
 mod transfer_on;
 use transfer_on::{client, config, log, parent, run, start};
 
@@ -101,10 +100,10 @@ async fn a_run_time_in_the_future_is_refused() {
     let tomorrow = Timestamp::new(Utc::now().timestamp() + 86_400, 0).unwrap();
     let refused = client.start_manual_transfer_runs().set_parent(&name).set_requested_run_time(tomorrow).send().await;
     let status = refused.unwrap_err().status().unwrap().clone();
-    assert_eq!((status.code, status.message.as_str()), (
-        Code::InvalidArgument,
-        "requested_run_time must not be in the future"
-    ));
+    assert_eq!(
+        (status.code, status.message.as_str()),
+        (Code::InvalidArgument, "requested_run_time must not be in the future")
+    );
 }
 
 #[tokio::test]
@@ -140,14 +139,15 @@ async fn the_runs_of_a_config_are_listed_newest_first_and_by_state() {
     let third = run(&client, &name, "2026-11-20T15:00:00Z").await;
 
     let list = client.list_transfer_runs().set_parent(&name);
-    let names = async |list: google_cloud_bigquery_datatransfer_v1::builder::data_transfer_service::ListTransferRuns| {
-        let mut items = list.by_item();
-        let mut names = Vec::new();
-        while let Some(item) = items.next().await {
-            names.push(item.unwrap().name);
-        }
-        names
-    };
+    let names =
+        async |list: google_cloud_bigquery_datatransfer_v1::builder::data_transfer_service::ListTransferRuns| {
+            let mut items = list.by_item();
+            let mut names = Vec::new();
+            while let Some(item) = items.next().await {
+                names.push(item.unwrap().name);
+            }
+            names
+        };
     assert_eq!(names(list.clone()).await, [third.name.clone(), second.name.clone(), first.name.clone()]);
     assert_eq!(names(list.clone().set_states([TransferState::Failed])).await.len(), 3);
     assert!(names(list.clone().set_states([TransferState::Succeeded, TransferState::Running])).await.is_empty());

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use crate::Error;
 
 /// S3 answers a copy when it is made, and makes some 100 MB a second: 5 GiB need longer than other calls may take.
-const COPY_TIMEOUT: Duration = Duration::from_secs(240);
+const COPY_TIMEOUT: Duration = Duration::from_mins(4);
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
 const KEYS_IN_ONE_DELETE: usize = 1000;
@@ -73,9 +73,12 @@ impl<'a> Bucket<'a> {
         let mut objects = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| Error::aws("s3:ListBucket", self.uri(prefix), error))?;
-            objects.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
-                Some(Object { size: u64::try_from(object.size?).ok()?, key: object.key? })
-            }));
+            objects.extend(
+                page.contents
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|object| Some(Object { size: u64::try_from(object.size?).ok()?, key: object.key? })),
+            );
         }
         Ok(objects)
     }
@@ -177,6 +180,9 @@ mod tests {
 
     #[test]
     fn the_source_of_a_copy_survives_the_header() {
-        assert_eq!(percent_encoded("a-1/shop/shop.注文 +/1/p.parquet"), "a-1/shop/shop.%E6%B3%A8%E6%96%87%20%2B/1/p.parquet");
+        assert_eq!(
+            percent_encoded("a-1/shop/shop.注文 +/1/p.parquet"),
+            "a-1/shop/shop.%E6%B3%A8%E6%96%87%20%2B/1/p.parquet"
+        );
     }
 }

@@ -103,7 +103,11 @@ mod tests {
     fn a_layer_replaces_its_own_tables_and_leaves_the_others() {
         let daily = samples::task("prod-20261122", "2026-11-21T17:05:00Z");
         let mut base = samples::manifest(&daily);
-        base.tables = vec![samples::table("shop.a", 1, 1, 1), samples::table("shop.b", 2, 1, 1), samples::table("shop.d", 4, 1, 1)];
+        base.tables = vec![
+            samples::table("shop.a", 1, 1, 1),
+            samples::table("shop.b", 2, 1, 1),
+            samples::table("shop.d", 4, 1, 1),
+        ];
         base.warnings = vec!["shop.a: slow".into(), "shop.b: slow".into(), "general: slow".into()];
         let spot = samples::task("prod-20261122-s101500", "2026-11-22T01:00:00Z");
         let layer = verified(&[
@@ -126,7 +130,11 @@ mod tests {
         let task = samples::task("prod-20261122", "2026-11-21T17:05:00Z");
         let mut previous = samples::manifest(&samples::task("prod-20261121", "2026-11-20T17:05:00Z"));
         previous.tables = vec![samples::table("shop.a", 5, 1, 1), samples::table("shop.b", 0, 0, 0)];
-        let now = verified(&[("shop.a", TableState::Empty, 0), ("shop.b", TableState::Empty, 0), ("shop.c", TableState::Empty, 0)]);
+        let now = verified(&[
+            ("shop.a", TableState::Empty, 0),
+            ("shop.b", TableState::Empty, 0),
+            ("shop.c", TableState::Empty, 0),
+        ]);
         let manifest = manifest(&task, &now, None, Some(&previous), task.snapshot_time);
         assert_eq!(emptied(Some(&previous), &manifest), [&"shop.a".parse::<TableName>().unwrap()]);
         assert_eq!(emptied(None, &manifest), [] as [&TableName; 0]);

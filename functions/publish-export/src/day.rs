@@ -171,7 +171,8 @@ pub(crate) fn by_hand(task: &Task, outcome: &Outcome) -> Result<(), Error> {
         Status::Canceled => Err(Error::ExportCanceled(task.id.clone())),
         Status::Complete if outcome.manifest.is_none() && outcome.error.is_none() => Err(Error::StageFailed {
             task: task.id.clone(),
-            problem: "it waits for another export of its date: a daily one that runs, or one to lay its tables over".into(),
+            problem: "it waits for another export of its date: a daily one that runs, or one to lay its tables over"
+                .into(),
         }),
         Status::Complete => Ok(()),
     }

@@ -128,7 +128,7 @@ where
     }
 }
 
-/// S3 answers AccessDenied too when the caller may not use the key that encrypts the object.
+/// S3 answers `AccessDenied` too when the caller may not use the key that encrypts the object.
 fn advice(action: &str) -> &'static str {
     match action {
         "s3:GetObject" => " (what RDS exported also needs kms:Decrypt on the export's key)",

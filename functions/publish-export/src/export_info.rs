@@ -209,9 +209,15 @@ mod tests {
     fn export_info_must_be_of_this_task_and_complete() {
         let task: ExportTaskId = "prod-20261122".parse().unwrap();
         let check = |text: &str| check_export_info(text.as_bytes(), &task);
-        assert_eq!(check(r#"{"exportTaskIdentifier":"prod-20261122","status":"COMPLETE","percentProgress":"100"}"#), Ok(()));
+        assert_eq!(
+            check(r#"{"exportTaskIdentifier":"prod-20261122","status":"COMPLETE","percentProgress":"100"}"#),
+            Ok(())
+        );
         assert_eq!(check(r#"{"ExportTaskIdentifier":"prod-20261122"}"#), Ok(()));
-        assert_eq!(check(r#"{"exportTaskIdentifier":"prod-20261121"}"#), Err("export_info is of task prod-20261121".into()));
+        assert_eq!(
+            check(r#"{"exportTaskIdentifier":"prod-20261121"}"#),
+            Err("export_info is of task prod-20261121".into())
+        );
         assert_eq!(check(r#"{"status":"IN_PROGRESS"}"#), Err("export_info says IN_PROGRESS".into()));
         assert!(check("x").unwrap_err().starts_with("export_info is not JSON: expected value"));
     }

@@ -63,7 +63,9 @@ fn footer_length(tail: &Bytes, size: u64) -> Result<u64, String> {
         return Err(format!("its last {FOOTER_SIZE} bytes were asked for and {} came", tail.len()));
     };
     let magic = bytes[4..].escape_ascii();
-    let Ok(tail) = FooterTail::try_new(bytes) else { return Err(format!("it ends with \"{magic}\", not with \"PAR1\"")) };
+    let Ok(tail) = FooterTail::try_new(bytes) else {
+        return Err(format!("it ends with \"{magic}\", not with \"PAR1\""));
+    };
     if tail.is_encrypted_footer() {
         return Err("its footer is encrypted".into());
     }

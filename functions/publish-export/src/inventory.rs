@@ -15,7 +15,11 @@ pub(crate) struct Folder<'a> {
 }
 
 /// One folder for each of `tables`, in their order. An error says what shows that the export is not whole.
-pub(crate) fn sort<'a>(task: &ExportTaskId, tables: &[&TableName], listing: &'a [Object]) -> Result<Vec<Folder<'a>>, String> {
+pub(crate) fn sort<'a>(
+    task: &ExportTaskId,
+    tables: &[&TableName],
+    listing: &'a [Object],
+) -> Result<Vec<Folder<'a>>, String> {
     let prefixes: Vec<TablePrefix> = tables.iter().map(|table| TablePrefix::of_task(task, table)).collect();
     let places = places(tables, &prefixes)?;
     let root = ExportKey::TaskPrefix(task).to_string();
@@ -37,7 +41,9 @@ pub(crate) fn sort<'a>(task: &ExportTaskId, tables: &[&TableName], listing: &'a 
                 folders[place].marked = true;
                 finished.insert((place, batch));
             }
-            None if is_parquet(&object.key) => return Err(format!("{} is in the folder of no known table", object.key)),
+            None if is_parquet(&object.key) => {
+                return Err(format!("{} is in the folder of no known table", object.key));
+            }
             None => {}
         }
     }
@@ -108,10 +114,7 @@ mod tests {
     #[test]
     fn an_export_that_is_not_whole_says_what_shows_it() {
         let table = [
-            (
-                vec!["shop/shop.user/1/part-00000-a-c000.gz.parquet"],
-                "prod-20261122/shop/shop.user/1/ has no _SUCCESS",
-            ),
+            (vec!["shop/shop.user/1/part-00000-a-c000.gz.parquet"], "prod-20261122/shop/shop.user/1/ has no _SUCCESS"),
             (
                 vec!["shop/shop.user/1/_SUCCESS", "shop/shop.user/2/part-00000-a-c000.gz.parquet"],
                 "prod-20261122/shop/shop.user/2/ has no _SUCCESS",

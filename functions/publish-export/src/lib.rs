@@ -73,7 +73,12 @@ pub async fn handle(
         }
     }
     let (answer, errors) = (run.answer, run.errors);
-    info!(published = answer.published.len(), reported = answer.reported.len(), errors = errors.len(), "done: {answer:?}");
+    info!(
+        published = answer.published.len(),
+        reported = answer.reported.len(),
+        errors = errors.len(),
+        "done: {answer:?}"
+    );
     Error::all(errors).map(|()| answer)
 }
 

@@ -11,7 +11,11 @@ use crate::order::Standing;
 /// How far back the last published day is looked for. After a longer pause, drift starts anew.
 const DAYS_BACK: u32 = 31;
 
-pub(crate) async fn standing(bucket: Bucket<'_>, environment: &Environment, date: ExportDate) -> Result<Standing, Error> {
+pub(crate) async fn standing(
+    bucket: Bucket<'_>,
+    environment: &Environment,
+    date: ExportDate,
+) -> Result<Standing, Error> {
     let published = ExportKey::Manifest(environment, date).to_string();
     if let Some(manifest) = read(bucket, &published, environment, date).await? {
         return Ok(Standing::Published(manifest));
@@ -69,7 +73,11 @@ pub(crate) async fn put(bucket: Bucket<'_>, manifest: &Manifest) -> Result<Put, 
 }
 
 /// After the manifest: a copy that stays behind misleads nobody, and the next run deletes it.
-pub(crate) async fn forget_withdrawn(bucket: Bucket<'_>, environment: &Environment, date: ExportDate) -> Result<(), Error> {
+pub(crate) async fn forget_withdrawn(
+    bucket: Bucket<'_>,
+    environment: &Environment,
+    date: ExportDate,
+) -> Result<(), Error> {
     bucket.delete(&[ExportKey::WithdrawnManifest(environment, date).to_string()]).await
 }
 
@@ -96,8 +104,7 @@ pub(crate) async fn previous(
 fn earlier_dates(folders: &[String], environment: &Environment, date: ExportDate) -> Vec<ExportDate> {
     let ids = folders.iter().filter_map(|folder| folder.trim_end_matches('/').parse::<ExportTaskId>().ok());
     let days = ids.filter(|id| id.environment() == environment && !id.is_spot()).map(|id| id.date());
-    let mut days: Vec<ExportDate> =
-        days.filter(|day| *day < date && *day >= date.days_before(DAYS_BACK)).collect();
+    let mut days: Vec<ExportDate> = days.filter(|day| *day < date && *day >= date.days_before(DAYS_BACK)).collect();
     days.sort_unstable_by(|a, b| b.cmp(a));
     days
 }
@@ -114,8 +121,14 @@ mod tests {
     #[test]
     fn earlier_days_of_this_environment_are_looked_at_newest_first() {
         let folders = [
-            "prod-20261020/", "prod-20261119/", "prod-20261121/", "prod-20261121-s101500/", "prod-20261122/",
-            "prod-20261123/", "prod-eu-20261120/", "prod-backup/",
+            "prod-20261020/",
+            "prod-20261119/",
+            "prod-20261121/",
+            "prod-20261121-s101500/",
+            "prod-20261122/",
+            "prod-20261123/",
+            "prod-eu-20261120/",
+            "prod-backup/",
         ];
         let folders = folders.map(str::to_owned);
         let dates = earlier_dates(&folders, &"prod".parse().unwrap(), "2026-11-22".parse().unwrap());

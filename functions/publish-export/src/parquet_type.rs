@@ -12,7 +12,7 @@ pub(crate) fn type_text(field: &Type) -> String {
     logical.or_else(|| converted_text(field)).unwrap_or_else(|| physical_text(field))
 }
 
-/// Nothing in MySQL becomes a group; it is named so that a reader sees what it cannot load.
+/// Nothing of `MySQL` becomes a group; it is named so that a reader sees what it cannot load.
 fn group_text(field: &Type) -> String {
     match field.get_basic_info().converted_type() {
         ConvertedType::LIST => "LIST".into(),
@@ -96,9 +96,27 @@ mod tests {
         let schema = parse_message_type(message).unwrap();
         let texts: Vec<String> = schema.get_fields().iter().map(|field| type_text(field)).collect();
         let expected = [
-            "INT32", "INT64", "BYTE_ARRAY", "STRING", "DECIMAL(20,0)", "TIMESTAMP(MICROS)", "TIMESTAMP(MILLIS)",
-            "FLOAT", "DOUBLE", "BOOLEAN", "INT16", "UINT8", "DATE", "FIXED_LEN_BYTE_ARRAY(4)", "INT96", "JSON",
-            "TIME(MICROS)", "STRING", "UINT64", "LIST", "GROUP",
+            "INT32",
+            "INT64",
+            "BYTE_ARRAY",
+            "STRING",
+            "DECIMAL(20,0)",
+            "TIMESTAMP(MICROS)",
+            "TIMESTAMP(MILLIS)",
+            "FLOAT",
+            "DOUBLE",
+            "BOOLEAN",
+            "INT16",
+            "UINT8",
+            "DATE",
+            "FIXED_LEN_BYTE_ARRAY(4)",
+            "INT96",
+            "JSON",
+            "TIME(MICROS)",
+            "STRING",
+            "UINT64",
+            "LIST",
+            "GROUP",
         ];
         assert_eq!(texts, expected);
     }

@@ -44,7 +44,8 @@ impl Reporter<'_> {
         }
         // If we die before the marker, the next run tells it again.
         let subject = report.map(|report| report.subject.as_str());
-        let marker = json!({"task_id": task, "told": subject, "at": self.now.to_rfc3339_opts(SecondsFormat::Secs, true)});
+        let marker =
+            json!({"task_id": task, "told": subject, "at": self.now.to_rfc3339_opts(SecondsFormat::Secs, true)});
         self.bucket.put(&ExportKey::Report(task).to_string(), marker.to_string().into_bytes()).await
     }
 }
@@ -84,12 +85,14 @@ pub(crate) fn of_publication(manifest: &Manifest, previous: Option<&Manifest>) -
         ("Warnings", manifest.warnings.clone()),
     ];
     let sections = sections.iter().filter(|(_, lines)| !lines.is_empty());
-    let sections: Vec<String> = sections.map(|(title, lines)| format!("{title}:\n- {}\n", lines.join("\n- "))).collect();
+    let sections: Vec<String> =
+        sections.map(|(title, lines)| format!("{title}:\n- {}\n", lines.join("\n- "))).collect();
     if sections.is_empty() {
         return None;
     }
     let (task, date) = (&manifest.task_id, manifest.export_date);
-    let text = format!("{date} was published from {task}, and somebody should look at this.\n\n{}", sections.join("\n"));
+    let text =
+        format!("{date} was published from {task}, and somebody should look at this.\n\n{}", sections.join("\n"));
     Some(Report { subject: subject(&format!("isthmus: look at export {task}")), text: bounded(text) })
 }
 

@@ -124,7 +124,13 @@ pub(crate) fn check(target: &Target, listing: &[Object]) -> Result<(), String> {
 
 /// Deletes first: if we die between the two, less is here than should be, and no manifest says otherwise.
 pub(crate) async fn carry_out(bucket: Bucket<'_>, plan: &Plan, kms_key_id: Option<&str>) -> Result<(), Error> {
-    info!(deletes = plan.delete.len(), copies = plan.copy.len(), "staging: {} to delete, {} to copy", plan.delete.len(), plan.copy.len());
+    info!(
+        deletes = plan.delete.len(),
+        copies = plan.copy.len(),
+        "staging: {} to delete, {} to copy",
+        plan.delete.len(),
+        plan.copy.len()
+    );
     bucket.delete(&plan.delete).await?;
     let copies = stream::iter(&plan.copy).map(|(from, to)| bucket.copy(from, to, kms_key_id));
     copies.buffer_unordered(COPIES_AT_ONCE).try_collect::<Vec<()>>().await?;
@@ -145,8 +151,7 @@ mod tests {
     fn verified(parts: &[(&str, u64)]) -> Verified {
         let name: TableName = "shop.a".parse().unwrap();
         let parts = objects(parts);
-        let table =
-            VerifiedTable { name, state: TableState::Exported, rows: 1, columns: vec![], parts, warning: None };
+        let table = VerifiedTable { name, state: TableState::Exported, rows: 1, columns: vec![], parts, warning: None };
         Verified { tables: vec![table], news: vec![] }
     }
 

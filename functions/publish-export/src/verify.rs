@@ -59,7 +59,7 @@ async fn announced(
 
     let prefix = ExportKey::ExportTablesInfoPrefix(&task.id).to_string();
     let keys = listing.iter().map(|object| &object.key);
-    let keys: Vec<&String> = keys.filter(|key| key.starts_with(&prefix) && key.ends_with(".json")).collect();
+    let keys: Vec<&String> = keys.filter(|key| key.starts_with(&prefix)).collect();
     export_info::check_ranges(keys.iter().map(|key| key.as_str())).map_err(incomplete)?;
     let reads = stream::iter(keys).map(|key| async move {
         let file = bucket.get(key).await?.ok_or_else(|| incomplete(format!("{key} is gone")))?;

@@ -109,11 +109,15 @@ async fn a_spot_export_replaces_the_day_and_no_row_is_there_twice() {
 
     let manifest = cloud.manifest("2026-11-22").unwrap();
     let rows: Vec<_> = manifest.tables.iter().map(|table| (table.name.to_string(), table.rows)).collect();
-    assert_eq!((manifest.task_id.to_string(), rows), (SPOT.into(), vec![("shop.new".into(), 6), ("shop.orders".into(), 9)]));
+    assert_eq!(
+        (manifest.task_id.to_string(), rows),
+        (SPOT.into(), vec![("shop.new".into(), 6), ("shop.orders".into(), 9)])
+    );
     assert_eq!(manifest.tables[1].prefix, "prod-20261122/shop/shop.orders/");
     cloud.assert_consistent();
     assert_eq!(cloud.store().get(BUCKET, "prod-20261122/manifest.withdrawn.json").map(|_| ()), None);
-    let copies: Vec<_> = cloud.wire.requests().into_iter().filter(|r| r.headers.contains_key("x-amz-copy-source")).collect();
+    let copies: Vec<_> =
+        cloud.wire.requests().into_iter().filter(|r| r.headers.contains_key("x-amz-copy-source")).collect();
     let key = |name: &str| copies.iter().filter(|r| r.headers.get(name).is_some()).count();
     assert_eq!((copies.len(), key("x-amz-server-side-encryption-aws-kms-key-id")), (5, 4), "four parts, one manifest");
     assert_eq!(ids(&cloud.poll().await.unwrap().published), [] as [&str; 0]);
@@ -147,10 +151,7 @@ async fn a_spot_export_of_some_tables_replaces_only_these() {
 fn write_partial(cloud: &mut Cloud, task: &str, snapshot_time: &str, tables: &[Exported]) {
     cloud.exported(task, snapshot_time, tables);
     let task = cloud.tasks.pop().unwrap();
-    let mut partial = aws_sdk_rds::types::ExportTask::builder().export_only("shop.b");
-    partial = partial.set_export_task_identifier(task.export_task_identifier).set_s3_bucket(task.s3_bucket);
-    partial = partial.set_snapshot_time(task.snapshot_time).set_status(task.status).set_source_arn(task.source_arn);
-    cloud.tasks.push(partial.build());
+    cloud.tasks.push(cloud::partial(task));
 }
 
 #[tokio::test]
@@ -163,7 +164,11 @@ async fn while_rds_writes_the_daily_export_the_days_spot_export_is_not_shown() {
     assert_eq!(cloud.manifest("2026-11-22"), None);
 
     // RDS wrote half and gave up: the spot export is back, the leftovers are gone.
-    cloud.store().put(BUCKET, "prod-20261122/shop/shop.orders/1/part-00000-x-c000.gz.parquet", part(&[("id", "bigint")], 5));
+    cloud.store().put(
+        BUCKET,
+        "prod-20261122/shop/shop.orders/1/part-00000-x-c000.gz.parquet",
+        part(&[("id", "bigint")], 5),
+    );
     cloud.topic = true;
     cloud.tasks[1] = task_of(DAILY, MORNING, "FAILED");
     cloud.poll().await.unwrap();

@@ -90,7 +90,7 @@ impl State {
         let now = Utc::now();
         let event = json!({
             "version": "0",
-            "id": uuid::Uuid::new_v4(),
+            "id": uuid::Uuid::new_v4().to_string(),
             "detail-type": "RDS DB Cluster Snapshot Event",
             "source": "aws.rds",
             "account": ACCOUNT,

@@ -230,7 +230,10 @@ mod tests {
         assert_eq!(refused(|b| b["destinationDatasetId"] = "".into()), "destination_dataset_id is required");
         assert_eq!(refused(|b| b["params"] = Value::Null), "params is required");
         assert_eq!(refused(|b| b["params"]["access_key_id"] = "".into()), "parameter access_key_id is required");
-        assert_eq!(refused(|b| b["params"]["max_bad_records"] = 0.into()), "parameter max_bad_records must be a string");
+        assert_eq!(
+            refused(|b| b["params"]["max_bad_records"] = 0.into()),
+            "parameter max_bad_records must be a string"
+        );
         assert_eq!(
             refused(|b| b["params"]["max_bad_records"] = "few".into()),
             "parameter max_bad_records must be a whole number"

@@ -10,11 +10,11 @@ pub(super) struct Query(pub(super) Vec<(String, String)>);
 
 impl Query {
     pub(super) fn get(&self, name: &str) -> &str {
-        self.all(name).next().unwrap_or_default()
+        self.all(name).first().copied().unwrap_or_default()
     }
 
-    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
+    pub(super) fn all(&self, name: &str) -> Vec<&str> {
+        self.0.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str()).collect()
     }
 
     pub(super) fn spelling(&self) -> Spelling {

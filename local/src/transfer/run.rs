@@ -189,7 +189,8 @@ const RUNS_AT_ONCE: usize = 366;
 
 impl ManualRuns {
     pub(super) fn parse(body: &[u8]) -> Result<Self, Refusal> {
-        serde_json::from_slice(body).map_err(|error| Refusal::invalid(format!("Invalid JSON payload received: {error}")))
+        serde_json::from_slice(body)
+            .map_err(|error| Refusal::invalid(format!("Invalid JSON payload received: {error}")))
     }
 
     /// The run times that are asked for; none of them may be in the future.

@@ -108,7 +108,9 @@ impl Service {
     /// Nothing happens if the run was deleted meanwhile.
     pub(super) fn change(&self, id: &ConfigId, run: &str, act: impl FnOnce(&mut Run)) {
         let _ = self.with(id, |entry| {
-            entry.runs.iter_mut().find(|other| other.id() == run).into_iter().for_each(act);
+            if let Some(run) = entry.runs.iter_mut().find(|other| other.id() == run) {
+                act(run);
+            }
             Ok(())
         });
     }
@@ -151,7 +153,7 @@ impl Service {
 
     /// The newest first. `runAttempt=LATEST` leaves one run for each run time.
     fn list_runs(&self, entry: &Entry, query: &Query) -> Result<Value, Refusal> {
-        let states: Vec<&str> = query.all("states").collect();
+        let states = query.all("states");
         let latest = ["LATEST", "1"].contains(&query.get("runAttempt"));
         let is_latest = |at: usize| entry.runs[at + 1..].iter().all(|run| run.run_time != entry.runs[at].run_time);
         let wanted = |(at, run): &(usize, &Run)| {
@@ -163,7 +165,7 @@ impl Service {
     }
 
     fn list_logs(&self, run: &Run, query: &Query) -> Result<Value, Refusal> {
-        let kinds: Vec<&str> = query.all("messageTypes").collect();
+        let kinds = query.all("messageTypes");
         let is = |kind: &&str, name: &str, number: i32| *kind == name || *kind == number.to_string();
         let logged = run.log.iter().filter(|message| {
             let severity = message.severity;

@@ -1,4 +1,5 @@
-//! Data Transfer as its callers see it: Google's own client, small Parquet files.
+//! Data Transfer as its callers see it: Google's own client, small Parquet files. Each test program uses a part of it.
+#![allow(dead_code)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,17 +14,17 @@ use local::transfer::{LOCATION, Transfer};
 use parquet::arrow::ArrowWriter;
 use serde_json::{Value, json};
 
-pub async fn client(transfer: &Transfer) -> DataTransferService {
+pub(super) async fn client(transfer: &Transfer) -> DataTransferService {
     let builder = DataTransferService::builder().with_endpoint(transfer.endpoint());
     builder.with_credentials(anonymous::Builder::new().build()).build().await.unwrap()
 }
 
-pub fn parent() -> String {
+pub(super) fn parent() -> String {
     format!("projects/local/locations/{LOCATION}")
 }
 
 /// A config as someone makes it by hand: what is not said is the service's default.
-pub fn config(dataset: &str, table: &str, data_path: &str) -> Value {
+pub(super) fn config(dataset: &str, table: &str, data_path: &str) -> Value {
     json!({
         "displayName": format!("{dataset}.{table}"),
         "dataSourceId": "amazon_s3",
@@ -39,7 +40,7 @@ pub fn config(dataset: &str, table: &str, data_path: &str) -> Value {
     })
 }
 
-pub async fn start(client: &DataTransferService, config: &str, run_time: &str) -> TransferRun {
+pub(super) async fn start(client: &DataTransferService, config: &str, run_time: &str) -> TransferRun {
     let time: DateTime<Utc> = run_time.parse().unwrap();
     let time = Timestamp::new(time.timestamp(), 0).unwrap();
     let request = client.start_manual_transfer_runs().set_parent(config).set_requested_run_time(time);
@@ -47,7 +48,7 @@ pub async fn start(client: &DataTransferService, config: &str, run_time: &str) -
 }
 
 /// Starts a run and waits for its end.
-pub async fn run(client: &DataTransferService, config: &str, run_time: &str) -> TransferRun {
+pub(super) async fn run(client: &DataTransferService, config: &str, run_time: &str) -> TransferRun {
     let mut run = start(client, config, run_time).await;
     while matches!(run.state, TransferState::Pending | TransferState::Running) {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -56,13 +57,13 @@ pub async fn run(client: &DataTransferService, config: &str, run_time: &str) -> 
     run
 }
 
-pub async fn log(client: &DataTransferService, run: &TransferRun) -> Vec<String> {
+pub(super) async fn log(client: &DataTransferService, run: &TransferRun) -> Vec<String> {
     let page = client.list_transfer_logs().set_parent(&run.name).send().await.unwrap();
     page.transfer_messages.into_iter().map(|message| message.message_text).collect()
 }
 
 /// A Parquet file with one column, `n`, that counts up from nought.
-pub fn rows(count: i64) -> Vec<u8> {
+pub(super) fn rows(count: i64) -> Vec<u8> {
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..count));
     let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
     let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();

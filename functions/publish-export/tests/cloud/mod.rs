@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use aws_config::Region;
 use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, Region};
 use aws_sdk_rds::operation::describe_export_tasks::DescribeExportTasksOutput;
 use aws_sdk_rds::types::ExportTask;
 use aws_sdk_s3::config::Credentials;
@@ -66,10 +66,11 @@ impl Cloud {
 
     async fn clients(&self) -> Clients {
         let retries = RetryConfig::standard().with_max_attempts(self.attempts);
-        let config = startup::aws_config()
+        let config = aws_config::defaults(BehaviorVersion::latest())
             .region(REGION)
             .credentials_provider(credentials())
             .retry_config(retries.with_initial_backoff(std::time::Duration::from_millis(1)))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .endpoint_url(self.wire.endpoint())
             .load()
             .await;
@@ -167,6 +168,19 @@ pub fn task_of(id: &str, snapshot_time: &str, status: &str) -> ExportTask {
         .snapshot_time(time)
         .task_start_time(time)
         .status(status)
+        .build()
+}
+
+/// As `task`, asked for some tables only.
+pub fn partial(task: ExportTask) -> ExportTask {
+    ExportTask::builder()
+        .set_export_task_identifier(task.export_task_identifier)
+        .set_source_arn(task.source_arn)
+        .set_s3_bucket(task.s3_bucket)
+        .set_snapshot_time(task.snapshot_time)
+        .set_task_start_time(task.task_start_time)
+        .set_status(task.status)
+        .export_only("shop")
         .build()
 }
 

@@ -1,0 +1,172 @@
+//! Exports and manifests that cannot be used, each with its exact error.
+#![allow(clippy::unwrap_used)]
+
+mod cloud;
+
+use cloud::{BUCKET, Cloud, DAILY, Exported, part, table, task_of};
+use serde_json::{Value, json};
+use startup::with_causes;
+
+const NIGHT: &str = "2026-11-21T17:05:00Z";
+const PART: &str = "prod-20261122/shop/shop.orders/1/part-00000-prod-20261122-c000.gz.parquet";
+const INFO: &str = "prod-20261122/export_info_prod-20261122.json";
+const TABLES_INFO: &str = "prod-20261122/export_tables_info_prod-20261122_from_1_to_1.json";
+const COLUMNS: &[(&str, &str)] = &[("id", "bigint"), ("note", "text")];
+
+async fn export() -> Cloud {
+    let mut cloud = Cloud::start().await;
+    cloud.exported(DAILY, NIGHT, &[table("shop.orders", &[&[3, 4]])]);
+    cloud
+}
+
+/// The one word and the whole text.
+async fn refused(cloud: &Cloud, event: Value) -> (&'static str, String) {
+    let error = cloud.handle(event).await.unwrap_err();
+    (error.word(), with_causes(&error))
+}
+
+async fn poll(cloud: &Cloud) -> (&'static str, String) {
+    let refused = refused(cloud, json!({"kind": "poll"})).await;
+    assert_eq!(cloud.manifest("2026-11-22"), None);
+    refused
+}
+
+#[tokio::test]
+async fn a_part_that_is_not_parquet_is_named_with_what_was_found() {
+    let whole = part(COLUMNS, 3);
+    let (size, end) = (whole.len(), whole.len() - 8);
+    let footer = usize::try_from(u32::from_le_bytes(whole[end..end + 4].try_into().unwrap())).unwrap();
+    let cut = |length: usize| whole[..length].to_vec();
+    let with = |at: usize, bytes: &[u8]| [&whole[..at], bytes, &whole[at + bytes.len()..]].concat();
+    let garbage = [&whole[..end - footer], &vec![0xff; footer], &whole[end..]].concat();
+    let table = [
+        (cut(0), "it has 0 bytes and a Parquet file has at least 12".to_owned()),
+        (cut(4), "it has 4 bytes and a Parquet file has at least 12".into()),
+        (cut(11), "it has 11 bytes and a Parquet file has at least 12".into()),
+        (with(size - 4, b"PAR2"), "it ends with \"PAR2\", not with \"PAR1\"".into()),
+        (with(size - 4, b"PARE"), "its footer is encrypted".into()),
+        (b"id,note\n1,first\n".to_vec(), "it ends with \"rst\\n\", not with \"PAR1\"".into()),
+        (with(end, &[0xff, 0xff, 0xff, 0x7f]), format!("its footer would have 2147483647 of its {size} bytes")),
+        (with(end, &[0; 4]), format!("its footer would have 0 of its {size} bytes")),
+        (garbage, format!("its footer of {footer} bytes is not Parquet metadata: ")),
+    ];
+    for (bytes, expected) in table {
+        let cloud = export().await;
+        cloud.store().put(BUCKET, PART, bytes);
+        let (word, told) = poll(&cloud).await;
+        assert_eq!(word, "PartUnreadable");
+        assert!(told.starts_with(&format!("part {PART} cannot be read: {expected}")), "{told}\n{expected}");
+        assert!(told.ends_with(&expected) || expected.ends_with(": "), "{told}\n{expected}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_cut_in_its_footer_is_named_too() {
+    let whole = part(COLUMNS, 3);
+    let cloud = export().await;
+    cloud.store().put(BUCKET, PART, whole[..whole.len() - 20].to_vec());
+    let (word, told) = poll(&cloud).await;
+    assert_eq!(word, "PartUnreadable");
+    assert!(told.contains("it ends with \"") && told.ends_with("not with \"PAR1\""), "{told}");
+}
+
+#[tokio::test]
+async fn parts_of_one_table_with_other_columns_are_named() {
+    let cloud = export().await;
+    let second = PART.replace("00000", "00002");
+    cloud.store().put(BUCKET, &second, part(&[("id", "text"), ("note", "text")], 3));
+    let told = format!("part {second} has other columns than {PART}: id is STRING and not INT64");
+    assert_eq!(poll(&cloud).await, ("PartMismatch", told));
+}
+
+#[tokio::test]
+async fn an_export_that_is_not_whole_is_not_published() {
+    type Change = fn(&Cloud);
+    let table: [(Change, &str); 9] = [
+        (|c| drop(c.store().delete(BUCKET, INFO)), "there is no prod-20261122/export_info_prod-20261122.json"),
+        (
+            |c| drop(c.store().put(BUCKET, INFO, "{")),
+            "export_info is not JSON: EOF while parsing an object at line 1 column 1",
+        ),
+        (|c| drop(c.store().put(BUCKET, INFO, r#"{"status":"IN_PROGRESS"}"#)), "export_info says IN_PROGRESS"),
+        (|c| drop(c.store().delete(BUCKET, TABLES_INFO)), "there is no export_tables_info"),
+        (
+            |c| drop(c.store().put(BUCKET, &TABLES_INFO.replace("1_to_1", "3_to_4"), r#"{"perTableStatus":[]}"#)),
+            "no export_tables_info names tables 2 to 2",
+        ),
+        (
+            |c| drop(c.store().put(BUCKET, TABLES_INFO, r#"{"perTableStatus":7}"#)),
+            "prod-20261122/export_tables_info_prod-20261122_from_1_to_1.json: no list perTableStatus",
+        ),
+        (
+            |c| drop(c.store().put(BUCKET, TABLES_INFO, r#"{"perTableStatus":[]}"#)),
+            "prod-20261122/shop/shop.orders/1/part-00000-prod-20261122-c000.gz.parquet is in the folder of no known table",
+        ),
+        (
+            |c| drop(c.store().delete(BUCKET, "prod-20261122/shop/shop.orders/1/_SUCCESS")),
+            "prod-20261122/shop/shop.orders/1/ has no _SUCCESS",
+        ),
+        (
+            |c| drop(c.store().put(BUCKET, "prod-20261122/shop/shop.other/1/part-0.parquet", "x")),
+            "prod-20261122/shop/shop.other/1/part-0.parquet is in the folder of no known table",
+        ),
+    ];
+    for (change, expected) in table {
+        let cloud = export().await;
+        change(&cloud);
+        let told = format!("export prod-20261122 is not whole: {expected}; start a spot export of 2026-11-22");
+        assert_eq!(poll(&cloud).await, ("ExportIncomplete", told));
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_that_cannot_be_read_is_named() {
+    let cloud = export().await;
+    cloud.store().put(BUCKET, "prod-20261119/manifest.json", r#"{"version":2}"#);
+    let told = "prod-20261119/manifest.json cannot be used: repair or delete it, then publish again: manifest version 2 \
+                is not 1: deploy the same release of isthmus on both clouds";
+    assert_eq!(poll(&cloud).await, ("ManifestInvalid", told.to_owned()));
+
+    let cloud = export().await;
+    cloud.store().put(BUCKET, "prod-20261122/manifest.withdrawn.json", "[]");
+    let (word, told) = poll(&cloud).await;
+    assert_eq!(word, "ManifestInvalid");
+    assert!(told.starts_with("prod-20261122/manifest.withdrawn.json cannot be used: "), "{told}");
+}
+
+#[tokio::test]
+async fn one_bad_day_does_not_hold_up_the_others() {
+    let mut cloud = Cloud::start().await;
+    for (task, rows) in [("prod-20261121", 3), (DAILY, 4)] {
+        cloud.exported(task, NIGHT, &[table("shop.orders", &[&[rows]])]);
+    }
+    cloud.store().put(BUCKET, &PART.replace("20261122", "20261121"), "");
+    let (word, _) = refused(&cloud, json!({"kind": "poll"})).await;
+    assert_eq!(word, "PartUnreadable");
+    assert_eq!(cloud.manifest("2026-11-22").unwrap().tables[0].rows, 4);
+    assert_eq!(cloud.manifest("2026-11-21"), None);
+}
+
+#[tokio::test]
+async fn a_task_asked_for_by_hand_says_why_it_is_not_published() {
+    let mut cloud = Cloud::start().await;
+    let event = json!({"kind": "publish", "task_id": DAILY});
+    let told = "no export task prod-20261122 into bucket exports is known to RDS: check the id, and that ENV is its \
+                first word";
+    assert_eq!(refused(&cloud, event.clone()).await, ("UnknownTask", told.into()));
+    for (status, word) in [("IN_PROGRESS", "NotComplete"), ("FAILED", "ExportFailed"), ("CANCELED", "ExportCanceled")] {
+        cloud.tasks = vec![task_of(DAILY, NIGHT, status)];
+        for _ in 0..2 {
+            assert_eq!(refused(&cloud, event.clone()).await.0, word, "each time it is asked for");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_part_without_rows_makes_no_table_exported() {
+    let mut cloud = Cloud::start().await;
+    cloud.exported(DAILY, NIGHT, &[Exported { columns: COLUMNS, ..table("shop.orders", &[&[0]]) }]);
+    cloud.poll().await.unwrap();
+    let manifest = cloud.manifest("2026-11-22").unwrap();
+    assert_eq!((manifest.tables[0].state, manifest.tables[0].parts), (handoff::TableState::Empty, 0));
+}
