@@ -44,6 +44,21 @@ pub struct Refused {
     message: String,
 }
 
+/// A load job: one step that loads all of its files or none.
+pub(crate) struct Load<'a> {
+    pub(crate) dataset: &'a str,
+    pub(crate) table: &'a str,
+    pub(crate) uris: &'a [String],
+    pub(crate) source_format: &'a str,
+    pub(crate) write: WriteDisposition,
+}
+
+impl Refused {
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
 impl BigQuery {
     /// `dir` is a folder for its data and its log.
     pub async fn start(dir: &Path) -> Result<Self> {
@@ -53,7 +68,8 @@ impl BigQuery {
         command.args(["-c", LAUNCH, "serve", "--host", "127.0.0.1", "--project", PROJECT]);
         command.args(["--port", &port.to_string(), "--grpc-port", &grpc_port.to_string(), "--data-dir"]).arg(&data);
         let mut process = Process::spawn("bigquery", command, &dir.join("bigquery.log"))?;
-        let mut bigquery = Self::at(&format!("http://127.0.0.1:{port}"), &format!("http://127.0.0.1:{grpc_port}"), &data);
+        let mut bigquery =
+            Self::at(&format!("http://127.0.0.1:{port}"), &format!("http://127.0.0.1:{grpc_port}"), &data);
         // The first request opens the database.
         let ready = process.ready(READY_WITHIN, async || bigquery.get("datasets").await.is_ok());
         ready.await?;
@@ -126,26 +142,29 @@ impl BigQuery {
 
     /// A table that was never loaded has no schema, and no rows.
     pub async fn row_count(&self, dataset: &str, table: &str) -> Result<u64> {
-        let resource = self.get(&format!("datasets/{dataset}/tables/{table}")).await?;
-        if resource["schema"]["fields"].as_array().is_none_or(Vec::is_empty) {
+        if !self.has_schema(dataset, table).await? {
             return Ok(0);
         }
         let rows = self.query(&format!("SELECT COUNT(*) AS n FROM `{PROJECT}.{dataset}.{table}`")).await?;
         rows.first().and_then(|row| row["n"].as_u64()).with_context(|| format!("count the rows of {dataset}.{table}"))
     }
 
-    /// One load job: all of `uris` or nothing.
+    /// Parquet files, all of `uris` or nothing.
     pub async fn load(&self, dataset: &str, table: &str, uris: &[String], write: WriteDisposition) -> Result<()> {
+        self.load_job(&Load { dataset, table, uris, source_format: "PARQUET", write }).await
+    }
+
+    pub(crate) async fn load_job(&self, load: &Load<'_>) -> Result<()> {
+        let Load { dataset, table, .. } = load;
+        // The emulator cannot append to a table that has no schema yet; there is nothing in it to keep.
+        let truncate = load.write == WriteDisposition::Truncate || !self.has_schema(dataset, table).await?;
         let load = json!({
             "destinationTable": {"projectId": PROJECT, "datasetId": dataset, "tableId": table},
-            "sourceUris": uris,
-            "sourceFormat": "PARQUET",
+            "sourceUris": load.uris,
+            "sourceFormat": load.source_format,
             "decimalTargetTypes": ["NUMERIC", "BIGNUMERIC", "STRING"],
             "createDisposition": "CREATE_NEVER",
-            "writeDisposition": match write {
-                WriteDisposition::Truncate => "WRITE_TRUNCATE",
-                WriteDisposition::Append => "WRITE_APPEND",
-            },
+            "writeDisposition": if truncate { "WRITE_TRUNCATE" } else { "WRITE_APPEND" },
         });
         let mut job = self.post("jobs", &json!({"configuration": {"load": load}})).await?;
         let id = job["jobReference"]["jobId"].as_str().unwrap_or_default().to_owned();
@@ -159,6 +178,11 @@ impl BigQuery {
                 bail!(Refused { attempted: format!("load into {dataset}.{table}"), message: message.to_owned() })
             }
         }
+    }
+
+    async fn has_schema(&self, dataset: &str, table: &str) -> Result<bool> {
+        let resource = self.get(&format!("datasets/{dataset}/tables/{table}")).await?;
+        Ok(resource["schema"]["fields"].as_array().is_some_and(|fields| !fields.is_empty()))
     }
 
     fn url(&self, path: &str) -> String {

@@ -39,6 +39,13 @@ impl Job {
         Self { name, program: program.into(), variables: variables.into_iter().collect(), logs: logs.into() }
     }
 
+    /// The same job with one variable set otherwise.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     pub async fn run(&self, arguments: &[&str]) -> Result<Finished> {
         self.start(arguments)?.finish().await
     }

@@ -66,6 +66,13 @@ impl Lambda {
         Self { name, program: program.into(), variables: variables.into_iter().collect(), logs: logs.into() }
     }
 
+    /// The same function with one variable set otherwise.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     pub async fn invoke(&self, event: &Value) -> Result<Invocation> {
         self.start(event).await?.finish().await
     }

@@ -1,13 +1,19 @@
 //! A laptop cloud: everything that isthmus talks to, on loopback. It is the only place that knows about emulators.
 
+pub mod aurora;
 pub mod bigquery;
+pub mod cloud;
+pub mod demo;
+pub mod export;
 pub mod job;
 pub mod lambda;
 mod listen;
 pub mod metadata;
 pub mod moto;
 pub mod process;
+pub mod rds;
 pub mod s3;
 pub mod sts;
 pub mod tools;
+pub mod transfer;
 pub mod wire;

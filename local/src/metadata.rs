@@ -7,19 +7,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
+use axum::Json;
 use axum::Router;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::Json;
 use chrono::Utc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub use issuer::{InvalidToken, Issuer};
 pub(crate) use issuer::ISSUER;
+pub use issuer::{InvalidToken, Issuer};
 
 use crate::listen::Listening;
 
@@ -86,8 +86,7 @@ impl Server {
         let now = Utc::now().timestamp();
         let expires = now.saturating_add_unsigned(self.lifetime().as_secs());
         let id = &self.account.unique_id;
-        let mut claims =
-            json!({"iss": ISSUER, "aud": audience, "azp": id, "sub": id, "iat": now, "exp": expires});
+        let mut claims = json!({"iss": ISSUER, "aud": audience, "azp": id, "sub": id, "iat": now, "exp": expires});
         if full {
             claims["email"] = self.account.email.as_str().into();
             claims["email_verified"] = true.into();
@@ -114,7 +113,9 @@ fn router(server: Arc<Server>) -> Router {
         .route("/computeMetadata/v1/universe/universe-domain", get("googleapis.com"))
         .layer(middleware::from_fn(flavor));
     // Google serves the keys elsewhere, to everyone.
-    metadata.route("/jwks", get(|State(server): State<Arc<Server>>| async move { Json(server.issuer.jwks()) })).with_state(server)
+    metadata
+        .route("/jwks", get(|State(server): State<Arc<Server>>| async move { Json(server.issuer.jwks()) }))
+        .with_state(server)
 }
 
 /// "When querying metadata, you must provide the header Metadata-Flavor: Google. The server refuses requests that have

@@ -53,8 +53,7 @@ impl Sts {
             client: reqwest::Client::new(),
             settings: Mutex::new(Settings { max_session: MAX_SESSION, lifetime: None }),
         });
-        let listening =
-            Listening::start("STS", Router::new().fallback(answer).with_state(Arc::clone(&server))).await?;
+        let listening = Listening::start("STS", Router::new().fallback(answer).with_state(Arc::clone(&server))).await?;
         Ok(Self { listening, server })
     }
 

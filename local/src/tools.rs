@@ -1,4 +1,5 @@
-//! Where the emulators are: a Python environment that xtask installs in `target/tools/emulators`.
+//! Where the programs are: the emulators in a Python environment that xtask installs in `target/tools/emulators`, ours
+//! where this program was built.
 
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,14 @@ fn emulator_near(here: &Path, program: &str) -> Result<PathBuf> {
             here.display()
         )
     })
+}
+
+/// The path of one of isthmus's own binaries, built with the same profile as this program.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let here = std::env::current_exe().context("find the folder of this program")?;
+    // A test runs in `target/debug/deps`, one folder below the binaries.
+    let found = here.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.with_context(|| format!("the program {name} is not beside {}: run `cargo build --workspace`", here.display()))
 }
 
 #[cfg(test)]

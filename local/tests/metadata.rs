@@ -1,5 +1,4 @@
-//! The metadata server against Google's own client. The variable `GCE_METADATA_HOST` is the whole process's, so these
-//! tests have a binary of their own and share one server.
+//! The metadata server against Google's own client.
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;

@@ -29,8 +29,7 @@ impl Cloud {
         let moto = Moto::start(dir.path()).await.unwrap();
         let account = ServiceAccount { email: "loader@local".into(), unique_id: "117".into() };
         let metadata = Metadata::start(account).await.unwrap();
-        let trust =
-            Trust { role_arn: ROLE.into(), aud: "117".into(), oaud: AUDIENCE.into(), sub: "117".into() };
+        let trust = Trust { role_arn: ROLE.into(), aud: "117".into(), oaud: AUDIENCE.into(), sub: "117".into() };
         let sts = Sts::start(trust, &metadata, &moto).await.unwrap();
         let config = startup::aws_config().region(Region::new("ap-northeast-1")).no_credentials();
         let config = config.endpoint_url(sts.endpoint()).load().await;

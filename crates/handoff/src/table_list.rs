@@ -40,6 +40,8 @@ pub struct TransferTable {
     pub source: TableName,
     pub dataset: String,
     pub table: String,
+    /// What follows the table's folder in the transfer's data path.
+    pub pattern: String,
     /// Transfer configs have no name of their own choosing but the display name: `isthmus prod shop.orders`.
     pub display_name: String,
 }
@@ -96,7 +98,8 @@ fn transfer(
         }
     }
     let display_name = format!("isthmus {env} {source}");
-    Ok(TransferTable { source, dataset, table: destination, display_name })
+    let pattern = entry.pattern.clone().unwrap_or_else(|| "*.parquet".to_owned());
+    Ok(TransferTable { source, dataset, table: destination, pattern, display_name })
 }
 
 #[cfg(test)]
@@ -113,7 +116,7 @@ mod tests {
         let list = transfers(r#"{"databases":{"shop":{"tables":{"orders":{}}}}}"#).unwrap();
         let [orders] = &list[..] else { panic!("{list:?}") };
         assert_eq!((orders.dataset.as_str(), orders.table.as_str()), ("raw_shop", "orders"));
-        assert_eq!(orders.display_name, "isthmus prod shop.orders");
+        assert_eq!((orders.display_name.as_str(), orders.pattern.as_str()), ("isthmus prod shop.orders", "*.parquet"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 
 /// The id is taken. By the same task: an earlier delivery of this event, or a request whose answer was lost, has
 /// started it. By another: RDS never frees an id, so someone has to look.
-pub fn settle(task: &ExportTask, plan: &Plan, source: &str) -> Result<(), StartExportError> {
+pub(crate) fn settle(task: &ExportTask, plan: &Plan, source: &str) -> Result<(), StartExportError> {
     let id = plan.task.clone();
     if !same_work(task, plan, source) {
         let wanted = described(source, plan.tables.iter().map(ToString::to_string));
@@ -26,7 +26,11 @@ pub fn settle(task: &ExportTask, plan: &Plan, source: &str) -> Result<(), StartE
 }
 
 /// A spot task of the same work that has not ended: an earlier try of this invocation has started it.
-pub fn running<'a>(tasks: &'a [ExportTask], plan: &Plan, source: &str) -> Option<(&'a ExportTask, ExportTaskId)> {
+pub(crate) fn running<'a>(
+    tasks: &'a [ExportTask],
+    plan: &Plan,
+    source: &str,
+) -> Option<(&'a ExportTask, ExportTaskId)> {
     let same_day = |id: &ExportTaskId| {
         id.is_spot() && id.environment() == plan.task.environment() && id.date() == plan.task.date()
     };

@@ -56,9 +56,7 @@ impl Pattern {
         match parts[..] {
             [""] => true,
             [whole] => key == whole,
-            [before, after] => {
-                key.strip_prefix(before).is_some_and(|rest| rest.ends_with(after))
-            }
+            [before, after] => key.strip_prefix(before).is_some_and(|rest| rest.ends_with(after)),
             _ => matches_by_level(self.key.as_bytes(), key.as_bytes()),
         }
     }

