@@ -74,7 +74,8 @@ impl Refusal {
 fn never_answered<E>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
         SdkError::TimeoutError(_) => true,
-        SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
+        // A connection that closes before its answer is "other", and marked as worth a retry.
+        SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout() || failure.as_other().is_some(),
         _ => false,
     }
 }
