@@ -100,7 +100,7 @@ impl Reason {
             _ if begins(&["InvalidParameter"]) => Self::InvalidName,
             _ if begins(&["AccessDenied", "UnauthorizedOperation", "NotAuthorized"]) => Self::Denied,
             _ if speaks_of(&["Throttl", "RequestLimitExceeded", "TooManyRequests", "SlowDown"]) => Self::Throttled,
-            _ if speaks_of(&["Quota", "LimitExceeded", "TooMany"]) => Self::TooManyExports,
+            _ if speaks_of(&["Quota", "Limit", "TooMany"]) => Self::TooManyExports,
             _ => Self::RdsFailed,
         }
     }
@@ -205,6 +205,7 @@ mod tests {
             ("RequestLimitExceeded", "Throttled"),
             ("ExportTaskQuotaExceeded", "TooManyExports"),
             ("ExportTaskLimitExceededFault", "TooManyExports"),
+            ("ExportTaskLimitReachedFault", "TooManyExports"),
             ("TooManyExportTasks", "TooManyExports"),
             ("InternalFailure", "RdsFailed"),
             ("", "RdsFailed"),
