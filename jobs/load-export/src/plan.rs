@@ -102,7 +102,7 @@ mod tests {
     fn table(name: &str) -> TransferTable {
         let source: TableName = name.parse().unwrap();
         let (dataset, table) = (format!("raw_{}", source.database()), source.table().to_owned());
-        TransferTable { dataset, table, display_name: format!("isthmus prod {source}"), source }
+        TransferTable { dataset, table, pattern: "*.parquet".into(), display_name: format!("isthmus prod {source}"), source }
     }
 
     fn actions(names: &[&str], on_drift: OnDrift) -> Vec<(Option<u64>, Action)> {

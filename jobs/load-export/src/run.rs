@@ -159,6 +159,7 @@ mod tests {
             source: "shop.orders".parse().unwrap(),
             dataset: "raw_shop".into(),
             table: "orders".into(),
+            pattern: "*.parquet".into(),
             display_name: "isthmus prod shop.orders".into(),
         };
         let params = json!({"destination_table_name_template": "orders", "file_format": "PARQUET",

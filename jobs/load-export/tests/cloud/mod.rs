@@ -2,7 +2,7 @@
 #![allow(dead_code)] // each test file uses its own part
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
@@ -88,13 +88,16 @@ impl Cloud {
         self.s3.store()
     }
 
-    /// Lists the tables, and makes for each what Terraform makes: a destination without columns and a config.
-    pub(crate) async fn configure(&self, tables: &[&str]) {
+    /// Lists the tables, and makes for each what Terraform makes: a destination without columns and a config, whose
+    /// names it gives.
+    pub(crate) async fn configure(&self, tables: &[&str]) -> Vec<String> {
         self.list_tables(tables);
+        let mut configs = Vec::new();
         for table in transfer_tables(tables) {
             self.bigquery.create_table(&table.dataset, &table.table).await.unwrap();
-            self.transfer.create_config(&env(), BUCKET, &table, "*.parquet").unwrap();
+            configs.push(self.transfer.create_config(&env(), BUCKET, &table, "*.parquet").unwrap());
         }
+        configs
     }
 
     pub(crate) fn list_tables(&self, tables: &[&str]) {
@@ -145,10 +148,6 @@ impl Cloud {
             ["table_name", "state", "rows_expected", "rows_loaded"].map(text).join(" ")
         };
         self.bigquery.query(sql).await.unwrap().iter().map(line).collect()
-    }
-
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
     }
 }
 
