@@ -57,15 +57,16 @@ async fn a_table_that_is_not_good_fails_the_job_and_says_why() {
     let finished = cloud.run().await;
     assert_eq!(finished.exit_code, Some(1), "{}", finished.log);
     let of = |table: &str| message(&finished, table);
-    assert!(of("broken").starts_with(&format!("start a run of {} for 2026-11-19 15:00:00 UTC: ", configs[0])), "{}", of("broken"));
+    assert!(
+        of("broken").starts_with(&format!("start a run of {} for 2026-11-19 15:00:00 UTC: ", configs[0])),
+        "{}",
+        of("broken")
+    );
     assert_eq!(of("few"), "1 rows of the export are not in BigQuery");
     assert_eq!(of("many"), "BigQuery has 3 rows more than the export: were parts added to it?");
     assert_eq!(of("gone"), "not in the manifest: was it dropped or renamed?");
     assert_eq!(of("skipped"), "RDS did not export it: shop.skipped: a column name holds a space");
-    assert_eq!(
-        of("unmade"),
-        "there is no transfer config named \"isthmus prod shop.unmade\": run terraform apply"
-    );
+    assert_eq!(of("unmade"), "there is no transfer config named \"isthmus prod shop.unmade\": run terraform apply");
     let failed: Vec<String> = states(&finished).into_iter().filter(|state| state.ends_with("failed")).collect();
     assert_eq!(failed.len(), 3, "{failed:?}");
     assert_eq!(cloud.audit().await.len(), tables.len());
