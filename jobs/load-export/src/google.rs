@@ -114,7 +114,9 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_lost_may_hide_a_call_that_was_carried_out() {
-        for error in [service(Code::Unavailable, ""), service(Code::Internal, ""), Error::io("reset"), Error::timeout("")] {
+        for error in
+            [service(Code::Unavailable, ""), service(Code::Internal, ""), Error::io("reset"), Error::timeout("")]
+        {
             assert!(may_be_done(&error) && may_pass(&error), "{error:?}");
         }
     }
