@@ -81,6 +81,7 @@ impl Cloud {
             source: format!("shop.{source}").parse().unwrap(),
             dataset: self.dataset.clone(),
             table: table.into(),
+            pattern: "*.parquet".into(),
             display_name: format!("isthmus prod shop.{source}"),
         };
         self.transfer.create_config(&"prod".parse().unwrap(), BUCKET, &table, "*.parquet").unwrap()

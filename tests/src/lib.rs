@@ -208,7 +208,7 @@ pub fn ended_with(finished: &Finished, exit_code: i32) -> Result<()> {
     Ok(())
 }
 
-/// A table of `shop` with `rows` rows: `id BIGINT UNSIGNED, name VARCHAR(…)`.
+/// A table of `shop` with `rows` rows: `id bigint, name varchar(64)`.
 pub fn table(name: &str, rows: i64) -> Table {
     Table::numbered("shop", name, rows)
 }

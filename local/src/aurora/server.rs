@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::process::{Process, free_port};
 
-const START_WITHIN: Duration = Duration::from_secs(60);
+const START_WITHIN: Duration = Duration::from_mins(1);
 
 /// `mariadb-install-db` takes seconds, so its result is kept beside the other tools of the workspace.
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools/mariadb-data");

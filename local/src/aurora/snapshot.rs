@@ -62,8 +62,8 @@ impl AuroraSnapshot {
         connection.query_drop(format!("LOCK TABLES {}", locks.join(", "))).await?;
         connection.query_drop("SET unique_checks = 0, foreign_key_checks = 0").await?;
         for (from, to, columns) in copies {
-            let copied = connection.query_drop(format!("INSERT INTO {to} ({columns}) SELECT {columns} FROM {from}"));
-            copied.await.with_context(|| format!("copy {from}"))?;
+            let copy = format!("INSERT INTO {to} ({columns}) SELECT {columns} FROM {from}");
+            connection.query_drop(copy).await.with_context(|| format!("copy {from}"))?;
         }
         connection.query_drop("UNLOCK TABLES; SET unique_checks = 1, foreign_key_checks = 1").await?;
         Ok(())

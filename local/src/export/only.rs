@@ -41,10 +41,10 @@ mod tests {
             columns: Vec::new(),
         };
         let tables = [table("shop", "orders"), table("shop", "users"), table("hr", "users")];
-        let of = |only: &str| {
+        let of = |only: &str| -> Result<usize, String> {
             let only = [only.to_owned()];
             check_only(&only, &tables)?;
-            Ok(tables.iter().filter(|table| chosen(&only, table)).count())
+            Ok::<_, String>(tables.iter().filter(|table| chosen(&only, table)).count())
         };
         assert_eq!([of("shop"), of("shop.shop"), of("shop.users"), of("hr.hr.users")], [Ok(2), Ok(2), Ok(1), Ok(1)]);
         for bad in ["shop.none", "none", "shop.or-ders"] {

@@ -62,7 +62,7 @@ impl Part {
     }
 
     pub(super) fn encode(mut self) -> Result<Bytes> {
-        let arrays = self.columns.iter_mut().map(Column::finish).collect::<Result<Vec<_>>>()?;
+        let arrays = self.columns.iter_mut().map(Column::finish).collect();
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays)?;
         let properties =
             WriterProperties::builder().set_compression(Compression::GZIP(GzipLevel::try_new(GZIP_LEVEL)?)).build();
@@ -110,8 +110,8 @@ impl Column {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<ArrayRef> {
-        Ok(match self {
+    fn finish(&mut self) -> ArrayRef {
+        match self {
             Self::Int32(column) => Arc::new(column.finish()),
             Self::Int64(column) => Arc::new(column.finish()),
             Self::Double(column) => Arc::new(column.finish()),
@@ -119,7 +119,7 @@ impl Column {
             Self::Micros(column) => Arc::new(column.finish()),
             Self::Text(column) => Arc::new(column.finish()),
             Self::Bytes(column) => Arc::new(column.finish()),
-        })
+        }
     }
 }
 

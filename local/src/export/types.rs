@@ -87,9 +87,8 @@ fn exported(base: &str, unsigned: bool, sizes: &[u64]) -> Exported {
         "float" | "double" | "real" => Exported::Double,
         "decimal" | "numeric" => decimal(sizes),
         "datetime" | "timestamp" => Exported::TimestampMicros,
-        "char" | "binary" | "varbinary" | "bit" => Exported::Bytes,
-        "tinyblob" | "blob" | "mediumblob" | "longblob" => Exported::Bytes,
-        "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring" | "multipolygon"
+        "char" | "binary" | "varbinary" | "bit" | "tinyblob" | "blob" | "mediumblob" | "longblob" | "geometry"
+        | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring" | "multipolygon"
         | "geometrycollection" => Exported::Bytes,
         // date, time, varchar, the texts, enum, set, json
         _ => Exported::Text,

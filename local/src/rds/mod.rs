@@ -38,7 +38,7 @@ const EVENTS_KEPT: usize = 1_000;
 pub struct Options {
     /// How long a task is STARTING; the real service takes most of half an hour.
     pub starting: Duration,
-    /// How long a task is IN_PROGRESS at least.
+    /// How long a task is `IN_PROGRESS` at least.
     pub exporting: Duration,
     pub sizes: Sizes,
 }

@@ -1,6 +1,7 @@
 //! The query protocol: a form in, XML out.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::Form;
@@ -110,7 +111,7 @@ pub(super) struct Xml(pub(super) String);
 
 impl Xml {
     pub(super) fn text(mut self, name: &str, text: impl AsRef<str>) -> Self {
-        self.0 += &format!("<{name}>{}</{name}>", escaped(text.as_ref()));
+        let _ = write!(self.0, "<{name}>{}</{name}>", escaped(text.as_ref()));
         self
     }
 
@@ -126,8 +127,11 @@ impl Xml {
     }
 
     pub(super) fn list(mut self, name: &str, item: &str, items: impl IntoIterator<Item = Xml>) -> Self {
-        let items: String = items.into_iter().map(|inner| format!("<{item}>{}</{item}>", inner.0)).collect();
-        self.0 += &format!("<{name}>{items}</{name}>");
+        let _ = write!(self.0, "<{name}>");
+        for inner in items {
+            let _ = write!(self.0, "<{item}>{}</{item}>", inner.0);
+        }
+        let _ = write!(self.0, "</{name}>");
         self
     }
 

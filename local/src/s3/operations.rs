@@ -1,5 +1,6 @@
 //! The operations of S3 that this pipeline and its tools use.
 
+#[allow(clippy::wildcard_imports)] // each operation has its input, its output and their parts
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 

@@ -48,7 +48,9 @@ pub(super) async fn collect(body: Option<StreamingBlob>) -> S3Result<Bytes> {
         return Ok(chunk.clone());
     }
     let mut whole = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
-    chunks.iter().for_each(|chunk| whole.extend_from_slice(chunk));
+    for chunk in &chunks {
+        whole.extend_from_slice(chunk);
+    }
     Ok(whole.freeze())
 }
 

@@ -8,16 +8,16 @@ use aws_sdk_rds::config::{Credentials, Region};
 use local::moto::Moto;
 use start_export::config::Config;
 
-pub const BUCKET: &str = "acme-export";
-pub const ROLE: &str = "arn:aws:iam::123456789012:role/export";
-pub const KEY: &str = "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd";
-pub const CLUSTER: &str = "shop";
+pub(crate) const BUCKET: &str = "acme-export";
+pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/export";
+pub(crate) const KEY: &str = "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd";
+pub(crate) const CLUSTER: &str = "shop";
 
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config::read(startup::Vars::from_pairs(variables())).unwrap()
 }
 
-pub fn variables() -> [(String, String); 5] {
+pub(crate) fn variables() -> [(String, String); 5] {
     [
         ("ENV", "prod"),
         ("DB_CLUSTER_IDENTIFIER", CLUSTER),
@@ -28,7 +28,7 @@ pub fn variables() -> [(String, String); 5] {
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
-pub async fn client(endpoint: &str) -> Client {
+pub(crate) async fn client(endpoint: &str) -> Client {
     let config = startup::aws_config()
         .endpoint_url(endpoint)
         .region(Region::new("ap-northeast-1"))
@@ -37,15 +37,15 @@ pub async fn client(endpoint: &str) -> Client {
 }
 
 /// moto with a cluster. It makes the first automated snapshot with the cluster itself, as RDS does.
-pub struct MotoRds {
-    pub moto: Moto,
-    pub rds: Client,
-    pub automated: String,
-    pub manual: String,
+pub(crate) struct MotoRds {
+    pub(crate) moto: Moto,
+    pub(crate) rds: Client,
+    pub(crate) automated: String,
+    pub(crate) manual: String,
 }
 
 impl MotoRds {
-    pub async fn start(dir: &Path) -> Self {
+    pub(crate) async fn start(dir: &Path) -> Self {
         let moto = Moto::start(dir).await.unwrap();
         let rds = client(&moto.endpoint()).await;
         let cluster = rds.create_db_cluster().db_cluster_identifier(CLUSTER).engine("aurora-mysql");
