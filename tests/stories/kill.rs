@@ -80,7 +80,7 @@ async fn kill_at(story: &Story, wire: &Wire, point: usize, effect: Effect) -> Re
     let task = story.cloud.load_export()?.start(&["--export-date", &story.date().to_string()])?;
     tokio::select! {
         () = wire.held() => {}
-        done = task.finish() => _ = done?,
+        done = task.finish() => { done?; }
     }
     wire.heal();
     Ok(())
