@@ -34,8 +34,10 @@ pub struct Emulators {
 
 impl Emulators {
     pub async fn start(dir: &Path) -> Result<Self> {
-        let account =
-            ServiceAccount { email: format!("load-export@{PROJECT}.iam.gserviceaccount.com"), unique_id: UNIQUE_ID.into() };
+        let account = ServiceAccount {
+            email: format!("load-export@{PROJECT}.iam.gserviceaccount.com"),
+            unique_id: UNIQUE_ID.into(),
+        };
         let (moto, bigquery, metadata) =
             tokio::try_join!(Moto::start(dir), BigQuery::start(dir), Metadata::start(account))?;
         let trust = Trust { role_arn: role_arn(), aud: UNIQUE_ID.into(), oaud: AUDIENCE.into(), sub: UNIQUE_ID.into() };

@@ -27,7 +27,7 @@ const FLAVOR: &str = "Metadata-Flavor";
 const PROJECT_NUMBER: u64 = 123_456_789_012;
 const REGION: &str = "asia-northeast1";
 /// What Google gives to tokens of both kinds.
-const LIFETIME: Duration = Duration::from_secs(3600);
+const LIFETIME: Duration = Duration::from_hours(1);
 
 #[derive(Debug, Clone)]
 pub struct ServiceAccount {

@@ -187,13 +187,13 @@ async fn t6_a_run_without_files_may_also_end_failed() {
 
 #[tokio::test]
 async fn files_younger_than_the_service_sees_are_not_loaded() {
-    let options = Options { min_file_age: Duration::from_secs(300), ..Options::default() };
+    let options = Options { min_file_age: Duration::from_mins(5), ..Options::default() };
     let cloud = Cloud::with("young", options).await;
     let key = "prod-20261122/shop/shop.orders/1/part-00000-a-c000.gz.parquet";
     cloud.put(key, 5);
     let ours = cloud.ours("orders", "orders").await;
     assert_eq!(cloud.load(&ours, "orders").await, 0);
-    cloud.store.set_last_modified(BUCKET, key, std::time::SystemTime::now() - Duration::from_secs(300));
+    cloud.store.set_last_modified(BUCKET, key, std::time::SystemTime::now() - Duration::from_mins(5));
     assert_eq!(cloud.load(&ours, "orders").await, 5);
 }
 

@@ -43,8 +43,9 @@ impl Demo {
     async fn story(&self, dir: &Path) -> Result<()> {
         eprintln!("isthmus: from Aurora to BigQuery, on this machine");
         let mut steps = Steps::default();
-        let (aurora, cloud) =
-            steps.run("start_cloud", "start the laptop cloud", start(dir), |_| "MariaDB, S3, RDS, STS, BigQuery".into()).await?;
+        let (aurora, cloud) = steps
+            .run("start_cloud", "start the laptop cloud", start(dir), |_| "MariaDB, S3, RDS, STS, BigQuery".into())
+            .await?;
         let date = forward(&mut steps, &aurora, &cloud, dir).await?;
         let report = report(&steps, &aurora, &cloud, date).await?;
         report.print();
@@ -94,7 +95,9 @@ async fn forward(steps: &mut Steps, aurora: &Aurora, cloud: &Cloud, dir: &Path) 
     let event = steps.run("rds_export", "RDS exports the snapshot to S3", export, told).await?;
     let published = |answer: &Value| format!("published {}", answer["published"]);
     steps.run("publish_export", "publish-export (Lambda)", publish_export(cloud, &event), published).await?;
-    steps.run("load_export", "load-export (Cloud Run job)", load_export(cloud), |()| "row counts proven".into()).await?;
+    steps
+        .run("load_export", "load-export (Cloud Run job)", load_export(cloud), |()| "row counts proven".into())
+        .await?;
     Ok(ExportDate::of(now, Tokyo))
 }
 

@@ -40,7 +40,8 @@ const TABLES: [(&str, &str); 5] = [
 ];
 
 pub(super) fn table_list() -> Result<TableList> {
-    let tables: serde_json::Map<_, _> = TABLES.iter().map(|(name, _)| ((*name).to_owned(), serde_json::json!({}))).collect();
+    let tables: serde_json::Map<_, _> =
+        TABLES.iter().map(|(name, _)| ((*name).to_owned(), serde_json::json!({}))).collect();
     Ok(serde_json::from_value(serde_json::json!({"databases": {DATABASE: {"tables": tables}}}))?)
 }
 
