@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use bytes::Bytes;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -176,11 +177,13 @@ async fn next(State(runtime): State<Arc<Runtime>>) -> impl IntoResponse {
     (headers, Json(event))
 }
 
-async fn response(State(runtime): State<Arc<Runtime>>, Json(answer): Json<Value>) -> StatusCode {
-    runtime.answer(Ok(answer))
+/// Lambda takes a body whatever its content type says, and a runtime may leave the type out.
+async fn response(State(runtime): State<Arc<Runtime>>, body: Bytes) -> StatusCode {
+    runtime.answer(Ok(serde_json::from_slice(&body).unwrap_or_default()))
 }
 
-async fn error(State(runtime): State<Arc<Runtime>>, headers: HeaderMap, Json(body): Json<Value>) -> StatusCode {
+async fn error(State(runtime): State<Arc<Runtime>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
     let header = headers.get("Lambda-Runtime-Function-Error-Type").and_then(|value| value.to_str().ok());
     let error_type = Some(text("errorType")).filter(|word| !word.is_empty());

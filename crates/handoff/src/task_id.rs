@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::NaiveTime;
+use chrono::{NaiveTime, Timelike};
 use serde::{Deserialize, Serialize};
 
 use crate::{Environment, ExportDate};
@@ -32,8 +32,9 @@ impl ExportTaskId {
         Self { environment, date, kind: TaskKind::Daily }
     }
 
+    /// To the second: an id has no more, and two ids that read the same are equal.
     pub fn spot(environment: Environment, date: ExportDate, at: NaiveTime) -> Self {
-        Self { environment, date, kind: TaskKind::Spot(at) }
+        Self { environment, date, kind: TaskKind::Spot(at.with_nanosecond(0).unwrap_or(at)) }
     }
 
     pub fn environment(&self) -> &Environment {
@@ -124,6 +125,14 @@ mod tests {
             prop_assert!(rds_accepts(&id.to_string()), "{id}");
             prop_assert_eq!(id.to_string().parse::<ExportTaskId>(), Ok(id));
         }
+    }
+
+    #[test]
+    fn ids_of_one_second_are_one_id() {
+        let environment: Environment = "prod".parse().unwrap();
+        let date = "2026-11-22".parse().unwrap();
+        let id = ExportTaskId::spot(environment, date, NaiveTime::from_hms_milli_opt(10, 15, 0, 250).unwrap());
+        assert_eq!(id, "prod-20261122-s101500".parse().unwrap());
     }
 
     #[test]

@@ -74,7 +74,8 @@ impl Refusal {
 fn never_answered<E>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
         SdkError::TimeoutError(_) => true,
-        SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
+        // A connection that closes before its answer is "other", and marked as worth a retry.
+        SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout() || failure.as_other().is_some(),
         _ => false,
     }
 }
@@ -99,7 +100,7 @@ impl Reason {
             _ if begins(&["InvalidParameter"]) => Self::InvalidName,
             _ if begins(&["AccessDenied", "UnauthorizedOperation", "NotAuthorized"]) => Self::Denied,
             _ if speaks_of(&["Throttl", "RequestLimitExceeded", "TooManyRequests", "SlowDown"]) => Self::Throttled,
-            _ if speaks_of(&["Quota", "LimitExceeded", "TooMany"]) => Self::TooManyExports,
+            _ if speaks_of(&["Quota", "Limit", "TooMany"]) => Self::TooManyExports,
             _ => Self::RdsFailed,
         }
     }
@@ -204,6 +205,7 @@ mod tests {
             ("RequestLimitExceeded", "Throttled"),
             ("ExportTaskQuotaExceeded", "TooManyExports"),
             ("ExportTaskLimitExceededFault", "TooManyExports"),
+            ("ExportTaskLimitReachedFault", "TooManyExports"),
             ("TooManyExportTasks", "TooManyExports"),
             ("InternalFailure", "RdsFailed"),
             ("", "RdsFailed"),

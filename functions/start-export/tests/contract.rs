@@ -3,9 +3,14 @@
 
 mod laptop;
 
+use std::time::Duration;
+
 use aws_sdk_rds::Client;
 use chrono::Utc;
-use laptop::{BUCKET, MotoRds, config};
+use laptop::{BUCKET, CLUSTER, MotoRds, client, config};
+use local::export::Table;
+use local::rds::{Options, Rds, Snapshot};
+use local::s3::Store;
 use serde_json::{Value, json};
 use start_export::config::Config;
 use start_export::error::StartExportError;
@@ -84,4 +89,80 @@ async fn moto_holds_the_contract() {
     let dir = tempfile::tempdir().unwrap();
     let moto = MotoRds::start(dir.path()).await;
     Witness { rds: &moto.rds, automated: &moto.automated, manual: &moto.manual }.holds_the_contract().await;
+}
+
+/// Our own RDS, whose tasks stay STARTING while a test looks at them.
+struct OwnRds {
+    rds: Rds,
+    client: Client,
+    automated: String,
+    manual: String,
+}
+
+impl OwnRds {
+    async fn start() -> Self {
+        let store = Store::default();
+        store.create_bucket(BUCKET);
+        let options = Options { starting: Duration::from_secs(600), ..Options::default() };
+        let rds = Rds::start(None, store, options).await.unwrap();
+        rds.set_tables(vec![Table::numbered("shop", "orders", 10), Table::numbered("shop", "items", 10)]);
+        let automated = rds.snapshot(CLUSTER, Utc::now() - chrono::Duration::hours(1)).await.unwrap();
+        let manual = rds.add_snapshot(Snapshot::new("before-migration", CLUSTER, "manual", Utc::now()));
+        let client = client(&rds.endpoint()).await;
+        Self { rds, client, automated, manual }
+    }
+
+    fn witness(&self) -> Witness<'_> {
+        Witness { rds: &self.client, automated: &self.automated, manual: &self.manual }
+    }
+}
+
+#[tokio::test]
+async fn our_own_rds_holds_the_contract() {
+    OwnRds::start().await.witness().holds_the_contract().await;
+}
+
+#[tokio::test]
+async fn the_newest_snapshot_is_found_behind_three_pages_of_others() {
+    let own = OwnRds::start().await;
+    for hours in 2..252 {
+        own.rds.snapshot(CLUSTER, Utc::now() - chrono::Duration::hours(hours)).await.unwrap();
+    }
+    let begun = Snapshot::new("rds:shop-begun", CLUSTER, "automated", Utc::now()).with_status("creating");
+    own.rds.add_snapshot(begun);
+    let answer = own.witness().invoked(&config(), json!({"kind": "manual"})).await.unwrap();
+    assert_eq!(answer.snapshot_arn, own.automated);
+}
+
+#[tokio::test]
+async fn a_spot_export_that_still_runs_is_found_and_not_started_again() {
+    let own = OwnRds::start().await;
+    let event = |tables: &[&str]| json!({"kind": "manual", "spot": true, "tables": tables});
+    let spot = own.witness().invoked(&config(), event(&["shop.orders", "shop.items"])).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let again = own.witness().invoked(&config(), event(&["shop.items", "shop.orders"])).await.unwrap();
+    assert_eq!((spot.started, again.started, &again.task_id), (true, false, &spot.task_id));
+    // Other tables are other work, and RDS exports a snapshot once at a time.
+    assert_eq!(own.witness().word(event(&["shop.items"])).await, "SnapshotNotReady");
+    assert_eq!(own.rds.tasks().len(), 1);
+}
+
+#[tokio::test]
+async fn the_sixth_export_at_once_is_refused_with_a_word_of_its_own() {
+    let own = OwnRds::start().await;
+    let mut words = Vec::new();
+    for n in 1..=6 {
+        let arn = own.rds.add_snapshot(Snapshot::new(&format!("by-hand-{n}"), CLUSTER, "manual", Utc::now()));
+        let event = json!({"kind": "manual", "export_date": format!("2026-10-0{n}"), "snapshot_arn": arn});
+        let answer = own.witness().invoked(&config(), event).await;
+        words.push(answer.map_or_else(|error| error.word(), |answer| if answer.started { "started" } else { "there" }));
+    }
+    assert_eq!(words, ["started", "started", "started", "started", "started", "TooManyExports"]);
+}
+
+#[tokio::test]
+async fn tables_that_the_snapshot_has_not_are_refused() {
+    let own = OwnRds::start().await;
+    let event = json!({"kind": "manual", "spot": true, "tables": ["shop.order"]});
+    assert_eq!(own.witness().word(event).await, "InvalidTables");
 }

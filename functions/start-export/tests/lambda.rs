@@ -139,5 +139,7 @@ async fn an_event_that_is_wrong_reaches_no_endpoint() {
     assert_eq!(error.error_type, "InvalidEvent");
     let told = "event: field `spots` is unknown, a manual event may have: export_date, snapshot_arn, tables, spot";
     assert_eq!(error.message, told);
-    assert!(log.contains("\"error_type\":\"InvalidEvent\""), "{log}");
+    let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["level"], &last["message"]), (&json!("ERROR"), &json!(format!("InvalidEvent: {told}"))));
+    assert_eq!(log.lines().count(), 2, "{log}");
 }
