@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 pub(crate) use issuer::ISSUER;
 pub use issuer::{InvalidToken, Issuer};
 
+use crate::bigquery::PROJECT;
 use crate::listen::Listening;
 
 const FLAVOR: &str = "Metadata-Flavor";
@@ -108,7 +109,7 @@ fn router(server: Arc<Server>) -> Router {
         .route("/computeMetadata/v1/instance/region", get(format!("projects/{PROJECT_NUMBER}/regions/{REGION}")))
         .route("/computeMetadata/v1/instance/zone", get(format!("projects/{PROJECT_NUMBER}/zones/{REGION}-1")))
         .route("/computeMetadata/v1/instance/id", get("00local"))
-        .route("/computeMetadata/v1/project/project-id", get("local"))
+        .route("/computeMetadata/v1/project/project-id", get(PROJECT))
         .route("/computeMetadata/v1/project/numeric-project-id", get(PROJECT_NUMBER.to_string()))
         .route("/computeMetadata/v1/universe/universe-domain", get("googleapis.com"))
         .layer(middleware::from_fn(flavor));

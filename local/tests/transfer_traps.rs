@@ -9,7 +9,7 @@ use std::time::Duration;
 use google_cloud_bigquery_datatransfer_v1::client::DataTransferService;
 use google_cloud_bigquery_datatransfer_v1::model::TransferState;
 use handoff::TransferTable;
-use local::bigquery::BigQuery;
+use local::bigquery::{BigQuery, PROJECT};
 use local::s3::Store;
 use local::transfer::{NoFiles, Options, Transfer};
 use serde_json::Value;
@@ -246,5 +246,5 @@ async fn a_transfer_does_not_make_its_destination_table() {
     let run = run(&cloud.client, &naive, MIDNIGHT).await;
     let error = run.error_status.unwrap();
     assert_eq!((run.state, error.code), (TransferState::Failed, 5));
-    assert_eq!(error.message, "Not found: Table local:missing.orders");
+    assert_eq!(error.message, format!("Not found: Table {PROJECT}:missing.orders"));
 }
