@@ -17,7 +17,7 @@ use crate::tools::emulator;
 pub const PROJECT: &str = "isthmus-local";
 const LAUNCH: &str = include_str!("bigquery/launch.py");
 /// It needs 4 s alone; a busy laptop takes longer.
-const READY_WITHIN: Duration = Duration::from_secs(120);
+const READY_WITHIN: Duration = Duration::from_mins(2);
 const JOB_POLL: Duration = Duration::from_millis(20);
 
 /// Clones share the emulator; it ends with the last of them.
@@ -27,7 +27,9 @@ pub struct BigQuery {
     grpc_endpoint: String,
     data: PathBuf,
     client: reqwest::Client,
-    _process: Option<Arc<Process>>,
+    /// Held for its end.
+    #[allow(dead_code)]
+    process: Option<Arc<Process>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +75,7 @@ impl BigQuery {
         // The first request opens the database.
         let ready = process.ready(READY_WITHIN, async || bigquery.get("datasets").await.is_ok());
         ready.await?;
-        bigquery._process = Some(Arc::new(process));
+        bigquery.process = Some(Arc::new(process));
         Ok(bigquery)
     }
 
@@ -84,7 +86,7 @@ impl BigQuery {
             grpc_endpoint: grpc_endpoint.to_owned(),
             data: data.to_owned(),
             client: reqwest::Client::new(),
-            _process: None,
+            process: None,
         }
     }
 

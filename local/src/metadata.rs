@@ -21,13 +21,14 @@ use serde_json::{Value, json};
 pub(crate) use issuer::ISSUER;
 pub use issuer::{InvalidToken, Issuer};
 
+use crate::bigquery::PROJECT;
 use crate::listen::Listening;
 
 const FLAVOR: &str = "Metadata-Flavor";
 const PROJECT_NUMBER: u64 = 123_456_789_012;
 const REGION: &str = "asia-northeast1";
 /// What Google gives to tokens of both kinds.
-const LIFETIME: Duration = Duration::from_secs(3600);
+const LIFETIME: Duration = Duration::from_hours(1);
 
 #[derive(Debug, Clone)]
 pub struct ServiceAccount {
@@ -108,7 +109,7 @@ fn router(server: Arc<Server>) -> Router {
         .route("/computeMetadata/v1/instance/region", get(format!("projects/{PROJECT_NUMBER}/regions/{REGION}")))
         .route("/computeMetadata/v1/instance/zone", get(format!("projects/{PROJECT_NUMBER}/zones/{REGION}-1")))
         .route("/computeMetadata/v1/instance/id", get("00local"))
-        .route("/computeMetadata/v1/project/project-id", get("local"))
+        .route("/computeMetadata/v1/project/project-id", get(PROJECT))
         .route("/computeMetadata/v1/project/numeric-project-id", get(PROJECT_NUMBER.to_string()))
         .route("/computeMetadata/v1/universe/universe-domain", get("googleapis.com"))
         .layer(middleware::from_fn(flavor));

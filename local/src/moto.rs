@@ -10,7 +10,7 @@ use crate::process::{Process, free_port};
 use crate::tools::emulator;
 
 /// It needs 2 s alone; a busy laptop takes longer.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 pub struct Moto {
     endpoint: String,

@@ -22,7 +22,7 @@ use crate::metadata::{Issuer, Metadata};
 use crate::moto::Moto;
 
 /// IAM's default for a role. <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
-const MAX_SESSION: Duration = Duration::from_secs(3600);
+const MAX_SESSION: Duration = Duration::from_hours(1);
 
 pub struct Sts {
     listening: Listening,

@@ -1,7 +1,7 @@
 //! The BigQuery emulator: what the rest of the laptop cloud rests on.
 #![allow(clippy::unwrap_used)]
 
-use local::bigquery::BigQuery;
+use local::bigquery::{BigQuery, PROJECT};
 use serde_json::json;
 
 #[tokio::test]
@@ -25,5 +25,6 @@ async fn datasets_tables_and_queries_work_as_the_rest_needs_them() {
     assert_eq!(bigquery.query("SELECT n FROM raw_shop.many ORDER BY n").await.unwrap().len(), 12_000);
 
     let error = bigquery.query("SELECT * FROM raw_shop.nowhere").await.unwrap_err().to_string();
-    assert!(error.starts_with("bigquery POST queries: Not found: Table local:raw_shop.nowhere"), "{error}");
+    let expected = format!("bigquery POST queries: Not found: Table {PROJECT}:raw_shop.nowhere");
+    assert!(error.starts_with(&expected), "{error}");
 }

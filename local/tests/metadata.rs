@@ -57,7 +57,7 @@ async fn the_standard_format_has_no_email() {
 #[tokio::test]
 async fn a_token_may_be_short_lived() {
     let metadata = metadata().await;
-    metadata.set_lifetime(Duration::from_secs(240));
+    metadata.set_lifetime(Duration::from_mins(4));
     let (_, token) = get(&metadata, &format!("{DEFAULT}/identity?audience=a&format=full"), Some("Google")).await;
     let claims = metadata.issuer().verify(&token).unwrap();
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 240);

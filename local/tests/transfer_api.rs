@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::Utc;
+use google_cloud_bigquery_datatransfer_v1::model::list_transfer_runs_request::RunAttempt;
 use google_cloud_bigquery_datatransfer_v1::model::{TransferConfig, TransferState};
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::paginator::ItemPaginator as _;
@@ -151,7 +152,6 @@ async fn the_runs_of_a_config_are_listed_newest_first_and_by_state() {
     assert_eq!(names(list.clone()).await, [third.name.clone(), second.name.clone(), first.name.clone()]);
     assert_eq!(names(list.clone().set_states([TransferState::Failed])).await.len(), 3);
     assert!(names(list.clone().set_states([TransferState::Succeeded, TransferState::Running])).await.is_empty());
-    use google_cloud_bigquery_datatransfer_v1::model::list_transfer_runs_request::RunAttempt;
     assert_eq!(names(list.set_run_attempt(RunAttempt::Latest)).await, [third.name, second.name]);
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use google_cloud_bigquery_datatransfer_v1::client::DataTransferService;
 use google_cloud_bigquery_datatransfer_v1::model::TransferState;
 use handoff::TransferTable;
-use local::bigquery::BigQuery;
+use local::bigquery::{BigQuery, PROJECT};
 use local::s3::Store;
 use local::transfer::{NoFiles, Options, Transfer};
 use serde_json::Value;
@@ -187,13 +187,13 @@ async fn t6_a_run_without_files_may_also_end_failed() {
 
 #[tokio::test]
 async fn files_younger_than_the_service_sees_are_not_loaded() {
-    let options = Options { min_file_age: Duration::from_secs(300), ..Options::default() };
+    let options = Options { min_file_age: Duration::from_mins(5), ..Options::default() };
     let cloud = Cloud::with("young", options).await;
     let key = "prod-20261122/shop/shop.orders/1/part-00000-a-c000.gz.parquet";
     cloud.put(key, 5);
     let ours = cloud.ours("orders", "orders").await;
     assert_eq!(cloud.load(&ours, "orders").await, 0);
-    cloud.store.set_last_modified(BUCKET, key, std::time::SystemTime::now() - Duration::from_secs(300));
+    cloud.store.set_last_modified(BUCKET, key, std::time::SystemTime::now() - Duration::from_mins(5));
     assert_eq!(cloud.load(&ours, "orders").await, 5);
 }
 
@@ -246,5 +246,5 @@ async fn a_transfer_does_not_make_its_destination_table() {
     let run = run(&cloud.client, &naive, MIDNIGHT).await;
     let error = run.error_status.unwrap();
     assert_eq!((run.state, error.code), (TransferState::Failed, 5));
-    assert_eq!(error.message, "Not found: Table local:missing.orders");
+    assert_eq!(error.message, format!("Not found: Table {PROJECT}:missing.orders"));
 }

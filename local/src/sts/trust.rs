@@ -73,7 +73,7 @@ pub(super) fn decide(
             asked.role_session_name
         )));
     }
-    let claims = issuer.verify(&asked.web_identity_token).map_err(|error| invalid(&error))?;
+    let claims = issuer.verify(&asked.web_identity_token).map_err(invalid)?;
     check_expiry(&claims, now)?;
     if asked.role_arn == trust.role_arn && trusts(trust, &claims) { Ok(seconds) } else { Err(Refused::AccessDenied) }
 }
@@ -104,7 +104,7 @@ fn session_name_fits(name: &str) -> bool {
     (2..=64).contains(&name.len()) && name.bytes().all(allowed)
 }
 
-fn invalid(error: &InvalidToken) -> Refused {
+fn invalid(error: InvalidToken) -> Refused {
     let message = match error {
         InvalidToken::Shape => {
             "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"

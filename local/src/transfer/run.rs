@@ -32,7 +32,8 @@ pub(super) struct Message {
 #[derive(Debug, Clone)]
 pub(super) struct Run {
     pub(super) name: String,
-    pub(super) run_time: DateTime<Utc>,
+    /// What `runTime` is: the moment that the path's parameters mean.
+    pub(super) data_time: DateTime<Utc>,
     pub(super) state: RunState,
     pub(super) error: Option<Refusal>,
     pub(super) log: Vec<Message>,
@@ -95,7 +96,7 @@ impl Run {
     pub(super) fn new(id: &str, config: &Config, run_time: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         Self {
             name: format!("{}/runs/{id}", config.name),
-            run_time,
+            data_time: run_time,
             state: RunState::Pending,
             error: None,
             log: Vec::new(),
@@ -139,7 +140,7 @@ impl Run {
         let mut shown = json!({
             "name": self.name,
             "scheduleTime": stamp(self.made),
-            "runTime": stamp(self.run_time),
+            "runTime": stamp(self.data_time),
             "updateTime": stamp(self.ended.or(self.started).unwrap_or(self.made)),
             "state": spelling.of(self.state.name(), self.state.number()),
             "errorStatus": error.unwrap_or_else(|| json!({})),

@@ -155,7 +155,7 @@ impl Service {
     fn list_runs(&self, entry: &Entry, query: &Query) -> Result<Value, Refusal> {
         let states = query.all("states");
         let latest = ["LATEST", "1"].contains(&query.get("runAttempt"));
-        let is_latest = |at: usize| entry.runs[at + 1..].iter().all(|run| run.run_time != entry.runs[at].run_time);
+        let is_latest = |at: usize| entry.runs[at + 1..].iter().all(|run| run.data_time != entry.runs[at].data_time);
         let wanted = |(at, run): &(usize, &Run)| {
             (states.is_empty() || states.iter().any(|state| run.state.is(state))) && (!latest || is_latest(*at))
         };

@@ -117,7 +117,7 @@ mod tests {
             r#"{run_time+h|"%Y"}"#,
             r#"{run_time+1e30h|"%Y"}"#,
             r#"{run_time+9時|"%Y"}"#,
-            r#"{run_time|%Y}"#,
+            "{run_time|%Y}",
             r#"{run_time|"%Q"}"#,
             r#"{run_date+1h|"%Y"}"#,
             "{run_time}",

@@ -69,7 +69,7 @@ async fn load(service: &Service, id: &ConfigId, run: &str) -> Result<(), Refusal
 
 fn plan(service: &Service, id: &ConfigId, run_id: &str) -> Result<Plan, Refusal> {
     let mut run_time = None;
-    service.change(id, run_id, |run| run_time = Some(run.run_time));
+    service.change(id, run_id, |run| run_time = Some(run.data_time));
     let run_time = run_time.ok_or_else(|| Refusal::not_found(run_id))?;
     service.with(id, |entry| {
         let params = entry.config.params.clone();
