@@ -5,13 +5,13 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use chrono::{TimeDelta, Utc};
 use handoff::{ExportDate, ExportKey, Manifest};
-use local::export::{Sizes, Table};
+use local::export::{Row, Sizes, Table};
 use local::lambda::Lambda;
 use local::rds::{Options, Rds};
 use local::s3::S3;
 use local::tools;
 use local::wire::Wire;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Figures;
 
@@ -60,8 +60,8 @@ pub async fn measure() -> Result<Figures> {
 async fn export(s3: &S3, rds: &Rds) -> Result<()> {
     let columns: Vec<(String, &str)> = (0..20).map(|n| (format!("column_{n}"), "bigint unsigned")).collect();
     let columns: Vec<(&str, &str)> = columns.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
-    let row = |id: usize| -> Vec<Value> { (0..20).map(|n| json!(id * 20 + n)).collect() };
-    let rows: Vec<Vec<Value>> = (0..PARTS_OF_TABLE * ROWS_OF_PART).map(row).collect();
+    let row = |id: usize| -> Row { (0..20).map(|n| (id * 20 + n).into()).collect() };
+    let rows: Vec<Row> = (0..PARTS_OF_TABLE * ROWS_OF_PART).map(row).collect();
     rds.set_tables((0..TABLES).map(|n| Table::new("shop", &format!("table_{n}"), &columns, rows.clone())).collect());
     let arn = rds.snapshot(CLUSTER, Utc::now() - TimeDelta::hours(1)).await?;
 

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Asia::Tokyo;
 use handoff::{ExportDate, ExportKey, Manifest, TableList};
-use local::cloud::{Cloud, Emulators, PROJECT};
+use local::bigquery::PROJECT;
+use local::cloud::{Cloud, Emulators};
 use local::export::Table;
 use local::job::Finished;
 use local::lambda::{FunctionError, Invocation};
@@ -208,7 +209,7 @@ pub fn ended_with(finished: &Finished, exit_code: i32) -> Result<()> {
     Ok(())
 }
 
-/// A table of `shop` with `rows` rows: `id BIGINT UNSIGNED, name VARCHAR(…)`.
+/// A table of `shop` with `rows` rows: `id bigint, name varchar(64)`.
 pub fn table(name: &str, rows: i64) -> Table {
     Table::numbered("shop", name, rows)
 }

@@ -60,9 +60,9 @@ impl Verdict {
         match code {
             Some("InvalidIdentityToken" | "ExpiredTokenException" | "ExpiredToken") => Self::NewToken,
             Some("AccessDenied" | "AccessDeniedException" | "IDPRejectedClaim") => Self::Denied,
-            Some("ValidationError" | "RegionDisabledException" | "PackedPolicyTooLarge" | "MalformedPolicyDocument") => {
-                Self::BadRequest
-            }
+            Some(
+                "ValidationError" | "RegionDisabledException" | "PackedPolicyTooLarge" | "MalformedPolicyDocument",
+            ) => Self::BadRequest,
             // IDPCommunicationError, throttling, 5xx, time-outs, and whatever AWS thinks of next.
             _ => Self::Again,
         }
@@ -109,8 +109,12 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_the_trust_policy_must_hold() {
-        let claims =
-            Claims { aud: Some("isthmus-prod".into()), azp: Some("1042".into()), sub: Some("1042".into()), email: None };
+        let claims = Claims {
+            aud: Some("isthmus-prod".into()),
+            azp: Some("1042".into()),
+            sub: Some("1042".into()),
+            email: None,
+        };
         let role_arn = "arn:aws:iam::123456789012:role/isthmus".parse().unwrap();
         let error = KeylessError::Denied { role_arn, claims, source: "AccessDenied".into() };
         assert!(error.is_permanent());

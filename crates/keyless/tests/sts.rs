@@ -75,7 +75,10 @@ fn exchange(request: &Recorded) -> bool {
 
 fn refusal(code: &str) -> Effect {
     let sender = "<Type>Sender</Type>";
-    Effect::Refuse(400, format!("<ErrorResponse><Error>{sender}<Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"))
+    Effect::Refuse(
+        400,
+        format!("<ErrorResponse><Error>{sender}<Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"),
+    )
 }
 
 #[tokio::test]

@@ -34,25 +34,37 @@ pub(crate) fn check_export_info(json: &[u8], task: &ExportTaskId) -> Result<(), 
     }
 }
 
-/// The tables of one `export_tables_info` file.
-pub(crate) fn announced_tables(json: &[u8]) -> Result<Vec<Announced>, String> {
+/// The tables of one `export_tables_info` file, and what it says about tables that have no name here: RDS skips a table
+/// whose name holds a slash, and no prefix could be named for it.
+pub(crate) fn announced_tables(json: &[u8]) -> Result<(Vec<Announced>, Vec<String>), String> {
     let info: Value = serde_json::from_slice(json).map_err(|error| format!("not JSON: {error}"))?;
-    match field(&info, "perTableStatus") {
-        Some(Value::Array(tables)) => tables.iter().map(announced).collect(),
-        _ => Err("no list perTableStatus".into()),
+    let Some(Value::Array(entries)) = field(&info, "perTableStatus") else {
+        return Err("no list perTableStatus".into());
+    };
+    let (mut tables, mut news) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let target = text(entry, "target").ok_or("an entry of perTableStatus has no target")?;
+        let (exported, warning) = outcome(entry);
+        match TableName::from_target(&target) {
+            Ok(name) => tables.push(Announced { name, exported, warning, columns: columns(entry) }),
+            Err(_) if !exported => news.push(format!("{target}: {}", warning.unwrap_or_default())),
+            Err(error) => return Err(error.to_string()),
+        }
     }
+    Ok((tables, news))
 }
 
-fn announced(table: &Value) -> Result<Announced, String> {
-    let target = text(table, "target").ok_or("an entry of perTableStatus has no target")?;
-    let name = TableName::from_target(&target).map_err(|error| error.to_string())?;
-    let status = text(table, "status").unwrap_or_default();
+/// Whether the table was exported, and what RDS said about it.
+fn outcome(entry: &Value) -> (bool, Option<String>) {
+    let status = text(entry, "status").unwrap_or_default();
     let exported = status.eq_ignore_ascii_case("complete");
-    let warning = text(table, "warningMessage").filter(|warning| !warning.is_empty());
-    let warning = warning.or_else(|| (!exported).then(|| format!("status {status:?}")));
-    let mappings = field(table, "schemaMetadata").and_then(|schema| field(schema, "originalTypeMappings"));
-    let columns = mappings.and_then(Value::as_array).into_iter().flatten().filter_map(column).collect();
-    Ok(Announced { name, exported, warning, columns })
+    let warning = text(entry, "warningMessage").filter(|warning| !warning.is_empty());
+    (exported, warning.or_else(|| (!exported).then(|| format!("status {status:?}"))))
+}
+
+fn columns(entry: &Value) -> Vec<AnnouncedColumn> {
+    let mappings = field(entry, "schemaMetadata").and_then(|schema| field(schema, "originalTypeMappings"));
+    mappings.and_then(Value::as_array).into_iter().flatten().filter_map(column).collect()
 }
 
 fn column(mapping: &Value) -> Option<AnnouncedColumn> {
@@ -111,13 +123,17 @@ pub(crate) fn task_warnings(message: &str) -> (Vec<Announced>, Vec<String>) {
             let reason = text(entry, "reason").or_else(|| text(entry, "message"));
             let name = ["target", "tableName", "table", "name"].iter().find_map(|name| text(entry, name));
             let name = name.or_else(|| entry.as_str().map(str::to_owned));
-            let table = name.and_then(|name| TableName::from_target(&name).ok());
+            let table = name.as_ref().and_then(|name| TableName::from_target(name).ok());
             match table.filter(|_| same_key(topic, "skippedTables")) {
                 Some(name) => {
                     let warning = Some(reason.unwrap_or_else(|| "skipped".into()));
                     skipped.push(Announced { name, exported: false, warning, columns: Vec::new() });
                 }
-                None => news.push(format!("{topic}: {}", reason.unwrap_or_else(|| plain(entry)))),
+                None => news.push(format!(
+                    "{}: {}",
+                    name.filter(|_| reason.is_some()).as_ref().unwrap_or(topic),
+                    reason.unwrap_or_else(|| plain(entry))
+                )),
             }
         }
     }
@@ -151,7 +167,7 @@ mod tests {
     use serde_json::json;
 
     fn read(info: &Value) -> Result<Vec<Announced>, String> {
-        announced_tables(&serde_json::to_vec(info).unwrap())
+        announced_tables(&serde_json::to_vec(info).unwrap()).map(|(tables, _)| tables)
     }
 
     #[test]
@@ -199,10 +215,22 @@ mod tests {
         assert_eq!(refused("{\"perTableStatus\":[{}]}"), "an entry of perTableStatus has no target");
         assert_eq!(refused("{\"perTableStatus\":[7]}"), "an entry of perTableStatus has no target");
         assert_eq!(
-            refused("{\"perTableStatus\":[{\"target\":\"orders\"}]}"),
+            refused("{\"perTableStatus\":[{\"target\":\"orders\",\"status\":\"COMPLETE\"}]}"),
             "table name \"orders\" is not database.table or database.schema.table"
         );
-        assert_eq!(announced_tables(b"{\"perTableStatus\":[]}"), Ok(Vec::new()));
+        assert_eq!(announced_tables(b"{\"perTableStatus\":[]}"), Ok((Vec::new(), Vec::new())));
+    }
+
+    #[test]
+    fn a_skipped_table_whose_name_cannot_be_a_prefix_is_news() {
+        let entry =
+            json!({"target": "shop.shop.in/out", "status": "SKIPPED", "warningMessage": "the name holds a slash"});
+        let info = json!({"perTableStatus": [entry]}).to_string();
+        let news = vec!["shop.shop.in/out: the name holds a slash".to_owned()];
+        assert_eq!(announced_tables(info.as_bytes()), Ok((Vec::new(), news.clone())));
+        let warning = json!({"skippedTables": [{"target": "shop.shop.in/out", "reason": "the name holds a slash"}]});
+        assert_eq!(task_warnings(&warning.to_string()), (Vec::new(), news));
+        assert!(announced_tables(info.replace("SKIPPED", "COMPLETE").as_bytes()).is_err());
     }
 
     #[test]

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use chrono::Utc;
-use lambda_runtime::{LambdaEvent, run, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, run, service_fn};
 use publish_export::{Clients, Error, Settings, handle};
 use serde_json::Value;
-use startup::{LogFormat, Vars, start_logging, with_causes};
+use startup::{LogFormat, Vars, start_logging};
 use tracing::{error, info};
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,12 +21,20 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         let ready = Arc::clone(&ready);
         async move {
             let (settings, clients) = &*ready;
-            let settings = settings.as_ref().map_err(|error| Error::InvalidEnvironment(error.to_string()))?;
+            let settings = settings.as_ref().map_err(|error| told(Error::InvalidEnvironment(error.to_string())))?;
             let answer = handle(&event.payload, clients, settings, Utc::now()).await;
-            answer.inspect_err(|error| error!(error_type = error.word(), "{}", with_causes(error)))
+            answer.map_err(told)
         }
     }))
     .await
+}
+
+/// Lambda shows an asynchronous caller nothing: the log has to.
+fn told(error: Error) -> Diagnostic {
+    let diagnostic = Diagnostic::from(error);
+    let Diagnostic { error_type, error_message } = &diagnostic;
+    error!(error_type, "{error_type}: {error_message}");
+    diagnostic
 }
 
 async fn clients() -> Clients {

@@ -1,5 +1,7 @@
 //! A complete export, read back: what RDS announced, what stands in the bucket, and what the footers count.
 
+use std::collections::BTreeSet;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use handoff::{Column, ExportKey, TableName, TableState};
 use tracing::info;
@@ -65,10 +67,12 @@ async fn announced(
         let file = bucket.get(key).await?.ok_or_else(|| incomplete(format!("{key} is gone")))?;
         export_info::announced_tables(&file).map_err(|problem| incomplete(format!("{key}: {problem}")))
     });
-    let mut files: Vec<Vec<Announced>> = reads.buffered(READS_AT_ONCE).try_collect().await?;
-    let (skipped, news) = task.warning.as_deref().map(export_info::task_warnings).unwrap_or_default();
-    files.insert(0, skipped);
-    Ok((export_info::merge(files), news))
+    let mut files: Vec<(Vec<Announced>, Vec<String>)> = reads.buffered(READS_AT_ONCE).try_collect().await?;
+    files.insert(0, task.warning.as_deref().map(export_info::task_warnings).unwrap_or_default());
+    let (tables, news): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+    // The same is said in the task's warning and in the list.
+    let news: BTreeSet<String> = news.into_iter().flatten().collect();
+    Ok((export_info::merge(tables), news.into_iter().collect()))
 }
 
 #[derive(Debug, Default)]

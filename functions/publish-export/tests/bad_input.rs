@@ -19,6 +19,10 @@ async fn export() -> Cloud {
     cloud
 }
 
+fn delete(cloud: &Cloud, key: &str) {
+    assert!(cloud.store().delete(BUCKET, key), "{key}");
+}
+
 /// The one word and the whole text.
 async fn refused(cloud: &Cloud, event: Value) -> (&'static str, String) {
     let error = cloud.handle(event).await.unwrap_err();
@@ -83,13 +87,13 @@ async fn parts_of_one_table_with_other_columns_are_named() {
 async fn an_export_that_is_not_whole_is_not_published() {
     type Change = fn(&Cloud);
     let table: [(Change, &str); 9] = [
-        (|c| drop(c.store().delete(BUCKET, INFO)), "there is no prod-20261122/export_info_prod-20261122.json"),
+        (|c| delete(c, INFO), "there is no prod-20261122/export_info_prod-20261122.json"),
         (
             |c| drop(c.store().put(BUCKET, INFO, "{")),
             "export_info is not JSON: EOF while parsing an object at line 1 column 1",
         ),
         (|c| drop(c.store().put(BUCKET, INFO, r#"{"status":"IN_PROGRESS"}"#)), "export_info says IN_PROGRESS"),
-        (|c| drop(c.store().delete(BUCKET, TABLES_INFO)), "there is no export_tables_info"),
+        (|c| delete(c, TABLES_INFO), "there is no export_tables_info"),
         (
             |c| drop(c.store().put(BUCKET, &TABLES_INFO.replace("1_to_1", "3_to_4"), r#"{"perTableStatus":[]}"#)),
             "no export_tables_info names tables 2 to 2",
@@ -103,7 +107,7 @@ async fn an_export_that_is_not_whole_is_not_published() {
             "prod-20261122/shop/shop.orders/1/part-00000-prod-20261122-c000.gz.parquet is in the folder of no known table",
         ),
         (
-            |c| drop(c.store().delete(BUCKET, "prod-20261122/shop/shop.orders/1/_SUCCESS")),
+            |c| delete(c, "prod-20261122/shop/shop.orders/1/_SUCCESS"),
             "prod-20261122/shop/shop.orders/1/ has no _SUCCESS",
         ),
         (

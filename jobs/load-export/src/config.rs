@@ -43,9 +43,10 @@ impl Config {
         let env = vars.required::<Environment>("ENV");
         let file = vars.required::<PathBuf>("TABLES_FILE");
         let tables = file.and_then(|file| read_tables(&file).map_err(|problem| problems.push(problem)).ok());
-        let tables = env.as_ref().zip(tables).and_then(|(env, list)| {
-            list.transfers(env).map_err(|error| problems.push(error.to_string())).ok()
-        });
+        let tables = env
+            .as_ref()
+            .zip(tables)
+            .and_then(|(env, list)| list.transfers(env).map_err(|error| problems.push(error.to_string())).ok());
         let bucket = vars.required("S3_BUCKET_NAME");
         let aws_region = vars.required("AWS_REGION");
         let role_arn = vars.required("AWS_ROLE_ARN");
@@ -235,7 +236,11 @@ mod tests {
                 ":4:16",
                 "unknown field `destnation`, expected one of destination, pattern",
             ),
-            ("databases:\n  shop:\n    tabels: {}\n", ":3:5", "unknown field `tabels`, expected one of dataset, tables"),
+            (
+                "databases:\n  shop:\n    tabels: {}\n",
+                ":3:5",
+                "unknown field `tabels`, expected one of dataset, tables",
+            ),
             ("databases:\n  shop:\n    tables: [orders]\n", ":3:13", pairs),
             ("databases:\n  shop:\n    tables:\n      orders:\n", ":4:13", pairs),
             ("databases:\n  shop: {\n", ":2:9", "unclosed bracket '{'"),

@@ -16,7 +16,7 @@ use google_cloud_gax::retry_state::RetryState;
 /// How long one call is repeated before it counts as failed.
 const RETRY_FOR: Duration = Duration::from_mins(3);
 /// Longer than the service keeps a query call open.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub struct Clients {
@@ -114,7 +114,9 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_lost_may_hide_a_call_that_was_carried_out() {
-        for error in [service(Code::Unavailable, ""), service(Code::Internal, ""), Error::io("reset"), Error::timeout("")] {
+        for error in
+            [service(Code::Unavailable, ""), service(Code::Internal, ""), Error::io("reset"), Error::timeout("")]
+        {
             assert!(may_be_done(&error) && may_pass(&error), "{error:?}");
         }
     }

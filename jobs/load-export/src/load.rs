@@ -42,9 +42,8 @@ impl Load<'_> {
             Action::Truncate => self.truncate(step).await,
             Action::Load => self.load(step).await,
         };
-        let failed = |error: anyhow::Error| {
-            Outcome::new(step, State::Failed).with_message(startup::with_causes(error.as_ref()))
-        };
+        let failed =
+            |error: anyhow::Error| Outcome::new(step, State::Failed).with_message(startup::with_causes(error.as_ref()));
         let outcome = outcome.unwrap_or_else(failed).after(began.elapsed());
         tell(&outcome);
         outcome

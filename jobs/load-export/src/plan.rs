@@ -78,9 +78,7 @@ mod tests {
     use serde_json::json;
 
     fn manifest() -> Manifest {
-        let table = |name: &str, state: &str, rows: u64| {
-            json!({"name": name, "prefix": "", "state": state, "rows": rows, "bytes": rows, "parts": u64::from(rows > 0)})
-        };
+        let table = |name: &str, state: &str, rows: u64| json!({"name": name, "prefix": "", "state": state, "rows": rows, "bytes": rows, "parts": u64::from(rows > 0)});
         serde_json::from_value(json!({
             "version": 1, "env": "prod", "export_date": "2026-11-22", "task_id": "prod-20261122", "snapshot_arn": "",
             "snapshot_time": "2026-11-21T17:05:00Z", "published_at": "2026-11-21T19:40:00Z",
@@ -102,7 +100,13 @@ mod tests {
     fn table(name: &str) -> TransferTable {
         let source: TableName = name.parse().unwrap();
         let (dataset, table) = (format!("raw_{}", source.database()), source.table().to_owned());
-        TransferTable { dataset, table, pattern: "*.parquet".into(), display_name: format!("isthmus prod {source}"), source }
+        TransferTable {
+            dataset,
+            table,
+            pattern: "*.parquet".into(),
+            display_name: format!("isthmus prod {source}"),
+            source,
+        }
     }
 
     fn actions(names: &[&str], on_drift: OnDrift) -> Vec<(Option<u64>, Action)> {

@@ -61,7 +61,13 @@ impl Transfers {
 
     /// The end of the run that loads what was published: taken over where there is one, else started.
     /// Killed anywhere, a second try finds the same run by its run time.
-    pub async fn load(&self, config: &str, run_time: DateTime<Utc>, since: DateTime<Utc>, by: Instant) -> Result<Ended> {
+    pub async fn load(
+        &self,
+        config: &str,
+        run_time: DateTime<Utc>,
+        since: DateTime<Utc>,
+        by: Instant,
+    ) -> Result<Ended> {
         let runs = self.runs(config).await?;
         let taken = run::to_take_over(&runs, run_time, since);
         // Two runs of one config at a time would leave the rows of whichever ends last.

@@ -40,7 +40,7 @@ async fn every_table_is_loaded_proved_and_audited_and_a_second_start_changes_not
 #[tokio::test]
 async fn a_table_that_is_not_good_fails_the_job_and_says_why() {
     let cloud = Cloud::start().await;
-    cloud.configure(&["broken", "few", "gone", "many", "orders", "skipped"]).await;
+    let configs = cloud.configure(&["broken", "few", "gone", "many", "orders", "skipped"]).await;
     let tables = ["broken", "few", "gone", "many", "orders", "skipped", "unmade"];
     cloud.list_tables(&tables);
     for (table, rows) in [("broken", 2), ("few", 4), ("many", 6), ("orders", 7), ("unmade", 1)] {
@@ -49,21 +49,24 @@ async fn a_table_that_is_not_good_fails_the_job_and_says_why() {
     let mut day = manifest(&[("broken", 2), ("few", 5), ("many", 3), ("orders", 7), ("skipped", -1), ("unmade", 1)]);
     day.warnings.push("shop.skipped: a column name holds a space".into());
     cloud.publish(&day);
-    let refuse = |request: &local::wire::Recorded| request.path.ends_with(":startManualRuns");
+    let broken = format!("{}:startManualRuns", configs[0]);
+    let refuse = move |request: &local::wire::Recorded| request.path.ends_with(&broken);
     let refusal = json!({"error": {"code": 400, "status": "FAILED_PRECONDITION", "message": "no"}}).to_string();
     cloud.transfer_wire.fault(1, local::wire::Effect::Refuse(400, refusal), refuse);
 
     let finished = cloud.run().await;
     assert_eq!(finished.exit_code, Some(1), "{}", finished.log);
     let of = |table: &str| message(&finished, table);
+    assert!(
+        of("broken").starts_with(&format!("start a run of {} for 2026-11-19 15:00:00 UTC: ", configs[0])),
+        "{}",
+        of("broken")
+    );
     assert_eq!(of("few"), "1 rows of the export are not in BigQuery");
     assert_eq!(of("many"), "BigQuery has 3 rows more than the export: were parts added to it?");
     assert_eq!(of("gone"), "not in the manifest: was it dropped or renamed?");
     assert_eq!(of("skipped"), "RDS did not export it: shop.skipped: a column name holds a space");
-    assert_eq!(
-        of("unmade"),
-        "there is no transfer config named \"isthmus prod shop.unmade\": run terraform apply"
-    );
+    assert_eq!(of("unmade"), "there is no transfer config named \"isthmus prod shop.unmade\": run terraform apply");
     let failed: Vec<String> = states(&finished).into_iter().filter(|state| state.ends_with("failed")).collect();
     assert_eq!(failed.len(), 3, "{failed:?}");
     assert_eq!(cloud.audit().await.len(), tables.len());
@@ -141,7 +144,7 @@ async fn the_manifest_is_waited_for_and_a_day_that_is_published_again_is_loaded_
     }
     cloud.store().delete(BUCKET, &manifest_key());
     cloud.export("orders", 9);
-    tokio::time::sleep(Duration::from_millis(3000)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     cloud.publish(&manifest(&[("orders", 9)]));
     let finished = task.finish().await.unwrap();
     assert_eq!(finished.exit_code, Some(0), "{}", finished.log);

@@ -86,7 +86,9 @@ async fn killed_anywhere_a_second_start_comes_to_the_same_end() {
             wire.fault(1, effect.clone(), matches);
         }
         let task = cloud.job().start(&ARGUMENTS).unwrap();
-        let held = async { tokio::select! { () = wires[0].held() => {}, () = wires[1].held() => {} } };
+        let held = async {
+            tokio::select! { () = wires[0].held() => {}, () = wires[1].held() => {} }
+        };
         tokio::time::timeout(Duration::from_secs(60), held).await.unwrap_or_else(|_| panic!("{moment}: never came"));
         drop(task);
         for wire in wires {

@@ -18,7 +18,7 @@ use info::Outcome;
 use part::Part;
 
 pub use only::check_only;
-pub use source::{Row, Source, Table, TableSchema};
+pub use source::{Cell, Row, Source, Table, TableSchema};
 pub use types::{ColumnType, Exported};
 
 /// How many tables are exported at a time.

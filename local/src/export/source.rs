@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+/// A cell of a row: `7.into()`, `"x".into()`, `Cell::NULL`.
+pub use mysql_async::Value as Cell;
 use mysql_async::Value;
 use tokio::sync::mpsc;
 

@@ -24,14 +24,14 @@ pub(super) async fn run(state: Arc<State>, task: ExportTask, snapshot: Snapshot,
             None
         }
     };
-    let (id, status) = (&task.export.task, state.end(&task.export.task, ended));
+    let status = state.end(&task.export.task, ended);
     let (event, word) = match status {
         Status::Complete => ("RDS-EVENT-0164", "completed"),
         Status::Failed => ("RDS-EVENT-0162", "failed"),
         _ => ("RDS-EVENT-0163", "canceled"),
     };
-    // The event names the snapshot, not the task.
-    let message = format!("Cluster snapshot export task {word}: {id}");
+    // The event names the snapshot, and nothing in it the task.
+    let message = format!("DB cluster snapshot export task {word}");
     state.tell(event, "notification", &message, &snapshot.id, &task.export.source_arn);
 }
 

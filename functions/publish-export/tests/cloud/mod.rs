@@ -1,16 +1,16 @@
 //! A bucket behind a wire, exports in it as RDS writes them, and what RDS and SNS say.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)] // each test file uses its part
 
+mod told;
+
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};
-use aws_sdk_rds::operation::describe_export_tasks::DescribeExportTasksOutput;
 use aws_sdk_rds::types::ExportTask;
 use aws_sdk_s3::config::Credentials;
-use aws_smithy_mocks::{MockResponseInterceptor, RuleMode, create_mock_http_client, mock};
 use chrono::{DateTime, Utc};
 use handoff::{Manifest, origin_of};
 use local::s3::{S3, Store};
@@ -33,8 +33,7 @@ pub struct Cloud {
     pub tasks: Vec<ExportTask>,
     pub topic: bool,
     pub now: DateTime<Utc>,
-    /// Subject and text of each message.
-    pub messages: Arc<Mutex<Vec<(String, String)>>>,
+    pub messages: told::Messages,
     /// How often the SDK tries a call.
     pub attempts: u32,
 }
@@ -75,41 +74,13 @@ impl Cloud {
             .load()
             .await;
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
-        Clients { rds: self.rds(), s3: aws_sdk_s3::Client::from_conf(s3), sns: self.sns() }
-    }
-
-    /// Two pages, so that whoever reads one only is found out.
-    fn rds(&self) -> aws_sdk_rds::Client {
-        let half = self.tasks.len() / 2;
-        let page = |tasks: &[ExportTask], marker: Option<&str>| {
-            let page = DescribeExportTasksOutput::builder().set_export_tasks(Some(tasks.to_vec()));
-            page.set_marker(marker.map(Into::into)).build()
-        };
-        let (first, second) = (page(&self.tasks[..half], Some("next")), page(&self.tasks[half..], None));
-        let first = mock!(aws_sdk_rds::Client::describe_export_tasks)
-            .match_requests(|request| request.marker().is_none())
-            .then_output(move || first.clone());
-        let second = mock!(aws_sdk_rds::Client::describe_export_tasks)
-            .match_requests(|request| request.marker() == Some("next"))
-            .then_output(move || second.clone());
-        let rules = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny).with_rule(&first).with_rule(&second);
-        let config = aws_sdk_rds::Config::builder().behavior_version_latest().region(REGION).interceptor(rules);
-        let config = config.credentials_provider(credentials()).http_client(create_mock_http_client());
-        aws_sdk_rds::Client::from_conf(config.build())
-    }
-
-    fn sns(&self) -> aws_sdk_sns::Client {
-        let messages = Arc::clone(&self.messages);
-        let publish = mock!(aws_sdk_sns::Client::publish).then_compute_output(move |message| {
-            assert_eq!(message.topic_arn(), Some(TOPIC));
-            let (subject, text) = (message.subject().unwrap(), message.message().unwrap());
-            messages.lock().unwrap().push((subject.to_owned(), text.to_owned()));
-            aws_sdk_sns::operation::publish::PublishOutput::builder().message_id("1").build()
-        });
-        let rules = MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny).with_rule(&publish);
-        let config = aws_sdk_sns::Config::builder().behavior_version_latest().region(REGION).interceptor(rules);
-        let config = config.credentials_provider(credentials()).http_client(create_mock_http_client());
-        aws_sdk_sns::Client::from_conf(config.build())
+        let told = told::start(self.tasks.clone(), Arc::clone(&self.messages)).await;
+        let config = config.into_builder().endpoint_url(told).build();
+        Clients {
+            rds: aws_sdk_rds::Client::new(&config),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            sns: aws_sdk_sns::Client::new(&config),
+        }
     }
 
     pub fn messages(&self) -> Vec<(String, String)> {

@@ -2,7 +2,7 @@
 #![allow(dead_code)] // each test file uses its own part
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
@@ -34,8 +34,8 @@ pub(crate) struct Cloud {
     pub(crate) sts: Sts,
     pub(crate) variables: BTreeMap<String, String>,
     dir: tempfile::TempDir,
-    _metadata: Metadata,
-    _moto: Moto,
+    metadata: Metadata,
+    moto: Moto,
 }
 
 impl Cloud {
@@ -80,26 +80,28 @@ impl Cloud {
         );
         bigquery.create_dataset("isthmus_audit").await.unwrap();
         bigquery.create_dataset("raw_shop").await.unwrap();
-        let (_metadata, _moto) = (metadata, moto);
-        Self { s3, s3_wire, bigquery, bigquery_wire, transfer, transfer_wire, sts, variables, dir, _metadata, _moto }
+        Self { s3, s3_wire, bigquery, bigquery_wire, transfer, transfer_wire, sts, variables, dir, metadata, moto }
     }
 
     pub(crate) fn store(&self) -> &Store {
         self.s3.store()
     }
 
-    /// Lists the tables, and makes for each what Terraform makes: a destination without columns and a config.
-    pub(crate) async fn configure(&self, tables: &[&str]) {
+    /// Lists the tables, and makes for each what Terraform makes: a destination without columns and a config, whose
+    /// names it gives.
+    pub(crate) async fn configure(&self, tables: &[&str]) -> Vec<String> {
         self.list_tables(tables);
+        let mut configs = Vec::new();
         for table in transfer_tables(tables) {
             self.bigquery.create_table(&table.dataset, &table.table).await.unwrap();
-            self.transfer.create_config(&env(), BUCKET, &table, "*.parquet").unwrap();
+            configs.push(self.transfer.create_config(&env(), BUCKET, &table, "*.parquet").unwrap());
         }
+        configs
     }
 
     pub(crate) fn list_tables(&self, tables: &[&str]) {
-        let entries: String = tables.iter().map(|table| format!("      {table}: {{}}\n")).collect();
-        let text = format!("databases:\n  shop:\n    tables:\n{entries}");
+        let entries: Vec<String> = tables.iter().map(|table| format!("      {table}: {{}}\n")).collect();
+        let text = format!("databases:\n  shop:\n    tables:\n{}", entries.concat());
         std::fs::write(self.dir.path().join("tables.yaml"), text).unwrap();
     }
 
@@ -146,10 +148,6 @@ impl Cloud {
         };
         self.bigquery.query(sql).await.unwrap().iter().map(line).collect()
     }
-
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
 }
 
 pub(crate) fn env() -> Environment {
@@ -195,7 +193,8 @@ pub(crate) fn manifest_at(published_at: DateTime<Utc>, tables: &[(&str, i64)]) -
 
 /// The JSON object that the job prints last.
 pub(crate) fn report(finished: &Finished) -> Value {
-    let line = finished.log.lines().rfind(|line| line.starts_with("{\"ok\"")).unwrap_or_else(|| panic!("{}", finished.log));
+    let line =
+        finished.log.lines().rfind(|line| line.starts_with("{\"ok\"")).unwrap_or_else(|| panic!("{}", finished.log));
     serde_json::from_str(line).unwrap()
 }
 
