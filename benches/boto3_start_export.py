@@ -26,8 +26,9 @@ def newest_snapshot():
 
 
 def handle(event):
-    scheduled = datetime.fromisoformat(event["scheduled_time"].replace("Z", "+00:00")).astimezone(TOKYO)
-    task, snapshot = f"{os.environ['ENV']}-{scheduled:%Y%m%d}", newest_snapshot()
+    time = event.get("scheduled_time", f"{event.get('export_date')}T00:00:00+09:00")
+    date = datetime.fromisoformat(time.replace("Z", "+00:00")).astimezone(TOKYO)
+    task, snapshot = f"{os.environ['ENV']}-{date:%Y%m%d}", newest_snapshot()
     started = True
     try:
         rds.start_export_task(
@@ -48,7 +49,7 @@ def handle(event):
         "task_id": task,
         "snapshot_arn": snapshot["DBClusterSnapshotArn"],
         "snapshot_time": snapshot["SnapshotCreateTime"].isoformat(),
-        "export_date": f"{scheduled:%Y-%m-%d}",
+        "export_date": f"{date:%Y-%m-%d}",
         "started": started,
     }
 

@@ -79,7 +79,10 @@ fn manual(mut fields: Fields) -> Result<Manual, InvalidEvent> {
     let manual = Manual {
         export_date: take(&mut fields, "export_date")?,
         source: take::<String>(&mut fields, "snapshot_arn")?.map(|arn| parsed("snapshot_arn", &arn)).transpose()?,
-        tables: take(&mut fields, "tables")?.map(tables).transpose()?.unwrap_or_default(),
+        tables: take::<Vec<String>>(&mut fields, "tables")?
+            .map(|names| tables(&names))
+            .transpose()?
+            .unwrap_or_default(),
         spot: take(&mut fields, "spot")?.unwrap_or_default(),
     };
     if !manual.spot && !manual.tables.is_empty() {
@@ -91,7 +94,7 @@ fn manual(mut fields: Fields) -> Result<Manual, InvalidEvent> {
     Ok(manual)
 }
 
-fn tables(names: Vec<String>) -> Result<BTreeSet<TableName>, InvalidEvent> {
+fn tables(names: &[String]) -> Result<BTreeSet<TableName>, InvalidEvent> {
     if names.is_empty() {
         return invalid("field `tables` names no table: leave it out to export every table".into());
     }
@@ -170,6 +173,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines)] // a table
     fn what_is_not_understood_is_refused_with_the_field_that_is_wrong() {
         let cases = [
             (

@@ -103,7 +103,7 @@ impl OwnRds {
     async fn start() -> Self {
         let store = Store::default();
         store.create_bucket(BUCKET);
-        let options = Options { starting: Duration::from_secs(600), ..Options::default() };
+        let options = Options { starting: Duration::from_mins(10), ..Options::default() };
         let rds = Rds::start(None, store, options).await.unwrap();
         rds.set_tables(vec![Table::numbered("shop", "orders", 10), Table::numbered("shop", "items", 10)]);
         let automated = rds.snapshot(CLUSTER, Utc::now() - chrono::Duration::hours(1)).await.unwrap();
