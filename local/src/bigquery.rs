@@ -14,7 +14,7 @@ use crate::process::{Process, free_port};
 use crate::tools::emulator;
 
 /// The project that everything local is in.
-pub const PROJECT: &str = "local";
+pub const PROJECT: &str = "isthmus-local";
 const LAUNCH: &str = include_str!("bigquery/launch.py");
 /// It needs 4 s alone; a busy laptop takes longer.
 const READY_WITHIN: Duration = Duration::from_secs(120);

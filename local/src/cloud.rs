@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use handoff::{Environment, TableList};
 
 use crate::aurora::Aurora;
-use crate::bigquery::BigQuery;
+use crate::bigquery::{BigQuery, PROJECT};
 use crate::job::Job;
 use crate::lambda::Lambda;
 use crate::metadata::{Metadata, ServiceAccount};
@@ -20,7 +20,6 @@ use crate::tools;
 use crate::transfer::{self, LOCATION, Transfer};
 use crate::wire::Wire;
 
-pub const PROJECT: &str = "isthmus-local";
 const AUDIENCE: &str = "https://isthmus.example/local";
 const UNIQUE_ID: &str = "104123456789012345678";
 

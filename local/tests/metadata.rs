@@ -84,7 +84,7 @@ async fn what_clients_ask_about_the_place_is_answered() {
     let metadata = metadata().await;
     for (path, answer) in [
         ("universe/universe-domain", "googleapis.com"),
-        ("project/project-id", "local"),
+        ("project/project-id", "isthmus-local"),
         ("project/numeric-project-id", "123456789012"),
         ("instance/region", "projects/123456789012/regions/asia-northeast1"),
     ] {

@@ -63,7 +63,7 @@ pub struct KeylessConfig {
     pub role_arn: RoleArn,
     /// What the role's trust policy pins as `accounts.google.com:oaud`; one for each environment.
     pub audience: String,
-    /// Stands in CloudTrail beside every call.
+    /// Stands in `CloudTrail` beside every call.
     pub session_name: SessionName,
     pub duration_seconds: i32,
 }

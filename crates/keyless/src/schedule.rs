@@ -11,7 +11,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 /// credentials that live less than half an hour, two thirds of their life.
 pub(crate) fn keep_for(now: SystemTime, expires: SystemTime) -> Duration {
     let life = expires.duration_since(now).unwrap_or_default();
-    life - LEAD.min(life / 3)
+    life.saturating_sub(LEAD.min(life / 3))
 }
 
 /// The pause after the `failures`-th failure in a row. `chance` in 0..1 spreads programs that failed together.

@@ -16,7 +16,7 @@ use google_cloud_gax::retry_state::RetryState;
 /// How long one call is repeated before it counts as failed.
 const RETRY_FOR: Duration = Duration::from_mins(3);
 /// Longer than the service keeps a query call open.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub struct Clients {

@@ -33,8 +33,7 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP)]
 struct Arguments {
-    /// The export to load, such as 2026-11-22 [default: today in EXPORT_TIMEZONE]
-    #[arg(long)]
+    #[arg(long, help = "The export to load, such as 2026-11-22 [default: today in EXPORT_TIMEZONE]")]
     export_date: Option<ExportDate>,
     /// Print one JSON object instead of a table
     #[arg(long)]

@@ -68,7 +68,7 @@ impl ManifestSource<'_> {
                 let left = minutes(limit.saturating_sub(waited));
                 info!(object, minutes_left = left, "waiting for {object} ({why}), {left} minutes left");
             }
-            sleep(self.poll.min(limit - waited)).await;
+            sleep(self.poll.min(limit.saturating_sub(waited))).await;
         }
     }
 

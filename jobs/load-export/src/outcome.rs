@@ -70,10 +70,12 @@ impl Outcome {
         }
     }
 
+    #[must_use]
     pub fn with_message(self, message: impl Into<String>) -> Self {
         Self { message: Some(message.into()), ..self }
     }
 
+    #[must_use]
     pub fn after(self, elapsed: Duration) -> Self {
         Self { seconds: elapsed.as_secs_f64(), ..self }
     }

@@ -144,7 +144,7 @@ async fn the_manifest_is_waited_for_and_a_day_that_is_published_again_is_loaded_
     }
     cloud.store().delete(BUCKET, &manifest_key());
     cloud.export("orders", 9);
-    tokio::time::sleep(Duration::from_millis(3000)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     cloud.publish(&manifest(&[("orders", 9)]));
     let finished = task.finish().await.unwrap();
     assert_eq!(finished.exit_code, Some(0), "{}", finished.log);

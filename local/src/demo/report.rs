@@ -6,7 +6,8 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use super::source::DATABASE;
-use crate::cloud::{Cloud, PROJECT};
+use crate::bigquery::PROJECT;
+use crate::cloud::Cloud;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Report {

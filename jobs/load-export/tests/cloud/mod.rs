@@ -34,8 +34,8 @@ pub(crate) struct Cloud {
     pub(crate) sts: Sts,
     pub(crate) variables: BTreeMap<String, String>,
     dir: tempfile::TempDir,
-    _metadata: Metadata,
-    _moto: Moto,
+    metadata: Metadata,
+    moto: Moto,
 }
 
 impl Cloud {
@@ -80,8 +80,7 @@ impl Cloud {
         );
         bigquery.create_dataset("isthmus_audit").await.unwrap();
         bigquery.create_dataset("raw_shop").await.unwrap();
-        let (_metadata, _moto) = (metadata, moto);
-        Self { s3, s3_wire, bigquery, bigquery_wire, transfer, transfer_wire, sts, variables, dir, _metadata, _moto }
+        Self { s3, s3_wire, bigquery, bigquery_wire, transfer, transfer_wire, sts, variables, dir, metadata, moto }
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -101,8 +100,8 @@ impl Cloud {
     }
 
     pub(crate) fn list_tables(&self, tables: &[&str]) {
-        let entries: String = tables.iter().map(|table| format!("      {table}: {{}}\n")).collect();
-        let text = format!("databases:\n  shop:\n    tables:\n{entries}");
+        let entries: Vec<String> = tables.iter().map(|table| format!("      {table}: {{}}\n")).collect();
+        let text = format!("databases:\n  shop:\n    tables:\n{}", entries.concat());
         std::fs::write(self.dir.path().join("tables.yaml"), text).unwrap();
     }
 
