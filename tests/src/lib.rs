@@ -167,7 +167,7 @@ impl Story {
         let mut runs = 0;
         for config in configs["transferConfigs"].as_array().context("no transfer configs")? {
             let config = config["name"].as_str().context("a config without a name")?;
-            runs += get(&format!("{config}/runs")).await?["runs"].as_array().map_or(0, Vec::len);
+            runs += get(&format!("{config}/runs")).await?["transferRuns"].as_array().map_or(0, Vec::len);
         }
         Ok(runs)
     }

@@ -70,7 +70,8 @@ pub async fn load_export_anywhere_and_the_next_run_ends_the_same(stage: &Stage) 
     ended_with(&story.load().await?, 0)?;
     ensure!((story.rows("orders").await?, story.rows("items").await?, story.rows("carts").await?) == (100, 20, 0));
     ensure!(story.audit().await?.len() == 3, "{:#?}", story.audit().await?);
-    ensure!(story.runs().await? == 2, "one run for each table with rows, however often the job was killed");
+    let runs = story.runs().await?;
+    ensure!(runs == 2, "one run for each table with rows, however often the job was killed: {runs}");
     Ok(())
 }
 

@@ -19,7 +19,7 @@ macro_rules! stories {
             let (runtime, stage) = (Arc::clone(&$runtime), $stage.clone());
             Trial::test(concat!(stringify!($module), "::", stringify!($story)), move || {
                 let Some(stage) = stage else { return Err(Failed::from("the stage is not set")) };
-                runtime.block_on($module::$story(&stage)).map_err(|error| Failed::from(format!("{error:?}")))
+                runtime.block_on($module::$story(&stage)).map_err(|error| Failed::from(format!("{error:#}")))
             })
         }),*]
     };
