@@ -90,8 +90,13 @@ fn check(s3: &S3) -> Result<()> {
     let env = "bench".parse()?;
     let object = s3.store().get(BUCKET, &ExportKey::Manifest(&env, today()).to_string());
     let manifest = Manifest::parse(&object.map(|object| object.bytes).unwrap_or_default(), &env, today())?;
-    let (parts, rows): (u64, u64) = manifest.tables.iter().fold((0, 0), |(p, r), table| (p + table.parts, r + table.rows));
+    let (parts, rows): (u64, u64) =
+        manifest.tables.iter().fold((0, 0), |(p, r), table| (p + table.parts, r + table.rows));
     let wanted = (TABLES as u64 * PARTS_OF_TABLE as u64, (TABLES * PARTS_OF_TABLE * ROWS_OF_PART) as u64);
-    ensure!(manifest.tables.len() == TABLES && (parts, rows) == wanted, "{} tables, {parts} parts, {rows} rows", manifest.tables.len());
+    ensure!(
+        manifest.tables.len() == TABLES && (parts, rows) == wanted,
+        "{} tables, {parts} parts, {rows} rows",
+        manifest.tables.len()
+    );
     Ok(())
 }

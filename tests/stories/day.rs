@@ -3,13 +3,14 @@
 use anyhow::{Context, Result, ensure};
 use chrono::TimeDelta;
 use handoff::TableState;
+use local::export::{Cell, Table};
 use serde_json::json;
 use stories::{Outcome, Stage, Story, ended_with, table};
-use local::export::{Cell, Table};
 
 pub async fn flows_from_aurora_to_bigquery_and_every_row_is_proven(stage: &Stage) -> Result<()> {
     // `events` is large enough to be written in several batches (T2); `returns` has no row and so no file (T6).
-    let story = Story::begin(stage, "day", vec![table("orders", 1_000), table("events", 250_000), table("returns", 0)]).await?;
+    let story =
+        Story::begin(stage, "day", vec![table("orders", 1_000), table("events", 250_000), table("returns", 0)]).await?;
     story.configure(&["orders", "events", "returns"]).await?;
     story.publish_day().await?;
 
@@ -21,11 +22,18 @@ pub async fn flows_from_aurora_to_bigquery_and_every_row_is_proven(stage: &Stage
     ensure!(manifest.table(&"shop.returns".parse()?).context("returns")?.state == TableState::Empty);
 
     ended_with(&story.load().await?, 0)?;
-    ensure!((story.rows("orders").await?, story.rows("events").await?, story.rows("returns").await?) == (1_000, 250_000, 0));
+    ensure!(
+        (story.rows("orders").await?, story.rows("events").await?, story.rows("returns").await?) == (1_000, 250_000, 0)
+    );
     let audit = story.audit().await?;
     let states: Vec<_> = audit.iter().map(|row| (row["table_name"].clone(), row["state"].clone())).collect();
     ensure!(
-        states == [(json!("shop.events"), json!("loaded")), (json!("shop.orders"), json!("loaded")), (json!("shop.returns"), json!("truncated"))],
+        states
+            == [
+                (json!("shop.events"), json!("loaded")),
+                (json!("shop.orders"), json!("loaded")),
+                (json!("shop.returns"), json!("truncated"))
+            ],
         "{audit:#?}"
     );
     Ok(())
@@ -43,7 +51,11 @@ pub async fn after_it_brings_drift_an_emptied_table_and_no_row_of_yesterday(stag
     story.now += TimeDelta::days(1);
     let columns = [("id", "bigint"), ("name", "varchar(64)"), ("coupon", "varchar(20)")];
     let rows = (0..700).map(|id| vec![id.into(), "x".into(), Cell::NULL]).collect();
-    story.cloud.rds.set_tables(vec![Table::new("shop", "orders", &columns, rows), table("carts", 0), table("gifts", 3)]);
+    story.cloud.rds.set_tables(vec![
+        Table::new("shop", "orders", &columns, rows),
+        table("carts", 0),
+        table("gifts", 3),
+    ]);
     story.publish_day().await?;
     let drift: Vec<String> = story.manifest()?.drift.iter().map(ToString::to_string).collect();
     ensure!(drift == ["table shop.gifts was added", "column shop.orders.coupon was added"], "{drift:?}");

@@ -26,7 +26,8 @@ pub async fn between_start_export_and_rds_cost_nothing(stage: &Stage) -> Result<
 
 pub async fn between_publish_export_and_its_endpoints_cost_nothing(stage: &Stage) -> Result<()> {
     for (number, effect) in faults().into_iter().enumerate() {
-        let story = Story::begin(stage, &format!("publish-{number}"), vec![table("orders", 50), table("carts", 0)]).await?;
+        let story =
+            Story::begin(stage, &format!("publish-{number}"), vec![table("orders", 50), table("carts", 0)]).await?;
         story.snapshot().await?;
         let event = story.export(&story.scheduled()).await?;
         story.cloud.wires.rds.fault(1, effect.clone(), |_| true);
@@ -44,14 +45,17 @@ pub async fn between_publish_export_and_its_endpoints_cost_nothing(stage: &Stage
 
 pub async fn between_load_export_and_its_endpoints_cost_nothing(stage: &Stage) -> Result<()> {
     for (number, effect) in faults().into_iter().enumerate() {
-        let story = Story::begin(stage, &format!("load-{number}"), vec![table("orders", 50), table("carts", 0)]).await?;
+        let story =
+            Story::begin(stage, &format!("load-{number}"), vec![table("orders", 50), table("carts", 0)]).await?;
         story.configure(&["orders", "carts"]).await?;
         story.publish_day().await?;
         let wires = &story.cloud.wires;
         wires.sts.fault(1, effect.clone(), |_| true);
         wires.s3.fault(1, effect.clone(), |_| true);
         for part in ["transferConfigs", ":startManualRuns", "/runs/"] {
-            wires.transfer.fault(1, effect.clone(), move |request| request.path.ends_with(part) || request.path.contains(part));
+            wires
+                .transfer
+                .fault(1, effect.clone(), move |request| request.path.ends_with(part) || request.path.contains(part));
         }
         wires.bigquery.fault(1, effect.clone(), |_| true);
         ended_with(&story.load().await?, 0).with_context(|| format!("{effect:?}"))?;

@@ -58,12 +58,15 @@ pub async fn publish_export_in_the_middle_of_a_spot_export_and_nobody_reads_half
 }
 
 pub async fn load_export_anywhere_and_the_next_run_ends_the_same(stage: &Stage) -> Result<()> {
-    let story = Story::begin(stage, "kill-load", vec![table("orders", 100), table("items", 20), table("carts", 0)]).await?;
+    let story =
+        Story::begin(stage, "kill-load", vec![table("orders", 100), table("items", 20), table("carts", 0)]).await?;
     story.configure(&["orders", "items", "carts"]).await?;
     story.publish_day().await?;
     let wires = &story.cloud.wires;
     for wire in [&wires.sts, &wires.s3, &wires.transfer, &wires.bigquery] {
-        for (point, effect) in [(0, Effect::HoldRequest), (0, Effect::HoldAnswer), (1, Effect::HoldAnswer), (3, Effect::HoldAnswer)] {
+        for (point, effect) in
+            [(0, Effect::HoldRequest), (0, Effect::HoldAnswer), (1, Effect::HoldAnswer), (3, Effect::HoldAnswer)]
+        {
             kill_at(&story, wire, point, effect).await?;
         }
     }

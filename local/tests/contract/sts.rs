@@ -1,5 +1,4 @@
 //! STS before moto, with the real SDK.
-#![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, SystemTime};
 

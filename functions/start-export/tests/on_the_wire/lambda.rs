@@ -1,7 +1,6 @@
 //! The built function under a Lambda runtime endpoint, with a faulty wire between it and RDS.
-#![allow(clippy::unwrap_used)]
 
-mod laptop;
+use crate::laptop;
 
 use std::path::Path;
 

@@ -1,7 +1,6 @@
 //! The same story on every RDS that we have. moto knows nothing of us: it is the independent witness.
-#![allow(clippy::unwrap_used)]
 
-mod laptop;
+use crate::laptop;
 
 use std::time::Duration;
 

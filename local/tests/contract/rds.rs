@@ -1,5 +1,4 @@
 //! The local RDS against the facts, asked by the real SDK.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! The wire's own contract: what it says it does to a request, it does, and it writes down what passed.
-#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,8 +1,7 @@
 //! Dying, refusals and lost answers between the function and S3. Whatever happened, the next run ends where an
 //! undisturbed one ends, and a manifest never stands for parts that are not there.
-#![allow(clippy::unwrap_used)]
 
-mod cloud;
+use crate::cloud;
 
 use cloud::{BUCKET, Cloud, DAILY, SPOT, mutates, table, task_of};
 use local::wire::Effect;

@@ -1,5 +1,4 @@
 //! The built binary under a Lambda runtime endpoint.
-#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 

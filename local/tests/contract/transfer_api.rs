@@ -1,5 +1,4 @@
 //! Data Transfer's API with Google's own client; nothing here loads a file.
-#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use local::s3::Store;
 use local::transfer::{Options, Transfer};
 use serde_json::Value;
 
-mod transfer_on;
+use crate::transfer_on;
 use transfer_on::{client, config, log, parent, run, start};
 
 const MIDNIGHT: &str = "2026-11-21T15:00:00Z";

@@ -1,5 +1,4 @@
 //! The metadata server against Google's own client.
-#![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 

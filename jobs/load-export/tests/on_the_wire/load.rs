@@ -1,7 +1,6 @@
 //! The job as a process, from manifest to audit table.
-#![allow(clippy::unwrap_used)]
 
-mod cloud;
+use crate::cloud;
 
 use std::time::Duration;
 

@@ -1,6 +1,5 @@
 //! The traps of a transfer, end to end: how the usual config goes wrong without a word, and ours does not.
 //! The tests share one BigQuery, each with a dataset of its own.
-#![allow(clippy::unwrap_used)]
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -14,7 +13,7 @@ use local::s3::Store;
 use local::transfer::{NoFiles, Options, Transfer};
 use serde_json::Value;
 
-mod transfer_on;
+use crate::transfer_on;
 use transfer_on::{client, config, log, rows, run};
 
 /// 2026-11-22 00:00 in Tokyo.

@@ -1,5 +1,4 @@
 //! The BigQuery emulator: what the rest of the laptop cloud rests on.
-#![allow(clippy::unwrap_used)]
 
 use local::bigquery::{BigQuery, PROJECT};
 use serde_json::json;

@@ -1,7 +1,6 @@
 //! The job under faults: whatever breaks, and wherever it is killed, it comes to the same end.
-#![allow(clippy::unwrap_used)]
 
-mod cloud;
+use crate::cloud;
 
 use std::time::Duration;
 

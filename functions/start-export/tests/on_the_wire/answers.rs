@@ -1,8 +1,7 @@
 //! Every answer of RDS, on the wire as RDS gives it. Nothing stands behind the wire: an answer that a test does not
 //! give is a connection that closes.
-#![allow(clippy::unwrap_used)]
 
-mod laptop;
+use crate::laptop;
 
 use chrono::{DateTime, Utc};
 use laptop::{BUCKET, KEY, ROLE, client, config};

@@ -1,5 +1,4 @@
 //! The built binary, woken by the event that ends an export of the laptop's RDS engine.
-#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 

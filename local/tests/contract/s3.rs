@@ -1,5 +1,4 @@
 //! The local S3 against what the real one does, asked by the real SDK.
-#![allow(clippy::unwrap_used)]
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Credentials, Region};

@@ -1,5 +1,4 @@
 //! The export engine on the real MariaDB: layout, information files, types, and the traps that hang on them.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,7 +1,6 @@
 //! Exports and manifests that cannot be used, each with its exact error.
-#![allow(clippy::unwrap_used)]
 
-mod cloud;
+use crate::cloud;
 
 use cloud::{BUCKET, Cloud, DAILY, Exported, part, table, task_of};
 use serde_json::{Value, json};

@@ -1,7 +1,6 @@
 //! Exports become manifests.
-#![allow(clippy::unwrap_used)]
 
-mod cloud;
+use crate::cloud;
 
 use cloud::{BUCKET, Cloud, DAILY, Exported, SPOT, at, part, table, task_of};
 use handoff::TableState;

@@ -1,0 +1,6 @@
+//! load-export against its endpoints over the wire: one program, linked once.
+#![allow(clippy::unwrap_used)]
+
+mod cloud;
+mod load;
+mod repeat;

@@ -1,0 +1,13 @@
+//! Each stand-in held to what the vendor documents: one program, linked once.
+#![allow(clippy::unwrap_used)]
+
+mod bigquery;
+mod export;
+mod metadata;
+mod rds;
+mod s3;
+mod sts;
+mod transfer_api;
+mod transfer_on;
+mod transfer_traps;
+mod wire;
