@@ -194,7 +194,7 @@ pub(crate) fn manifest_at(published_at: DateTime<Utc>, tables: &[(&str, i64)]) -
 /// The JSON object that the job prints last.
 pub(crate) fn report(finished: &Finished) -> Value {
     let line =
-        finished.log.lines().rfind(|line| line.starts_with("{\"ok\"")).unwrap_or_else(|| panic!("{}", finished.log));
+        finished.log.lines().rfind(|line| line.contains("\"ok\":")).unwrap_or_else(|| panic!("{}", finished.log));
     serde_json::from_str(line).unwrap()
 }
 
