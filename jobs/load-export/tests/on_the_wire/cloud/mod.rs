@@ -191,11 +191,11 @@ pub(crate) fn manifest_at(published_at: DateTime<Utc>, tables: &[(&str, i64)]) -
     .unwrap()
 }
 
-/// The JSON object that the job prints last.
+/// The JSON object that the job prints; its log lines are objects too, but say nothing of `ok`.
 pub(crate) fn report(finished: &Finished) -> Value {
-    let line =
-        finished.log.lines().rfind(|line| line.contains("\"ok\":")).unwrap_or_else(|| panic!("{}", finished.log));
-    serde_json::from_str(line).unwrap()
+    let objects = finished.log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let report = objects.filter(|object| object.get("ok").is_some()).last();
+    report.unwrap_or_else(|| panic!("no report: {}", finished.log))
 }
 
 /// `table state` of each table of the report.
