@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::process::Process;
 
-const TIMEOUT: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_mins(5);
 const REQUEST_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 
 /// A function: its binary and the variables that its deployment gives it.
@@ -98,7 +98,7 @@ impl Lambda {
 
     /// What Lambda itself sets.
     /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
-    fn reserved_variables(&self) -> [(&'static str, String); 8] {
+    fn reserved_variables(&self) -> [(&'static str, String); 9] {
         [
             ("AWS_LAMBDA_FUNCTION_NAME", self.name.clone()),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".into()),
@@ -106,6 +106,7 @@ impl Lambda {
             ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", self.name)),
             ("AWS_LAMBDA_LOG_STREAM_NAME", "local".into()),
             ("AWS_REGION", "ap-northeast-1".into()),
+            ("AWS_DEFAULT_REGION", "ap-northeast-1".into()),
             ("AWS_ACCESS_KEY_ID", "local".into()),
             ("AWS_SECRET_ACCESS_KEY", "secret".into()),
         ]

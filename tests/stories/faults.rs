@@ -83,9 +83,12 @@ pub async fn that_last_fail_with_the_name_of_what_failed(stage: &Stage) -> Resul
     story.cloud.wires.s3.heal();
     story.publish(&json!({"kind": "poll"})).await?.expect_success()?;
 
-    down(&story.cloud.wires.transfer);
+    // Refused for good: repeating would only take time.
+    let denied = json!({"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "no bigquery.transfers.get"}});
+    story.cloud.wires.transfer.fault(usize::MAX, Effect::Refuse(403, denied.to_string()), |_| true);
     let finished = story.load().await?;
-    ensure!(finished.exit_code == Some(1), "{:?}\n{}", finished.exit_code, finished.log);
+    ended_with(&finished, 1)?;
+    ensure!(finished.log.contains("no bigquery.transfers.get"), "{}", finished.log);
     story.cloud.wires.transfer.heal();
     ended_with(&story.load().await?, 0)
 }

@@ -196,7 +196,7 @@ async fn a_token_that_is_refused_is_replaced_once() {
 #[tokio::test]
 async fn a_session_longer_than_the_role_allows_is_told_at_once() {
     let cloud = Cloud::start("117").await;
-    cloud.sts.set_max_session(Duration::from_secs(600));
+    cloud.sts.set_max_session(Duration::from_mins(10));
     let error = cloud.keyless().credentials().await.unwrap_err();
     assert!(error.is_permanent());
     assert!(error.to_string().contains("check the role's maximum session duration"), "{error}");

@@ -13,7 +13,7 @@ pub fn aws_config() -> ConfigLoader {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(20))
-        .operation_timeout(Duration::from_secs(60))
+        .operation_timeout(Duration::from_mins(1))
         .build();
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)

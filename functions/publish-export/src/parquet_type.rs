@@ -12,7 +12,7 @@ pub(crate) fn type_text(field: &Type) -> String {
     logical.or_else(|| converted_text(field)).unwrap_or_else(|| physical_text(field))
 }
 
-/// Nothing of `MySQL` becomes a group; it is named so that a reader sees what it cannot load.
+/// Nothing of MySQL becomes a group; it is named so that a reader sees what it cannot load.
 fn group_text(field: &Type) -> String {
     match field.get_basic_info().converted_type() {
         ConvertedType::LIST => "LIST".into(),

@@ -89,7 +89,7 @@ async fn forward(steps: &mut Steps, aurora: &Aurora, cloud: &Cloud, dir: &Path) 
     steps.run("snapshot", "take the nightly system snapshot", snapshot, |arn| name(arn)).await?;
 
     let mut events = cloud.rds.events();
-    steps.run("start_export", "start-export (Lambda)", start_export(cloud, now), |task| task.clone()).await?;
+    steps.run("start_export", "start-export (Lambda)", start_export(cloud, now), std::clone::Clone::clone).await?;
     let export = async { events.recv().await.context("wait for the event of the export") };
     let told = |event: &Value| event["detail"]["EventID"].as_str().unwrap_or_default().to_owned();
     let event = steps.run("rds_export", "RDS exports the snapshot to S3", export, told).await?;

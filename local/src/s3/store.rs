@@ -93,7 +93,7 @@ impl Store {
         self.lock().contains_key(bucket)
     }
 
-    /// Creates the bucket if need be. Returns the `ETag`.
+    /// Creates the bucket if need be. Returns the ETag.
     pub fn put(&self, bucket: &str, key: &str, bytes: impl Into<Bytes>) -> String {
         self.create_bucket(bucket);
         self.put_if(bucket, key, &Condition::None, Object::new(bytes)).unwrap_or_default()

@@ -88,7 +88,7 @@ fn find<'a>(uploads: &'a mut BTreeMap<String, Upload>, id: &str, bucket: &str, k
     upload.ok_or_else(|| s3_error!(NoSuchUpload, "The specified multipart upload does not exist."))
 }
 
-/// The `ETag` is the MD5 of the parts' MD5s and their number.
+/// The ETag is the MD5 of the parts' MD5s and their number.
 fn whole(base: &Object, parts: &[&Object]) -> Object {
     let mut bytes = BytesMut::with_capacity(parts.iter().map(|part| part.bytes.len()).sum());
     let mut digest = Md5::new();

@@ -36,7 +36,7 @@ async fn cloud(options: Options) -> Cloud {
 
 /// Exports that stay STARTING.
 fn slow() -> Options {
-    Options { starting: Duration::from_secs(600), ..Options::default() }
+    Options { starting: Duration::from_mins(10), ..Options::default() }
 }
 
 fn at(text: &str) -> DateTime<Utc> {

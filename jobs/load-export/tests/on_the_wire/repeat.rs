@@ -67,8 +67,9 @@ async fn a_start_that_never_arrived_is_made_again() {
 
 #[tokio::test]
 async fn killed_anywhere_a_second_start_comes_to_the_same_end() {
+    type Moment = (&'static str, fn(&Recorded) -> bool, Effect);
     let cloud = day().await;
-    let moments: [(&str, fn(&Recorded) -> bool, Effect); 6] = [
+    let moments: [Moment; 6] = [
         ("before the start of a run", start, Effect::HoldRequest),
         ("after the start of a run", start, Effect::HoldAnswer),
         ("before the truncation", |request| request.body_text().contains("TRUNCATE TABLE"), Effect::HoldRequest),
@@ -88,7 +89,7 @@ async fn killed_anywhere_a_second_start_comes_to_the_same_end() {
         let held = async {
             tokio::select! { () = wires[0].held() => {}, () = wires[1].held() => {} }
         };
-        tokio::time::timeout(Duration::from_secs(60), held).await.unwrap_or_else(|_| panic!("{moment}: never came"));
+        tokio::time::timeout(Duration::from_mins(1), held).await.unwrap_or_else(|_| panic!("{moment}: never came"));
         drop(task);
         for wire in wires {
             wire.heal();

@@ -31,7 +31,7 @@ pub async fn start(tasks: Vec<ExportTask>, messages: Messages) -> String {
 
 async fn answer(State(told): State<Told>, Form(form): Form<HashMap<String, String>>) -> (StatusCode, String) {
     match form["Action"].as_str() {
-        "DescribeExportTasks" => (StatusCode::OK, told.page(form.get("Marker").is_some())),
+        "DescribeExportTasks" => (StatusCode::OK, told.page(form.contains_key("Marker"))),
         "Publish" => {
             assert_eq!(form["TopicArn"], super::TOPIC);
             told.messages.lock().unwrap().push((form["Subject"].clone(), form["Message"].clone()));

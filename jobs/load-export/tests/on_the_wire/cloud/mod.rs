@@ -193,8 +193,8 @@ pub(crate) fn manifest_at(published_at: DateTime<Utc>, tables: &[(&str, i64)]) -
 
 /// The JSON object that the job prints; its log lines are objects too, but say nothing of `ok`.
 pub(crate) fn report(finished: &Finished) -> Value {
-    let objects = finished.log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let report = objects.filter(|object| object.get("ok").is_some()).last();
+    let mut objects = finished.log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let report = objects.rfind(|object| object.get("ok").is_some());
     report.unwrap_or_else(|| panic!("no report: {}", finished.log))
 }
 
