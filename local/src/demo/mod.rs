@@ -35,6 +35,7 @@ impl Demo {
     pub async fn run(&self) -> Result<()> {
         let dir = tempfile::Builder::new().prefix("isthmus-").tempdir().context("create a temporary directory")?;
         tokio::select! {
+            biased; // where the story only waits for the signal, the signal ends it well
             done = self.story(dir.path()) => done,
             () = interrupted() => bail!("interrupted; everything is stopped"),
         }

@@ -66,6 +66,7 @@ pub(super) fn look_around(cloud: &Cloud, mariadb_port: u16) -> String {
     format!(
         "Look around (Ctrl-C stops everything):
   export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=secret AWS_DEFAULT_REGION=ap-northeast-1
+  export CLOUDSDK_AUTH_ACCESS_TOKEN=local
   aws --endpoint-url {rds} rds describe-export-tasks
   aws --endpoint-url {s3} s3 ls --recursive {day}
   bq --api {bigquery} --project_id {PROJECT} query --nouse_legacy_sql \\
