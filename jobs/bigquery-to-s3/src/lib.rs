@@ -3,5 +3,6 @@
 
 pub mod counters;
 pub mod json;
+pub mod price;
 pub mod put;
 pub mod syncs;
