@@ -12,6 +12,7 @@ pub mod metadata;
 pub mod moto;
 pub mod process;
 pub mod rds;
+pub mod read;
 pub mod s3;
 pub mod sts;
 pub mod tools;

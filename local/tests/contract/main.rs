@@ -5,6 +5,8 @@ mod bigquery;
 mod export;
 mod metadata;
 mod rds;
+mod read;
+mod reading;
 mod s3;
 mod sts;
 mod transfer_api;
