@@ -5,6 +5,7 @@ pub mod bigquery;
 pub mod cloud;
 pub mod demo;
 pub mod export;
+pub mod generated;
 pub mod job;
 pub mod lambda;
 mod listen;

@@ -3,9 +3,11 @@
 
 mod bigquery;
 mod export;
+mod generated;
 mod metadata;
 mod rds;
 mod read;
+mod read_faults;
 mod reading;
 mod s3;
 mod sts;
