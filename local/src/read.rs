@@ -12,10 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud::bigquery::storage::v1::big_query_read_client::BigQueryReadClient;
-use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud::bigquery::storage::v1::{
-    CreateReadSessionRequest, ReadRowsRequest, ReadSession,
-};
+use storage::big_query_read_client::BigQueryReadClient;
+use storage::{CreateReadSessionRequest, ReadRowsRequest, ReadSession};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -25,6 +23,8 @@ use fault::Faults;
 use passing::Passing;
 use record::Record;
 use service::{Line, Messages, Reads, serve};
+
+pub(crate) use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud::bigquery::storage::v1 as storage;
 
 pub use fault::{ReadFault, rst_stream};
 pub use record::{ReadRequest, RowsRequest, SessionRequest};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_ipc::CompressionType;
-use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions, write_message};
+use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions, write_message};
 use arrow_schema::{ArrowError, Schema};
 use bytes::Bytes;
 
@@ -68,7 +68,8 @@ fn encode_schema(schema: &Schema, options: &IpcWriteOptions) -> Result<Bytes, Ar
 fn encode(batch: &RecordBatch, options: &IpcWriteOptions) -> Result<Bytes, ArrowError> {
     let mut tracker = DictionaryTracker::new(false);
     // No column is a dictionary.
-    let (_, encoded) = IpcDataGenerator::default().encode(batch, &mut tracker, options, &mut Default::default())?;
+    let (_, encoded) =
+        IpcDataGenerator::default().encode(batch, &mut tracker, options, &mut IpcWriteContext::default())?;
     let mut message = Vec::with_capacity(encoded.ipc_message.len() + encoded.arrow_data.len() + 64);
     write_message(&mut message, encoded, options)?;
     Ok(message.into())

@@ -5,19 +5,17 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use arrow_ipc::CompressionType;
-use arrow_schema::ArrowError;
-use futures_util::stream;
-use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud::bigquery::storage::v1::arrow_serialization_options::CompressionCodec;
-use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud::bigquery::storage::v1::read_rows_response::Rows;
-use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud::bigquery::storage::v1::read_session::{
-    Schema, TableReadOptions,
-};
-use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud::bigquery::storage::v1::read_session::table_read_options::OutputFormatSerializationOptions;
-use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud::bigquery::storage::v1::{
+use crate::read::storage::arrow_serialization_options::CompressionCodec;
+use crate::read::storage::read_rows_response::Rows;
+use crate::read::storage::read_session::table_read_options::OutputFormatSerializationOptions;
+use crate::read::storage::read_session::{Schema, TableReadOptions};
+use crate::read::storage::{
     ArrowRecordBatch, ArrowSchema, CreateReadSessionRequest, ReadRowsRequest, ReadRowsResponse, ReadSession,
     ReadStream, read_rows_response,
 };
+use arrow_ipc::CompressionType;
+use arrow_schema::ArrowError;
+use futures_util::stream;
 use tonic::Status;
 
 use super::messages::{MESSAGE_ROWS, Rendition};
@@ -27,11 +25,14 @@ use crate::read::service::{Line, Messages, Reads};
 /// Where the client leaves the number of streams to the server.
 const STREAMS: usize = 4;
 
+/// The columns, and the number of the compression.
+type Encoding = (Vec<usize>, Option<i8>);
+
 pub(super) struct Reading {
     table: Arc<Table>,
     sessions: AtomicU64,
     streams: Mutex<BTreeMap<String, Stream>>,
-    renditions: Mutex<BTreeMap<(Vec<usize>, i8), Arc<Rendition>>>,
+    renditions: Mutex<BTreeMap<Encoding, Arc<Rendition>>>,
 }
 
 #[derive(Clone)]
@@ -61,13 +62,13 @@ impl Reading {
             columns
         };
         let compression = compression(options);
-        let place = (columns.clone(), compression.map_or(-1, |codec| codec.0));
+        let place = (columns.clone(), compression.map(|codec| codec.0));
         let mut renditions = lock(&self.renditions);
         if let Some(known) = renditions.get(&place) {
             return Ok(Arc::clone(known));
         }
         let rendition = Rendition::new(Arc::clone(&self.table.batches), schema, columns, compression);
-        let rendition = Arc::new(rendition.map_err(internal)?);
+        let rendition = Arc::new(rendition.map_err(|error| internal(&error))?);
         renditions.insert(place, Arc::clone(&rendition));
         Ok(rendition)
     }
@@ -118,7 +119,7 @@ impl Stream {
         }
         let (serialized_record_batch, rows) = match self.rendition.message(&self.positions) {
             Ok(message) => message,
-            Err(error) => return Some(Err(internal(error))),
+            Err(error) => return Some(Err(internal(&error))),
         };
         self.positions.start += rows;
         let schema = std::mem::take(&mut self.schema).then(|| {
@@ -134,7 +135,7 @@ impl Stream {
     }
 }
 
-fn internal(error: ArrowError) -> Status {
+fn internal(error: &ArrowError) -> Status {
     Status::internal(error.to_string())
 }
 

@@ -38,10 +38,7 @@ async fn insert_job(State(rest): Shared, Path(project): Path<String>, Json(job):
         return Json(rest.job(&project, None, sql)).into_response();
     }
     let id = job["jobReference"]["jobId"].as_str().map_or_else(new_id, ToOwned::to_owned);
-    match rest.run(&id, sql) {
-        Ok(()) => Json(rest.job(&project, Some(&id), sql)).into_response(),
-        Err(refusal) => refusal,
-    }
+    rest.run(&id, sql).unwrap_or_else(|| Json(rest.job(&project, Some(&id), sql)).into_response())
 }
 
 async fn get_job(State(rest): Shared, Path((project, id)): Path<(String, String)>) -> Response {
@@ -54,7 +51,7 @@ async fn get_job(State(rest): Shared, Path((project, id)): Path<(String, String)
 async fn query(State(rest): Shared, Path(project): Path<String>, Json(request): Json<Value>) -> Response {
     let sql = request["query"].as_str().unwrap_or_default();
     let id = new_id();
-    if let Err(refusal) = rest.run(&id, sql) {
+    if let Some(refusal) = rest.run(&id, sql) {
         return refusal;
     }
     let limit = request["maxResults"].as_u64().and_then(|rows| usize::try_from(rows).ok());
@@ -91,19 +88,19 @@ async fn get_table(State(rest): Shared, Path((project, dataset, table)): Path<(S
 }
 
 impl Rest {
-    /// Every query is done as soon as it is asked for.
-    fn run(&self, id: &str, sql: &str) -> Result<(), Response> {
+    /// Every query is done as soon as it is asked for. The refusal, where there is one.
+    fn run(&self, id: &str, sql: &str) -> Option<Response> {
         if lock(&self.jobs).contains_key(id) {
-            return Err(refused(StatusCode::CONFLICT, "duplicate", &format!("Already Exists: Job {id}")));
+            return Some(refused(StatusCode::CONFLICT, "duplicate", &format!("Already Exists: Job {id}")));
         }
         if let Some((dataset, table)) = answer::created(sql) {
             self.table.make(dataset, table);
         } else if answer::rows(sql, &self.table).is_none() {
             let message = format!("the generated table can only be created and counted, not: {sql}");
-            return Err(refused(StatusCode::BAD_REQUEST, "invalidQuery", &message));
+            return Some(refused(StatusCode::BAD_REQUEST, "invalidQuery", &message));
         }
         lock(&self.jobs).insert(id.to_owned(), sql.to_owned());
-        Ok(())
+        None
     }
 
     fn query_of(&self, id: &str) -> Option<String> {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::read::storage::ReadRowsResponse;
 use futures_util::stream;
-use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud::bigquery::storage::v1::ReadRowsResponse;
 use tonic::{Status, Streaming};
 
 use super::fault::ReadFault;

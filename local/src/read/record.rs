@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud::bigquery::storage::v1::read_session::TableReadOptions;
-use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud::bigquery::storage::v1::read_session::table_read_options::OutputFormatSerializationOptions;
-use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud::bigquery::storage::v1::{
-    CreateReadSessionRequest, ReadRowsRequest,
-};
+use crate::read::storage::read_session::TableReadOptions;
+use crate::read::storage::read_session::table_read_options::OutputFormatSerializationOptions;
+use crate::read::storage::{CreateReadSessionRequest, ReadRowsRequest};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReadRequest {

@@ -4,10 +4,8 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::read::storage::{CreateReadSessionRequest, ReadRowsRequest, ReadRowsResponse, ReadSession};
 use futures_util::Stream;
-use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud::bigquery::storage::v1::{
-    CreateReadSessionRequest, ReadRowsRequest, ReadRowsResponse, ReadSession,
-};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
