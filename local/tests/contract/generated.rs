@@ -6,7 +6,10 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use aws_lc_rs::digest::{SHA256, digest};
+use google_cloud_auth::credentials::anonymous;
 use google_cloud_bigquery::model::arrow_serialization_options::CompressionCodec;
+use google_cloud_bigquery_v2::client::{JobService, TableService};
+use google_cloud_bigquery_v2::model::{Job, JobConfiguration, JobConfigurationQuery, JobReference};
 use local::bigquery::PROJECT;
 use local::generated::{Generated, Options};
 use serde_json::{Value, json};
@@ -141,4 +144,35 @@ async fn the_rows_of_each_shard_are_counted_in_pages() {
         token = next.to_owned();
     }
     assert_eq!((counts, pages), (generated.shard_rows(), 3));
+}
+
+#[tokio::test]
+async fn googles_client_understands_every_answer() {
+    let generated = started().await;
+    let credentials = || anonymous::Builder::new().build();
+    let jobs = JobService::builder().with_endpoint(generated.endpoint()).with_credentials(credentials());
+    let jobs = jobs.build().await.unwrap();
+    let tables = TableService::builder().with_endpoint(generated.endpoint()).with_credentials(credentials());
+    let tables = tables.build().await.unwrap();
+    let insert = |id: &str, sql: &str, dry_run: bool| {
+        let query = JobConfigurationQuery::new().set_query(sql).set_use_legacy_sql(false);
+        let configuration = JobConfiguration::new().set_query(query).set_dry_run(dry_run);
+        let reference = JobReference::new().set_project_id(PROJECT).set_job_id(id);
+        let job = Job::new().set_job_reference(reference).set_configuration(configuration);
+        jobs.insert_job().set_project_id(PROJECT).set_job(job).send()
+    };
+    let dry = insert("dry", "SELECT name FROM anything", true).await.unwrap();
+    assert!(dry.statistics.unwrap().total_bytes_processed.unwrap() > 0);
+
+    let sql = "SELECT isthmus_shard, COUNT(*) AS n FROM `p.d.t` GROUP BY isthmus_shard";
+    assert_eq!(insert("counts", sql, false).await.unwrap().status.unwrap().state, "DONE");
+    assert_eq!(insert("counts", sql, false).await.unwrap_err().http_status_code(), Some(409));
+    let job = jobs.get_job().set_project_id(PROJECT).set_job_id("counts").set_location("US").send().await.unwrap();
+    assert_eq!(job.status.unwrap().state, "DONE");
+    let results = jobs.get_query_results().set_project_id(PROJECT).set_job_id("counts").send().await.unwrap();
+    assert_eq!((results.job_complete, results.rows.len(), results.page_token.as_str()), (Some(true), 64, ""));
+
+    let table = tables.get_table().set_project_id(PROJECT).set_dataset_id("scratch").set_table_id("users");
+    let table = table.send().await.unwrap();
+    assert_eq!((table.num_rows, table.schema.unwrap().fields.len()), (Some(30_000), 11));
 }
