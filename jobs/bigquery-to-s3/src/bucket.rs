@@ -45,7 +45,7 @@ pub enum Put {
 
 impl Bucket {
     pub async fn get(&self, key: &str) -> Result<Option<Object>> {
-        let got = self.patiently("read", key, async || {
+        let got = self.patiently("read", key, || async {
             let answer = match self.s3.get_object().bucket(&self.name).key(key).send().await {
                 Ok(answer) => answer,
                 Err(error) if is(&error, &["NoSuchKey"]) => return Ok(None),
@@ -69,7 +69,7 @@ impl Bucket {
     }
 
     async fn put_if(&self, key: &str, bytes: Bytes, etag: Option<&str>) -> Result<Put> {
-        let put = self.patiently("write", key, async || {
+        let put = self.patiently("write", key, || async {
             let request = self.s3.put_object().bucket(&self.name).key(key).content_type("application/json");
             let request = match etag {
                 Some(etag) => request.if_match(etag),
@@ -104,7 +104,7 @@ impl Bucket {
     async fn listing(&self, prefix: &str, delimiter: Option<&str>) -> Result<(Vec<String>, Vec<String>)> {
         let (mut keys, mut folders, mut token) = (Vec::new(), Vec::new(), None::<String>);
         loop {
-            let page = self.patiently("list", prefix, async || {
+            let page = self.patiently("list", prefix, || async {
                 let request = self.s3.list_objects_v2().bucket(&self.name).prefix(prefix);
                 let request = request.set_delimiter(delimiter.map(str::to_owned));
                 request.set_continuation_token(token.clone()).send().await.map_err(Failure::of)
@@ -130,7 +130,7 @@ impl Bucket {
         let objects = objects.collect::<Result<Vec<_>, _>>().context("name the keys to delete")?;
         let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build()?;
         let first = keys.first().map_or("", String::as_str);
-        let refused = self.patiently("delete", first, async || {
+        let refused = self.patiently("delete", first, || async {
             let request = self.s3.delete_objects().bucket(&self.name).delete(delete.clone());
             let answer = request.send().await.map_err(Failure::of)?;
             match answer.errors().iter().find(|error| error.code().is_some()) {
@@ -153,7 +153,10 @@ impl Bucket {
     }
 
     /// Repeats what may pass, beyond what the SDK repeats, until `give_up_after`.
-    async fn patiently<T>(&self, verb: &str, key: &str, call: impl AsyncFn() -> Result<T, Failure>) -> Result<T> {
+    async fn patiently<T, F>(&self, verb: &str, key: &str, call: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
         let (began, mut pause, mut told) = (Instant::now(), Duration::from_millis(200), false);
         loop {
             let error = match call().await {

@@ -1,6 +1,7 @@
 //! One execution at a time writes a sync. The lease is an object that its holder renews; all tasks of an execution hold
 //! it together, and it says which generation they make.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -194,14 +195,15 @@ async fn renew(keeper: Arc<Keeper>, generation: Generation, mut etag: String, ex
     let mut expires = expires;
     loop {
         sleep(keeper.ttl / 4).await;
-        let renewed = keeper.renew(&generation, &etag);
-        tokio::pin!(renewed);
-        let answer = tokio::select! {
-            answer = &mut renewed => answer,
-            () = sleep_until(expires - keeper.ttl / 8) => {
-                warn!("the lease could not be renewed in time: writing pauses");
-                gate.send_replace(Gate::Closed);
-                renewed.await
+        let answer = {
+            let mut renewed = pin!(keeper.renew(&generation, &etag));
+            tokio::select! {
+                answer = &mut renewed => answer,
+                () = sleep_until(expires - keeper.ttl / 8) => {
+                    warn!("the lease could not be renewed in time: writing pauses");
+                    gate.send_replace(Gate::Closed);
+                    renewed.await
+                }
             }
         };
         match answer {

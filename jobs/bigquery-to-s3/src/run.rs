@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
 use futures_util::stream::{StreamExt, iter};
-use handoff::sync::{Destination, Generation, Layout, SYNC_VERSION, SyncKey};
+use handoff::sync::{Generation, Layout, SYNC_VERSION, SyncKey};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
@@ -23,7 +23,7 @@ use crate::put::PutEngine;
 use crate::read::{CONNECTIONS, Reader};
 use crate::report::{Outcome, Summary};
 use crate::rows::Rendering;
-use crate::scratch::{BigQuery, ScratchTable, Source};
+use crate::scratch::{ScratchTable, Source};
 use crate::shards::{Workshop, Writer};
 use crate::standing::{Published, Standing, Started, generations};
 use crate::syncs::{Mode, Sync};

@@ -66,18 +66,12 @@ pub fn read(layout: Layout, file: Bytes) -> Result<Vec<(String, Vec<u8>)>> {
         let column = |name| batch.column_by_name(name).with_context(|| format!("there is no column {name}"));
         let keys = column("key")?.as_string_opt::<i32>().context("column key is not text")?;
         let values = column(value_column(layout))?;
-        let value: Box<dyn Fn(usize) -> &[u8]> = match layout {
-            Layout::Packed => {
-                let values = values.as_string_opt::<i32>().context("column body is not text")?;
-                Box::new(|n| values.value(n).as_bytes())
-            }
-            Layout::Objects => {
-                let values = values.as_binary_opt::<i32>().context("column sha256 is not binary")?;
-                Box::new(|n| values.value(n))
-            }
-        };
+        let texts = values.as_string_opt::<i32>().filter(|_| layout == Layout::Packed);
+        let hashes = values.as_binary_opt::<i32>().filter(|_| layout == Layout::Objects);
+        let value = |n| texts.map(|texts| texts.value(n).as_bytes()).or(hashes.map(|hashes| hashes.value(n)));
+        ensure!(texts.is_some() || hashes.is_some(), "column {} is of another type", value_column(layout));
         ensure!(keys.null_count() == 0, "a key is null");
-        rows.extend((0..keys.len()).map(|n| (keys.value(n).to_owned(), value(n).to_vec())));
+        rows.extend((0..keys.len()).map(|n| (keys.value(n).to_owned(), value(n).unwrap_or_default().to_vec())));
     }
     Ok(rows)
 }

@@ -16,7 +16,11 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
+use handoff::sync::{Destination, Layout};
 use schemars::JsonSchema;
+use sha2::{Digest, Sha256};
+
+use crate::json::JsonOptions;
 
 pub use problem::{InvalidSyncs, Problem};
 pub use schema::schema;
@@ -62,17 +66,26 @@ pub struct Sync {
     pub query: String,
     /// The column of the query's result that names a row.
     pub key: String,
-    pub bucket: String,
-    /// No slash at either end.
-    pub prefix: String,
+    pub destination: Destination,
     pub layout: Layout,
     pub mode: Mode,
     /// A power of two.
     pub shards: u32,
     pub keep_generations: usize,
     pub max_body_bytes: usize,
-    pub json: Json,
+    pub json: JsonOptions,
     pub guards: Guards,
+}
+
+impl Sync {
+    /// Changes with the query, so that a manifest says which one made it.
+    pub fn query_sha256(&self) -> String {
+        use std::fmt::Write;
+        Sha256::digest(&self.query).iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
 }
 
 /// `user-profiles`: lower-case letters, digits and hyphens, so that it can stand in a table's, a job's and an object's
@@ -108,34 +121,11 @@ impl Borrow<str> for SyncName {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
 #[schemars(rename_all = "lowercase")]
-pub enum Layout {
-    /// One object for each row, which an application reads with a plain GET.
-    Objects,
-    /// One Parquet object for each shard, which `lookup` reads.
-    Packed,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
-#[schemars(rename_all = "lowercase")]
 pub enum Mode {
     /// Only rows that are new or changed since the last generation are written.
     Delta,
     /// Every row is written each time. For layout objects only.
     Full,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Json {
-    pub int64: Int64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
-#[schemars(rename_all = "lowercase")]
-pub enum Int64 {
-    /// 9007199254740993: exact in the text, but a JavaScript reader rounds what is beyond 2^53.
-    Number,
-    /// "9007199254740993", as BigQuery's own JSON has it.
-    String,
 }
 
 /// What stops a generation before it is published.

@@ -5,7 +5,9 @@ use std::ops::RangeInclusive;
 
 use super::fields::{either, not};
 use super::node::Node;
-use super::{Int64, Layout, Limit, Mode, OnEmpty};
+use super::{Limit, Mode, OnEmpty};
+use crate::json::Int64;
+use handoff::sync::Layout;
 
 pub const SHARDS: RangeInclusive<u32> = 1..=65_536;
 pub const DEFAULT_SHARDS: u32 = 256;

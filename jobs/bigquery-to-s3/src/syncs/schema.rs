@@ -11,7 +11,8 @@ use super::rules::{
     BODY_BYTES, BUCKET_ENDS, BUCKET_LENGTH, BUCKET_STARTS, COLUMN_LENGTH, DEFAULT_BODY_BYTES, DEFAULT_DELETES,
     DEFAULT_GENERATIONS, DEFAULT_REJECTS, DEFAULT_SHARDS, GENERATIONS, NAME_LENGTH, PREFIX_LENGTH, ROWS, SHARDS,
 };
-use super::{Int64, Layout, Limit, Mode, OnEmpty};
+use super::{Limit, Mode, OnEmpty};
+use crate::json::Int64;
 
 /// As it is written to `syncs.schema.json`.
 pub fn schema() -> Value {
@@ -61,7 +62,7 @@ struct SyncShape {
     key: String,
     destination: DestinationShape,
     /// What lies in the bucket.
-    layout: Layout,
+    layout: LayoutShape,
     /// What is written each time.
     #[schemars(extend("default" = "delta"))]
     mode: Option<Mode>,
@@ -96,6 +97,16 @@ struct DestinationShape {
         extend("pattern" = "^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$", "not" = {"pattern": r"(^|/)\.\.?(/|$)"}),
     )]
     prefix: String,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase", rename = "Layout")]
+#[allow(dead_code)]
+enum LayoutShape {
+    /// One object for each row, which an application reads with a plain GET.
+    Objects,
+    /// One Parquet object for each shard, which `lookup` reads.
+    Packed,
 }
 
 #[derive(JsonSchema)]

@@ -9,7 +9,9 @@ use super::fields::{Entry, Fields, entries};
 use super::node::{Node, place};
 use super::problem::Problem;
 use super::rules::{self, whole, word};
-use super::{Guards, Int64, Json, Layout, Limit, Mode, OnEmpty, Sync, SyncName};
+use super::{Guards, Limit, Mode, OnEmpty, Sync, SyncName};
+use crate::json::{Int64, JsonOptions};
+use handoff::sync::{Destination, Layout};
 
 const SETTINGS: [&str; 11] = [
     "query",
@@ -62,13 +64,11 @@ fn sync(name: Option<SyncName>, fields: &mut Fields<'_>, dir: &Path) -> Option<S
     let max_body_bytes = fields.or("max_body_bytes", rules::DEFAULT_BODY_BYTES, whole(rules::BODY_BYTES));
     let json = json(fields);
     let guards = guards(fields);
-    let (bucket, prefix) = destination?;
     Some(Sync {
         name: name?,
         query: query?,
         key: key?,
-        bucket,
-        prefix,
+        destination: destination?,
         layout: layout?,
         mode: mode?,
         shards: shards?,
@@ -98,11 +98,11 @@ fn query_of(file: &Path) -> Result<String, String> {
     }
 }
 
-fn destination(fields: &mut Fields<'_>) -> Option<(String, String)> {
+fn destination(fields: &mut Fields<'_>) -> Option<Destination> {
     let mut destination = fields.mapping("destination", &["bucket", "prefix"])?;
     let bucket = destination.required("bucket", rules::bucket);
     let prefix = destination.required("prefix", rules::prefix);
-    bucket.zip(prefix)
+    Some(Destination { bucket: bucket?, prefix: prefix? })
 }
 
 fn mode(layout: Option<Layout>) -> impl Fn(&Node) -> Result<Mode, String> {
@@ -114,9 +114,9 @@ fn mode(layout: Option<Layout>) -> impl Fn(&Node) -> Result<Mode, String> {
     }
 }
 
-fn json(fields: &mut Fields<'_>) -> Option<Json> {
+fn json(fields: &mut Fields<'_>) -> Option<JsonOptions> {
     let int64 = fields.section("json", &["int64"])?.or("int64", Int64::Number, word(&rules::INT64))?;
-    Some(Json { int64 })
+    Some(JsonOptions { int64 })
 }
 
 fn guards(fields: &mut Fields<'_>) -> Option<Guards> {

@@ -3,16 +3,18 @@
 use proptest::prelude::*;
 
 use super::{parse, sync, sync_with};
-use crate::syncs::{Guards, Int64, Json, Layout, Limit, Mode, OnEmpty, Syncs};
+use crate::json::{Int64, JsonOptions};
+use crate::syncs::{Guards, Limit, Mode, OnEmpty, Syncs};
+use handoff::sync::Layout;
 
 #[test]
 fn a_sync_of_four_settings_has_the_defaults_of_the_rest() {
     let sync = sync("");
     assert_eq!((sync.name.as_str(), sync.query.as_str(), sync.key.as_str()), ("a", "SELECT 1 AS id", "id"));
-    assert_eq!((sync.bucket.as_str(), sync.prefix.as_str()), ("acme-app-data", "a"));
+    assert_eq!((sync.destination.bucket.as_str(), sync.destination.prefix.as_str()), ("acme-app-data", "a"));
     assert_eq!((sync.layout, sync.mode, sync.shards), (Layout::Objects, Mode::Delta, 256));
     assert_eq!((sync.keep_generations, sync.max_body_bytes), (7, 5 * 1024 * 1024));
-    assert_eq!(sync.json, Json { int64: Int64::Number });
+    assert_eq!(sync.json, JsonOptions { int64: Int64::Number });
     let max_deletes = Limit { rows: 10, fraction: 0.1 };
     let max_rejects = Limit { rows: 0, fraction: 0.0 };
     assert_eq!(sync.guards, Guards { on_empty: OnEmpty::Fail, max_deletes, max_rejects });
@@ -61,7 +63,7 @@ fn syncs_can_share_settings_through_an_anchor() {
                 shards: 8\n  b:\n    <<: *base\n    destination: {bucket: abc, prefix: b}\n";
     let syncs = parse(text).unwrap();
     let b = syncs.get("b").unwrap();
-    assert_eq!((b.prefix.as_str(), b.shards), ("b", 8));
+    assert_eq!((b.destination.prefix.as_str(), b.shards), ("b", 8));
 }
 
 #[test]

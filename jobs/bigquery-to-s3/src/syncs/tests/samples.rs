@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::schema::allows;
-use crate::syncs::{Layout, Syncs, schema};
+use crate::syncs::{Syncs, schema};
+use handoff::sync::Layout;
 
 fn crate_file(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
