@@ -138,7 +138,7 @@ impl BigQuery {
         let bits = source.shards.trailing_zeros();
         let key = format!("CAST(`{}` AS STRING)", source.key);
         let hash = format!("CAST(CONCAT('0x', SUBSTR(TO_HEX(SHA256({key})), 1, 8)) AS INT64)");
-        let shard = if bits == 0 { "0".to_owned() } else { format!("IFNULL({hash} >> {}, 0)", 32 - bits) };
+        let shard = if bits == 0 { "CAST(0 AS INT64)".to_owned() } else { format!("IFNULL({hash} >> {}, 0)", 32 - bits) };
         let query = source.query.trim().trim_end_matches(';');
         format!(
             "CREATE TABLE {table}\nCLUSTER BY {SHARD_COLUMN}\n\
