@@ -196,7 +196,7 @@ pub fn workshop(
 }
 
 /// This task's share of the shards, as far as it is not done yet. When the job is told to stop, no chunk is begun any
-/// more; those under way have a few seconds.
+/// more.
 pub async fn work(
     workshop: &Workshop,
     reader: &Reader,
@@ -220,18 +220,11 @@ pub async fn work(
         workshop.chunk(chunk, batches).await
     });
     let mut work = pin!(work.buffer_unordered(CHUNKS_IN_FLIGHT));
-    let (mut last_words, mut done) = (pin!(last_words(stop.clone())), Finished::default());
-    loop {
-        tokio::select! {
-            biased;
-            () = &mut last_words => return Err(RunError::Stopped),
-            next = work.next() => match next {
-                Some(chunk) => done.add(chunk?),
-                None if *stop.borrow() => return Err(RunError::Stopped),
-                None => return Ok(done),
-            },
-        }
+    let mut done = Finished::default();
+    while let Some(chunk) = work.next().await {
+        done.add(chunk?);
     }
+    if *stop.borrow() { Err(RunError::Stopped) } else { Ok(done) }
 }
 
 async fn last_words(mut stop: Stop) {

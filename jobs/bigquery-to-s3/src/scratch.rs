@@ -105,9 +105,10 @@ impl BigQuery {
         Ok(Some(ScratchTable { name, path, rows: shard_rows.iter().sum(), bytes, shard_rows }))
     }
 
-    /// What the query would read.
+    /// What the query would read. BigQuery checks everything else too: the query, its key, the scratch dataset.
     pub async fn dry_run_bytes(&self, source: &Source<'_>) -> Result<u64> {
-        let configuration = configuration(source.query).set_dry_run(true);
+        let sql = self.create_sql(source, &format!("{}__dry_run", source.sync.replace('-', "_")));
+        let configuration = configuration(&sql).set_dry_run(true);
         let job = Job::new()
             .set_job_reference(
                 JobReference::new().set_project_id(self.project.to_string()).set_location(&self.location),
@@ -138,7 +139,8 @@ impl BigQuery {
         let bits = source.shards.trailing_zeros();
         let key = format!("CAST(`{}` AS STRING)", source.key);
         let hash = format!("CAST(CONCAT('0x', SUBSTR(TO_HEX(SHA256({key})), 1, 8)) AS INT64)");
-        let shard = if bits == 0 { "CAST(0 AS INT64)".to_owned() } else { format!("IFNULL({hash} >> {}, 0)", 32 - bits) };
+        let shard =
+            if bits == 0 { "CAST(0 AS INT64)".to_owned() } else { format!("IFNULL({hash} >> {}, 0)", 32 - bits) };
         let query = source.query.trim().trim_end_matches(';');
         format!(
             "CREATE TABLE {table}\nCLUSTER BY {SHARD_COLUMN}\n\
