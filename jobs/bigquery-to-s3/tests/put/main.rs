@@ -1,0 +1,9 @@
+//! The PUT engine against the laptop cloud: an S3 that verifies signatures, and a wire that breaks.
+#![allow(clippy::unwrap_used)]
+
+mod cloud;
+mod faults;
+mod flow;
+mod gate;
+mod refusals;
+mod signatures;
