@@ -16,8 +16,8 @@ use role::Role;
 
 const ROUNDS: usize = 3;
 /// As S3 has it in one region, for an object of 1 KiB.
-pub const LATENCY_MS: u64 = 30;
-const LATENCY_SECONDS: usize = 5;
+const LATENCY_MS: u32 = 30;
+const LATENCY_SECONDS: u32 = 5;
 /// Without latency a few connections keep both sides busy.
 const CONNECTIONS: usize = 20;
 
@@ -68,7 +68,7 @@ pub struct Load {
 /// Microseconds of user and system time that the client spends on one PUT of 1 KiB, for each of `Way::ALL`: the median of
 /// three fresh processes each, in turn.
 pub async fn cpu_micros_each() -> Result<[(Way, f64); 5]> {
-    let place = Place::start(0).await?;
+    let place = Place::start(&[]).await?;
     let mut micros = Way::ALL.map(|way| (way, Vec::new()));
     for _ in 0..ROUNDS {
         for (way, micros) in &mut micros {
@@ -80,12 +80,18 @@ pub async fn cpu_micros_each() -> Result<[(Way, f64); 5]> {
 }
 
 /// Objects a second, as a share of `connections` / 30 ms, which is what so many connections can carry.
-pub async fn share_of_latency_bound(way: Way, connections: usize) -> Result<f64> {
-    let place = Place::start(LATENCY_MS).await?;
-    let bound = f64::from(u32::try_from(connections)?) * 1000.0 / f64::from(u32::try_from(LATENCY_MS)?);
-    let objects = connections * 1000 * LATENCY_SECONDS / usize::try_from(LATENCY_MS)?;
-    let load = Load { objects, connections };
-    Ok(place.spent(way, load).await?.objects_a_second(load) / bound)
+pub async fn share_of_latency_bound(way: Way, connections: u32) -> Result<f64> {
+    let bound = f64::from(connections) * 1000.0 / f64::from(LATENCY_MS);
+    Ok(objects_a_second(way, connections, &[]).await? / bound)
+}
+
+/// With 30 ms added to each answer, and whatever else `sink` asks of `local sink`.
+pub async fn objects_a_second(way: Way, connections: u32, sink: &[&str]) -> Result<f64> {
+    let latency = LATENCY_MS.to_string();
+    let place = Place::start(&[&["--latency-ms", &latency], sink].concat()).await?;
+    let objects = usize::try_from(connections * 1000 * LATENCY_SECONDS / LATENCY_MS)?;
+    let load = Load { objects, connections: usize::try_from(connections)? };
+    Ok(place.spent(way, load).await?.objects_a_second(load))
 }
 
 /// Where the PUTs go, and with which credentials.
@@ -97,9 +103,9 @@ struct Place {
 }
 
 impl Place {
-    async fn start(latency_ms: u64) -> Result<Self> {
+    async fn start(sink_options: &[&str]) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let (sink, endpoint) = sink(&["--latency-ms", &latency_ms.to_string()], dir.path()).await?;
+        let (sink, endpoint) = sink(sink_options, dir.path()).await?;
         let role = Role::start(dir.path()).await?;
         Ok(Self { endpoint, role, dir, _sink: sink })
     }

@@ -160,11 +160,21 @@ async fn converse(mut stream: TcpStream, state: &State) -> Result<()> {
         }
         let (latency, answer) = state.next(head.body_bytes as u64);
         if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
+            tokio::select! {
+                () = tokio::time::sleep(latency) => {}
+                () = closed(&stream) => return Ok(()),
+            }
         }
         stream.write_all(answer).await?;
     }
     Ok(())
+}
+
+/// Returns when the client has gone away; never if it sends its next request early.
+async fn closed(stream: &TcpStream) {
+    if stream.peek(&mut [0]).await.is_ok_and(|bytes| bytes > 0) {
+        std::future::pending::<()>().await;
+    }
 }
 
 struct Head {

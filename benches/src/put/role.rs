@@ -23,8 +23,7 @@ impl Role {
         let account = ServiceAccount { email: "bench@local".into(), unique_id: UNIQUE_ID.into() };
         let metadata = Metadata::start(account).await?;
         let moto = Moto::start(dir).await?;
-        let trust =
-            Trust { role_arn: ARN.into(), aud: UNIQUE_ID.into(), oaud: AUDIENCE.into(), sub: UNIQUE_ID.into() };
+        let trust = Trust { role_arn: ARN.into(), aud: UNIQUE_ID.into(), oaud: AUDIENCE.into(), sub: UNIQUE_ID.into() };
         let sts = Sts::start(trust, &metadata, &moto).await?;
         Ok(Self { metadata, sts, _moto: moto })
     }

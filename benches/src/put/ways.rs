@@ -7,10 +7,10 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, ensure};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_s3::config::{Identity, Region};
+use aws_sdk_s3::config::Region;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
-    UriPathNormalizationMode, sign,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
+    sign,
 };
 use aws_sigv4::sign::v4;
 use bigquery_to_s3::put::{Gate, Put, PutEngine, PutSettings};
@@ -37,7 +37,7 @@ pub struct Load {
 /// A client that is set up.
 pub enum Sender {
     Hyper { client: HttpClient, endpoint: Arc<str> },
-    HyperSigv4 { client: HttpClient, endpoint: Arc<str>, identity: Arc<Identity> },
+    HyperSigv4 { client: HttpClient, endpoint: Arc<str>, credentials: Credentials },
     Engine(PutEngine, #[allow(dead_code)] watch::Sender<Gate>),
     Sdk(aws_sdk_s3::Client),
 }
@@ -50,7 +50,7 @@ impl Sender {
     }
 
     pub fn hyper_sigv4(endpoint: &str) -> Self {
-        Self::HyperSigv4 { client: http_client(), endpoint: endpoint.into(), identity: Arc::new(credentials().into()) }
+        Self::HyperSigv4 { client: http_client(), endpoint: endpoint.into(), credentials: credentials() }
     }
 
     pub async fn sdk(endpoint: &str) -> Self {
@@ -76,7 +76,9 @@ impl Sender {
     pub async fn send(&self, load: Load) -> Result<()> {
         match self {
             Self::Hyper { client, endpoint } => hyper(client, endpoint, load).await,
-            Self::HyperSigv4 { client, endpoint, identity } => hyper_sigv4(client, endpoint, identity, load).await,
+            Self::HyperSigv4 { client, endpoint, credentials } => {
+                hyper_sigv4(client, endpoint, credentials, load).await
+            }
             Self::Engine(engine, _) => self::engine(engine, load).await,
             Self::Sdk(client) => sdk(client, load).await,
         }
@@ -97,24 +99,25 @@ async fn hyper(client: &HttpClient, endpoint: &Arc<str>, load: Load) -> Result<(
 }
 
 /// The same with AWS's own signer; the body's hash is given, as the engine's callers do.
-async fn hyper_sigv4(client: &HttpClient, endpoint: &Arc<str>, identity: &Arc<Identity>, load: Load) -> Result<()> {
-    let (client, endpoint, identity) = (client.clone(), Arc::clone(endpoint), Arc::clone(identity));
+async fn hyper_sigv4(client: &HttpClient, endpoint: &Arc<str>, credentials: &Credentials, load: Load) -> Result<()> {
+    let (client, endpoint, credentials) = (client.clone(), Arc::clone(endpoint), credentials.clone());
     workers(load, move |n| {
-        let (client, endpoint, identity) = (client.clone(), Arc::clone(&endpoint), Arc::clone(&identity));
+        let (client, endpoint, credentials) = (client.clone(), Arc::clone(&endpoint), credentials.clone());
         async move {
-            let request = signed(format!("{endpoint}/{BUCKET}/{}", key(n)), &identity)?;
+            let request = signed(format!("{endpoint}/{BUCKET}/{}", key(n)), credentials)?;
             send(&client, request).await
         }
     })
     .await
 }
 
-fn signed(uri: String, identity: &Identity) -> Result<Request<Full<Bytes>>> {
+fn signed(uri: String, credentials: Credentials) -> Result<Request<Full<Bytes>>> {
+    let identity = credentials.into();
     let mut settings = SigningSettings::default();
     settings.percent_encoding_mode = PercentEncodingMode::Single;
     settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
     settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-    let params = v4::SigningParams::builder().identity(identity).region(REGION).name("s3");
+    let params = v4::SigningParams::builder().identity(&identity).region(REGION).name("s3");
     let params = params.time(SystemTime::now()).settings(settings).build()?;
     let hash = SignableBody::Precomputed(HASH_HEX.to_owned());
     let headers = [("content-type", CONTENT_TYPE), ("x-amz-checksum-sha256", HASH_BASE64)];
@@ -147,13 +150,8 @@ async fn engine(engine: &PutEngine, load: Load) -> Result<()> {
     let mut puts = JoinSet::new();
     for n in 0..load.objects {
         let permit = engine.permit().await;
-        let put = Put {
-            bucket: Arc::clone(&bucket),
-            key: key(n),
-            body: body(),
-            sha256: HASH,
-            content_type: CONTENT_TYPE,
-        };
+        let put =
+            Put { bucket: Arc::clone(&bucket), key: key(n), body: body(), sha256: HASH, content_type: CONTENT_TYPE };
         let engine = engine.clone();
         puts.spawn(async move { engine.put(permit, put).await });
         while let Some(done) = puts.try_join_next() {
@@ -185,7 +183,7 @@ where
     F: Future<Output = Result<()>> + Send,
 {
     let next = Arc::new(AtomicUsize::new(0));
-    let mut tasks = JoinSet::new();
+    let mut tasks: JoinSet<Result<()>> = JoinSet::new();
     for _ in 0..load.connections {
         let (next, put) = (Arc::clone(&next), put.clone());
         tasks.spawn(async move {
@@ -222,6 +220,6 @@ fn body() -> Bytes {
 const HASH_HEX: &str = "49abd65bbf7f7e40c7055093ed2e3fd75f2f602f2c5fcf955c213e3135eb03f7";
 const HASH_BASE64: &str = "SavWW79/fkDHBVCT7S4/118vYC8sX8+VXCE+MTXrA/c=";
 const HASH: [u8; 32] = [
-    0x49, 0xab, 0xd6, 0x5b, 0xbf, 0x7f, 0x7e, 0x40, 0xc7, 0x05, 0x50, 0x93, 0xed, 0x2e, 0x3f, 0xd7,
-    0x5f, 0x2f, 0x60, 0x2f, 0x2c, 0x5f, 0xcf, 0x95, 0x5c, 0x21, 0x3e, 0x31, 0x35, 0xeb, 0x03, 0xf7,
+    0x49, 0xab, 0xd6, 0x5b, 0xbf, 0x7f, 0x7e, 0x40, 0xc7, 0x05, 0x50, 0x93, 0xed, 0x2e, 0x3f, 0xd7, 0x5f, 0x2f, 0x60,
+    0x2f, 0x2c, 0x5f, 0xcf, 0x95, 0x5c, 0x21, 0x3e, 0x31, 0x35, 0xeb, 0x03, 0xf7,
 ];

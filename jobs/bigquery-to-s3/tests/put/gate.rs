@@ -42,7 +42,7 @@ async fn a_lost_gate_ends_the_puts_that_pause_between_attempts() {
     let lost = Instant::now();
     cloud.gate.send_replace(Gate::Lost);
     assert!(puts.await.unwrap().iter().all(|put| matches!(put, Err(PutError::Lost(_)))));
-    assert!(lost.elapsed() < MOMENT, "{:?}", lost.elapsed());
+    assert!(lost.elapsed() < Duration::from_secs(1), "{:?}", lost.elapsed());
 }
 
 #[tokio::test]

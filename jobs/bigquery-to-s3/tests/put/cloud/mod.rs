@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::Region;
 use bigquery_to_s3::counters::Counters;
@@ -34,10 +34,8 @@ impl Shared {
     async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let account = ServiceAccount { email: "writer@local".into(), unique_id: "117".into() };
-        let shared = Self {
-            metadata: Metadata::start(account).await.unwrap(),
-            moto: Moto::start(dir.path()).await.unwrap(),
-        };
+        let shared =
+            Self { metadata: Metadata::start(account).await.unwrap(), moto: Moto::start(dir.path()).await.unwrap() };
         #[allow(unsafe_code)]
         // SAFETY: every test comes through here before it reads a variable.
         unsafe {
@@ -167,6 +165,15 @@ pub fn each(n: usize) -> impl Fn(&Recorded) -> bool + Send + Sync + 'static {
 
 pub fn any(_: &Recorded) -> bool {
     true
+}
+
+/// Fails after ten seconds.
+pub async fn until(holds: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(10), "it has not come so far");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 pub const MOMENT: Duration = Duration::from_millis(150);
