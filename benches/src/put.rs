@@ -1,8 +1,8 @@
 //! The PUT engine beside other ways to send the same PUTs: each a process of its own, against a sink that is a process of
 //! its own. What is measured is the client's processor time, and how near it comes to what the latency allows.
 
-mod process;
-mod role;
+pub mod process;
+pub mod role;
 
 use std::path::Path;
 

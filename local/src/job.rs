@@ -75,6 +75,10 @@ impl Task {
         Ok(Finished { exit_code, elapsed: self.began.elapsed(), log: self.process.log() })
     }
 
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub fn signal(&self, signal: i32) {
         self.process.signal(signal);
     }

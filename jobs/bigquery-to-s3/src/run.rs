@@ -34,8 +34,17 @@ const CHUNKS_IN_FLIGHT: usize = 2;
 /// Cloud Run kills a task ten seconds after SIGTERM. Source: Cloud Run container contract, "Container shutdown".
 const LAST_WORDS: Duration = Duration::from_secs(6);
 
-/// Twice is the same as once, and killed anywhere the next attempt goes on: whatever was finished is found again.
+/// Twice is the same as once, and killed anywhere the next attempt goes on: whatever was finished is found again. Told to
+/// stop, it begins nothing new, and what is under way has a few seconds.
 pub async fn run(sync: &Sync, from: From<'_>, clouds: &Clouds, task: &Task, stop: Stop) -> Result<Outcome, RunError> {
+    tokio::select! {
+        biased;
+        done = attempt(sync, from, clouds, task, stop.clone()) => done,
+        () = last_words(stop) => Err(RunError::Stopped),
+    }
+}
+
+async fn attempt(sync: &Sync, from: From<'_>, clouds: &Clouds, task: &Task, stop: Stop) -> Result<Outcome, RunError> {
     let (destination, bucket) = (&sync.destination, clouds.bucket(sync));
     let next = async || Ok(Generation::next(Utc::now(), generations(&bucket, destination).await?.last()));
     let lease = match Lease::acquire(&bucket, destination, &task.execution, clouds.lease, next).await? {
