@@ -10,6 +10,8 @@ use arrow_array::{
 use arrow_buffer::i256;
 use arrow_schema::{DataType, Field, Schema};
 use bigquery_to_s3::json::{Int64, JsonOptions, RowEncoder, RowFormat};
+use proptest::num::f64::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
+use proptest::prelude::*;
 
 use crate::batch::{JSON_MARK, batch, column, marked, rows, text, values, with_extension};
 
@@ -59,8 +61,15 @@ fn a_float_is_the_shortest_text_that_reads_back_as_itself() {
     ];
     let written = values(Float64Array::from_iter_values(cases.map(|(number, _)| number)));
     assert_eq!(written, cases.map(|(_, text)| text));
-    for ((number, _), text) in cases.iter().zip(&written) {
-        assert_eq!(text.parse::<f64>().unwrap().to_bits(), number.to_bits());
+}
+
+proptest! {
+    #[test]
+    fn every_double_reads_back_with_all_its_bits(number in POSITIVE | NEGATIVE | NORMAL | SUBNORMAL | ZERO) {
+        let text = &values(Float64Array::from(vec![number]))[0];
+        prop_assert_eq!(text.parse::<f64>().unwrap().to_bits(), number.to_bits());
+        let digits = |text: &str| text.split('e').next().unwrap().replace(['.', '-'], "").trim_matches('0').len();
+        prop_assert_eq!(digits(text), digits(&format!("{number:e}")), "{} is not the shortest", text);
     }
 }
 
