@@ -60,7 +60,7 @@ fn scalar(kind: &str, text: &str) -> Value {
     }
 }
 
-/// serde_json reads some doubles one bit off. Both sides go through it; `values.rs` looks at all the bits.
+/// `serde_json` reads some doubles one bit off. Both sides go through it; `values.rs` looks at all the bits.
 fn as_read_from_json(number: f64) -> Value {
     serde_json::from_str(&Value::from(number).to_string()).unwrap()
 }
