@@ -13,6 +13,7 @@ use crate::job::Job;
 use crate::lambda::Lambda;
 use crate::metadata::{Metadata, ServiceAccount};
 use crate::moto::Moto;
+use crate::read::ReadWire;
 use crate::rds::{self, ACCOUNT, REGION, Rds};
 use crate::s3::S3;
 use crate::sts::{Sts, Trust};
@@ -39,20 +40,24 @@ impl Emulators {
         };
         let (moto, bigquery, metadata) =
             tokio::try_join!(Moto::start(dir), BigQuery::start(dir), Metadata::start(account))?;
-        let trust = Trust { role_arn: role_arn(), aud: UNIQUE_ID.into(), oaud: AUDIENCE.into(), sub: UNIQUE_ID.into() };
+        let trust = Trust { role_arn: role_arn("load-export"), aud: UNIQUE_ID.into(), oaud: AUDIENCE.into(), sub: UNIQUE_ID.into() };
+        let writer = Trust { role_arn: role_arn("bigquery-to-s3"), ..trust.clone() };
         let sts = Sts::start(trust, &metadata, &moto).await?;
+        sts.add_role(writer);
         Ok(Self { moto, metadata, sts, bigquery })
     }
 }
 
-/// The role that load-export assumes.
-fn role_arn() -> String {
-    format!("arn:aws:iam::{ACCOUNT}:role/isthmus-load-export")
+/// The role that a job assumes.
+fn role_arn(job: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:role/isthmus-{job}")
 }
 
 pub struct Cloud {
     pub env: Environment,
     pub bucket: String,
+    /// Where bigquery-to-s3 publishes to.
+    pub app_bucket: String,
     pub cluster: String,
     pub emulators: Arc<Emulators>,
     pub s3: S3,
@@ -70,6 +75,7 @@ pub struct Wires {
     pub sts: Wire,
     pub transfer: Wire,
     pub bigquery: Wire,
+    pub bigquery_storage: ReadWire,
 }
 
 impl Cloud {
@@ -77,7 +83,9 @@ impl Cloud {
     pub async fn start(emulators: Arc<Emulators>, env: &str, dir: &Path, aurora: Option<Aurora>) -> Result<Self> {
         let s3 = S3::start().await?;
         let bucket = format!("{env}-exports");
+        let app_bucket = format!("{env}-app");
         s3.store().create_bucket(&bucket);
+        s3.store().create_bucket(&app_bucket);
         let rds = Rds::start(aurora, s3.store().clone(), rds::Options::default()).await?;
         let transfer = Transfer::start(s3.store().clone(), &emulators.bigquery, transfer::Options::default()).await?;
         let wires = Wires {
@@ -87,11 +95,12 @@ impl Cloud {
             sts: Wire::start(&emulators.sts.endpoint()).await?,
             transfer: Wire::start(&transfer.endpoint()).await?,
             bigquery: Wire::start(&emulators.bigquery.endpoint()).await?,
+            bigquery_storage: ReadWire::start(&emulators.bigquery.grpc_endpoint()).await?,
         };
         let dir = dir.join(env);
         std::fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
         let cluster = format!("{env}-cluster");
-        Ok(Self { env: env.parse()?, bucket, cluster, emulators, s3, rds, transfer, wires, dir })
+        Ok(Self { env: env.parse()?, bucket, app_bucket, cluster, emulators, s3, rds, transfer, wires, dir })
     }
 
     /// What Terraform does with `tables.yaml`: datasets, empty destination tables, a transfer config for each table.
@@ -148,7 +157,7 @@ impl Cloud {
             ("ENV", self.env.to_string()),
             ("S3_BUCKET_NAME", self.bucket.clone()),
             ("AWS_REGION", REGION.to_owned()),
-            ("AWS_ROLE_ARN", role_arn()),
+            ("AWS_ROLE_ARN", role_arn("load-export")),
             ("AWS_AUDIENCE", AUDIENCE.to_owned()),
             ("GOOGLE_CLOUD_PROJECT", PROJECT.to_owned()),
             ("BIGQUERY_LOCATION", LOCATION.to_owned()),
@@ -163,6 +172,35 @@ impl Cloud {
             ("GCE_METADATA_HOST", self.emulators.metadata.host()),
         ];
         Ok(Job::new(&tools::program("load-export")?, &self.dir, owned(variables)))
+    }
+
+    pub fn syncs_file(&self) -> PathBuf {
+        self.dir.join("syncs.yaml")
+    }
+
+    /// `SCRATCH_DATASET`, which Terraform makes.
+    pub fn scratch_dataset(&self) -> String {
+        format!("scratch_{}", self.env.as_str().replace('-', "_"))
+    }
+
+    /// A lease that a killed task leaves behind ends soon.
+    pub fn bigquery_to_s3(&self) -> Result<Job> {
+        let variables = [
+            ("SYNCS_FILE", self.syncs_file().display().to_string()),
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ROLE_ARN", role_arn("bigquery-to-s3")),
+            ("AWS_AUDIENCE", AUDIENCE.to_owned()),
+            ("GOOGLE_CLOUD_PROJECT", PROJECT.to_owned()),
+            ("BIGQUERY_LOCATION", LOCATION.to_owned()),
+            ("SCRATCH_DATASET", self.scratch_dataset()),
+            ("LEASE_SECONDS", "4".to_owned()),
+            ("AWS_ENDPOINT_URL_S3", self.wires.s3.endpoint()),
+            ("AWS_ENDPOINT_URL_STS", self.wires.sts.endpoint()),
+            ("BIGQUERY_ENDPOINT", self.wires.bigquery.endpoint()),
+            ("BIGQUERY_STORAGE_ENDPOINT", self.wires.bigquery_storage.endpoint()),
+            ("GCE_METADATA_HOST", self.emulators.metadata.host()),
+        ];
+        Ok(Job::new(&tools::program("bigquery-to-s3")?, &self.dir, owned(variables)))
     }
 
     fn lambda<const N: usize>(&self, name: &str, variables: [(&str, String); N]) -> Result<Lambda> {

@@ -1,9 +1,11 @@
-//! `local demo`: the laptop cloud and isthmus on it.
+//! `local demo`: the laptop cloud and isthmus on it. `local generated`: a big table for benchmarks.
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::Parser;
 use local::demo::Demo;
+use local::generated::{Generated, Options};
 
 /// A laptop cloud, and isthmus on it.
 #[derive(Debug, Parser)]
@@ -11,16 +13,29 @@ use local::demo::Demo;
 enum Command {
     /// Run the whole forward path on real data
     Demo(Demo),
+    /// Serve a generated table as BigQuery does, until it is ended
+    Generated(Options),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Command::Demo(demo) = Command::parse();
-    match demo.run().await {
+    let (name, ended) = match Command::parse() {
+        Command::Demo(demo) => ("demo", demo.run().await),
+        Command::Generated(options) => ("generated", generated(options).await),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("demo: {error:#}");
+            eprintln!("{name}: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// One line of JSON when it is ready: where it is.
+async fn generated(options: Options) -> Result<()> {
+    let generated = Generated::start(options).await?;
+    println!("{}", generated.ready());
+    tokio::signal::ctrl_c().await?;
+    Ok(())
 }

@@ -30,7 +30,7 @@ pub struct Sts {
 }
 
 struct Server {
-    trust: Trust,
+    roles: Mutex<Vec<Trust>>,
     issuer: Arc<Issuer>,
     moto: String,
     client: reqwest::Client,
@@ -44,10 +44,10 @@ struct Settings {
 }
 
 impl Sts {
-    /// `trust` is the one role there is; the tokens are those of `metadata`.
+    /// `trust` is the first role there is; the tokens are those of `metadata`.
     pub async fn start(trust: Trust, metadata: &Metadata, moto: &Moto) -> Result<Self> {
         let server = Arc::new(Server {
-            trust,
+            roles: Mutex::new(vec![trust]),
             issuer: metadata.issuer(),
             moto: moto.endpoint(),
             client: reqwest::Client::new(),
@@ -55,6 +55,11 @@ impl Sts {
         });
         let listening = Listening::start("STS", Router::new().fallback(answer).with_state(Arc::clone(&server))).await?;
         Ok(Self { listening, server })
+    }
+
+    /// One role more, which trusts as this says.
+    pub fn add_role(&self, trust: Trust) {
+        self.server.roles.lock().unwrap_or_else(PoisonError::into_inner).push(trust);
     }
 
     pub fn endpoint(&self) -> String {
@@ -103,7 +108,8 @@ async fn answer(
     if asked.action == "AssumeRoleWithWebIdentity" {
         let settings = server.settings();
         let max_session = u32::try_from(settings.max_session.as_secs()).unwrap_or(u32::MAX);
-        match decide(&asked, &server.trust, max_session, &server.issuer, Utc::now()) {
+        let roles = server.roles.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match decide(&asked, &roles, max_session, &server.issuer, Utc::now()) {
             Err(refused) => return error(&refused),
             Ok(_) if settings.lifetime.is_none() => {}
             Ok(seconds) => {

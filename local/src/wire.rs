@@ -1,6 +1,9 @@
 //! A wire between a program and an endpoint: it records every request, and can be slow, refuse, break, or lose an
 //! answer whose request was carried out.
 
+mod fault;
+mod record;
+
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
@@ -8,62 +11,22 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-/// A request that passed, and what became of it.
-#[derive(Debug, Clone, Default)]
-pub struct Recorded {
-    pub method: String,
-    pub path: String,
-    pub query: String,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-    /// `None` where the program got no answer.
-    pub status: Option<u16>,
-    pub answered_bytes: usize,
-}
+use fault::{Fault, Faults, Turn};
+use record::Record;
 
-impl Recorded {
-    pub fn body_text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    pub fn range(&self) -> Option<&str> {
-        self.headers.get("range")?.to_str().ok()
-    }
-}
-
-#[derive(Debug, Clone)]
-pub enum Effect {
-    /// Answers with this status and body; the endpoint never sees the request.
-    Refuse(u16, String),
-    /// Closes the connection; the endpoint never sees the request.
-    Reset,
-    /// The endpoint carries the request out, and the connection closes before the answer.
-    LoseAnswer,
-    /// Holds the request for good before the endpoint sees it: the moment to kill the program.
-    HoldRequest,
-    /// The endpoint carries the request out, and the answer is held for good.
-    HoldAnswer,
-}
-
-type Matches = Box<dyn Fn(&Recorded) -> bool + Send + Sync>;
-
-struct Fault {
-    effect: Effect,
-    skip: usize,
-    times: usize,
-    matches: Matches,
-}
+pub use fault::Effect;
+pub use record::{Keep, Recorded};
 
 pub struct Wire {
     endpoint: String,
@@ -74,10 +37,11 @@ pub struct Wire {
 struct State {
     target: String,
     client: Client<HttpConnector, Full<Bytes>>,
-    requests: Mutex<Vec<Recorded>>,
-    faults: Mutex<Vec<Fault>>,
+    record: Mutex<Record>,
+    faults: Mutex<Faults>,
     latency: Mutex<Duration>,
     held: Notify,
+    outage: watch::Sender<bool>,
 }
 
 impl Wire {
@@ -88,10 +52,11 @@ impl Wire {
         let state = Arc::new(State {
             target: target.trim_end_matches('/').to_owned(),
             client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()),
-            requests: Mutex::default(),
+            record: Mutex::default(),
             faults: Mutex::default(),
             latency: Mutex::default(),
             held: Notify::new(),
+            outage: watch::Sender::new(false),
         });
         let server = tokio::spawn(serve(listener, Arc::clone(&state)));
         Ok(Self { endpoint, state, server })
@@ -102,11 +67,21 @@ impl Wire {
     }
 
     pub fn requests(&self) -> Vec<Recorded> {
-        lock(&self.state.requests).clone()
+        lock(&self.state.record).requests.clone()
+    }
+
+    /// How many requests have passed, also of those that were not kept.
+    pub fn passed(&self) -> usize {
+        lock(&self.state.record).passed
+    }
+
+    /// How much of each request is recorded from now on.
+    pub fn keep(&self, keep: Keep) {
+        lock(&self.state.record).keep = keep;
     }
 
     pub fn forget(&self) {
-        lock(&self.state.requests).clear();
+        lock(&self.state.record).requests.clear();
     }
 
     /// Adds `latency` to every answer.
@@ -127,11 +102,29 @@ impl Wire {
         effect: Effect,
         matches: impl Fn(&Recorded) -> bool + Send + Sync + 'static,
     ) {
-        lock(&self.state.faults).push(Fault { effect, skip, times, matches: Box::new(matches) });
+        self.plan(effect, Turn::Next { skip, times }, matches);
+    }
+
+    /// Until healed, this share of the requests that match meet `effect`: 0.25 is each fourth.
+    pub fn fault_share(&self, share: f64, effect: Effect, matches: impl Fn(&Recorded) -> bool + Send + Sync + 'static) {
+        self.plan(effect, Turn::Share { share, due: 0.0 }, matches);
+    }
+
+    fn plan(&self, effect: Effect, turn: Turn, matches: impl Fn(&Recorded) -> bool + Send + Sync + 'static) {
+        lock(&self.state.faults).0.push(Fault { effect, turn, matches: Box::new(matches) });
     }
 
     pub fn heal(&self) {
-        lock(&self.state.faults).clear();
+        lock(&self.state.faults).0.clear();
+    }
+
+    /// Closes every open connection, and resets each new one until `restore`.
+    pub fn outage(&self) {
+        self.state.outage.send_replace(true);
+    }
+
+    pub fn restore(&self) {
+        self.state.outage.send_replace(false);
     }
 
     /// Waits until a request or an answer is held.
@@ -152,13 +145,22 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 async fn serve(listener: TcpListener, state: Arc<State>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let _ = stream.set_nodelay(true);
-        let state = Arc::clone(&state);
-        let service = service_fn(move |request| pass(Arc::clone(&state), request));
-        let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-        tokio::spawn(async move {
-            let _ = connection.await; // a reset on purpose is an error here
-        });
+        tokio::spawn(connection(stream, Arc::clone(&state)));
+    }
+}
+
+async fn connection(stream: TcpStream, state: Arc<State>) {
+    let mut outage = state.outage.subscribe();
+    if *outage.borrow() {
+        let _ = stream.set_zero_linger(); // closing it is a reset then
+        return;
+    }
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| pass(Arc::clone(&state), request));
+    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        _ = connection => {} // a reset on purpose is an error here
+        _ = outage.wait_for(|out| *out) => {}
     }
 }
 
@@ -173,13 +175,17 @@ async fn pass(state: Arc<State>, request: Request<Incoming>) -> Result<Response<
         body: body.clone(),
         ..Recorded::default()
     };
-    let effect = state.effect_on(&record);
+    let effect = lock(&state.faults).meet(&record);
     let latency = *lock(&state.latency);
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
     let answer = match effect {
         None => Ok(state.forward(parts, body).await?),
+        Some(Effect::Delay(wait)) => {
+            tokio::time::sleep(wait).await;
+            Ok(state.forward(parts, body).await?)
+        }
         Some(Effect::Refuse(status, text)) => {
             Ok(Response::builder().status(StatusCode::from_u16(status)?).body(Full::new(Bytes::from(text)))?)
         }
@@ -196,24 +202,13 @@ async fn pass(state: Arc<State>, request: Request<Incoming>) -> Result<Response<
     };
     if let Ok(response) = &answer {
         record.status = Some(response.status().as_u16());
-        record.answered_bytes = response.body().clone().collect().await?.to_bytes().len();
+        record.answered_bytes = usize::try_from(response.body().size_hint().lower())?;
     }
-    lock(&state.requests).push(record);
+    lock(&state.record).push(record);
     answer
 }
 
 impl State {
-    fn effect_on(&self, record: &Recorded) -> Option<Effect> {
-        let mut faults = lock(&self.faults);
-        let fault = faults.iter_mut().find(|fault| fault.times > 0 && (fault.matches)(record))?;
-        if fault.skip > 0 {
-            fault.skip -= 1;
-            return None;
-        }
-        fault.times -= 1;
-        Some(fault.effect.clone())
-    }
-
     /// The host header stays the program's own: signatures cover it.
     async fn forward(&self, parts: http::request::Parts, body: Bytes) -> Result<Response<Full<Bytes>>> {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -226,7 +221,7 @@ impl State {
     }
 
     async fn hold(&self, record: Recorded) -> Result<Response<Full<Bytes>>> {
-        lock(&self.requests).push(record);
+        lock(&self.record).push(record);
         self.held.notify_one();
         std::future::pending::<Result<Infallible>>().await?;
         anyhow::bail!("held")

@@ -3,6 +3,7 @@
 mod day;
 mod faults;
 mod kill;
+mod publication;
 mod redelivery;
 
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
             faults::between_start_export_and_rds_cost_nothing,
             faults::between_publish_export_and_its_endpoints_cost_nothing,
             faults::between_load_export_and_its_endpoints_cost_nothing,
+            publication::holds_every_row_of_the_query_and_then_only_writes_what_changed,
             faults::that_last_fail_with_the_name_of_what_failed,
         ]
     );

@@ -1,0 +1,8 @@
+//! What the Google jobs share to talk to BigQuery: names that may stand in SQL, and which failed calls are worth
+//! another try.
+
+mod names;
+mod retry;
+
+pub use names::{DatasetId, ProjectId};
+pub use retry::{ATTEMPT_TIMEOUT, RETRY_FOR, Transient, backoff, is_not_found, is_throttled, may_be_done, may_pass};

@@ -1,5 +1,6 @@
 //! What AWS and Google Cloud hand each other, and nothing else: the names of export tasks, the keys of the objects in
-//! the export bucket, the export manifest and its drift, and the list of tables that both sides read.
+//! the export bucket, the export manifest and its drift, and the list of tables that both sides read; and, in [`sync`], what bigquery-to-s3 publishes for the
+//! application.
 //!
 //! Everything here is pure: no clock, no environment, no network.
 
@@ -9,6 +10,7 @@ mod environment;
 mod key;
 mod manifest;
 mod staged;
+pub mod sync;
 mod table_list;
 mod table_name;
 mod task_id;

@@ -47,7 +47,7 @@ impl Exchange {
     }
 
     async fn try_once(&mut self) -> Result<Credentials, KeylessError> {
-        let token = self.token().await?;
+        let token = identity_token(&mut self.google, &self.config.audience).await?;
         let role_arn = &self.config.role_arn;
         let request = self
             .sts
@@ -72,28 +72,30 @@ impl Exchange {
             source: "the answer has no credentials".into(),
         })
     }
+}
 
-    /// Google's client keeps a token until four minutes before its end; nothing here keeps it longer. After a
-    /// permanent error its refresh has stopped for good, so a new client is built after every failure.
-    async fn token(&mut self) -> Result<String, KeylessError> {
-        let failed = |permanent, source| {
-            let audience = self.config.audience.clone();
-            KeylessError::NoToken { audience, permanent, source }
-        };
-        let google = match self.google.take() {
-            Some(google) => google,
-            None => mds::Builder::new(&self.config.audience)
-                .with_format(mds::Format::Full)
-                .build()
-                .map_err(|error| failed(true, error.into()))?,
-        };
-        let token = timeout(TOKEN_TIMEOUT, google.id_token())
-            .await
-            .map_err(|late| failed(false, late.into()))?
-            .map_err(|error| failed(!error.is_transient(), error.into()))?;
-        self.google = Some(google);
-        Ok(token)
-    }
+/// Google's client keeps a token until four minutes before its end; nothing here keeps it longer. After a permanent
+/// error its refresh has stopped for good, so a new client is built after every failure.
+async fn identity_token(client: &mut Option<IDTokenCredentials>, audience: &str) -> Result<String, KeylessError> {
+    let failed = |permanent, source| KeylessError::NoToken { audience: audience.to_owned(), permanent, source };
+    let google = match client.take() {
+        Some(google) => google,
+        None => mds::Builder::new(audience)
+            .with_format(mds::Format::Full)
+            .build()
+            .map_err(|error| failed(true, error.into()))?,
+    };
+    let token = timeout(TOKEN_TIMEOUT, google.id_token())
+        .await
+        .map_err(|late| failed(false, late.into()))?
+        .map_err(|error| failed(!error.is_transient(), error.into()))?;
+    *client = Some(google);
+    Ok(token)
+}
+
+/// What the identity token of this machine says. For people who look for a fault; the token itself is not shown.
+pub async fn token_claims(audience: &str) -> Result<Claims, KeylessError> {
+    Ok(Claims::of(&identity_token(&mut None, audience).await?))
 }
 
 fn credentials(answer: &aws_sdk_sts::types::Credentials) -> Option<Credentials> {

@@ -42,6 +42,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use claims::Claims;
 pub use error::KeylessError;
+pub use exchange::token_claims;
 pub use role::{InvalidRoleArn, InvalidSessionName, RoleArn, SessionName};
 
 use exchange::Exchange;

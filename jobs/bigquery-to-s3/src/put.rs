@@ -1,1 +1,150 @@
-//! The PUT engine.
+//! The PUT engine: sends many small objects to S3 as fast as S3 takes them. A put has no conditions and may be repeated,
+//! so whatever passes is outlived: slow-downs, resets, lost answers, an outage, expired credentials. What a human must
+//! change is told at once. See `docs/research/put-engine.md` for why it does not use the SDK.
+//!
+//! Lists, reads, conditional puts and deletes are not here: they are few, and the SDK makes them.
+
+mod answer;
+mod attempt;
+mod budget;
+mod clock;
+mod dns;
+mod error;
+mod pool;
+mod sign;
+mod target;
+mod trial;
+mod window;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use keyless::Keyless;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::counters::Counters;
+use budget::Budget;
+use clock::Clock;
+use pool::Pool;
+use sign::Signer;
+use target::{Target, Targets};
+use trial::Trial;
+use window::{Slot, Window};
+
+pub use error::{Place, PutError};
+
+#[derive(Debug, Clone)]
+pub struct PutSettings {
+    /// `http://127.0.0.1:9000`, addressed by path; S3 itself where there is none.
+    pub endpoint: Option<String>,
+    pub region: String,
+    /// 1 to 1,000: requests under way at once, at most.
+    pub max_concurrency: usize,
+    /// For one attempt; each MiB of body gives it a second more.
+    pub attempt_timeout: Duration,
+    /// For one put with all its repeats.
+    pub give_up_after: Duration,
+}
+
+impl PutSettings {
+    pub fn of_region(region: &str) -> Self {
+        Self {
+            endpoint: None,
+            region: region.to_owned(),
+            max_concurrency: 200,
+            attempt_timeout: Duration::from_secs(10),
+            give_up_after: Duration::from_mins(15),
+        }
+    }
+}
+
+/// One object to be written.
+#[derive(Debug, Clone)]
+pub struct Put {
+    pub bucket: Arc<str>,
+    pub key: String,
+    pub body: Bytes,
+    /// Of the body. S3 checks the body against it, and keeps it as the object's checksum.
+    pub sha256: [u8; 32],
+    pub content_type: &'static str,
+}
+
+/// Whether this run may write: it may be in doubt of its lease, or have lost it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    Open,
+    /// Attempts wait before they begin.
+    Closed,
+    /// Puts end with [`PutError::Lost`].
+    Lost,
+}
+
+/// The right to have one put under way. Take one before the put is spawned: that is what holds the reader back.
+pub struct Permit {
+    /// Bounds the puts in memory, those that pause between attempts too.
+    _held: Option<OwnedSemaphorePermit>,
+    slot: Slot,
+}
+
+/// Clones share connections, window and budget.
+#[derive(Clone)]
+pub struct PutEngine(Arc<Engine>);
+
+struct Engine {
+    settings: PutSettings,
+    keyless: Keyless,
+    gate: watch::Receiver<Gate>,
+    counters: Arc<Counters>,
+    targets: Targets,
+    pool: Pool,
+    signer: Signer,
+    clock: Clock,
+    window: Arc<Window>,
+    held: Arc<Semaphore>,
+    budget: Budget,
+}
+
+impl PutEngine {
+    pub fn new(
+        settings: PutSettings,
+        keyless: Keyless,
+        gate: watch::Receiver<Gate>,
+        counters: Arc<Counters>,
+    ) -> Result<Self> {
+        let ceiling = settings.max_concurrency;
+        ensure!((1..=1000).contains(&ceiling), "puts at once must be 1 to 1000, not {ceiling}");
+        Target::new(settings.endpoint.as_deref(), &settings.region, "bucket")?;
+        Ok(Self(Arc::new(Engine {
+            keyless,
+            gate,
+            counters,
+            targets: Targets::new(settings.endpoint.as_deref(), &settings.region),
+            pool: Pool::new().context("read this machine's root certificates")?,
+            signer: Signer::new(&settings.region),
+            clock: Clock::default(),
+            window: Window::new(ceiling),
+            held: Arc::new(Semaphore::new(ceiling)),
+            budget: Budget::new(ceiling),
+            settings,
+        })))
+    }
+
+    /// Waits for room in the window.
+    pub async fn permit(&self) -> Permit {
+        // Never closed, so there always is one in the end.
+        let held = Arc::clone(&self.0.held).acquire_owned().await.ok();
+        Permit { _held: held, slot: self.0.window.slot().await }
+    }
+
+    /// Returns once S3 has the object, whole; an error says that it may or may not have it.
+    pub async fn put(&self, permit: Permit, put: Put) -> Result<(), PutError> {
+        Trial::new(&self.0, &put)?.run(permit.slot).await
+    }
+
+    /// How many requests may be under way now.
+    pub fn window(&self) -> usize {
+        self.0.window.now()
+    }
+}

@@ -1,1 +1,162 @@
-//! The list of syncs.
+//! `syncs.yaml`: what is published, where to, and how much may change in one run. See `docs/spec/syncs.md`.
+
+mod fields;
+mod node;
+mod overlap;
+mod problem;
+mod rules;
+mod schema;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use handoff::sync::{Destination, Layout};
+use schemars::JsonSchema;
+use sha2::{Digest, Sha256};
+
+use crate::json::JsonOptions;
+
+pub use problem::{InvalidSyncs, Problem};
+pub use schema::schema;
+
+/// Every sync of one file, by name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Syncs(BTreeMap<SyncName, Sync>);
+
+impl Syncs {
+    /// Reads the file and the queries it names. Everything that is wrong with them is told at once.
+    pub fn read(file: &Path) -> Result<Self, InvalidSyncs> {
+        let bytes = std::fs::read(file)
+            .map_err(|error| InvalidSyncs::new(file, vec![Problem::of_the_file(format!("cannot be read: {error}"))]))?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|error| InvalidSyncs::new(file, vec![Problem::of_the_file(format!("is not UTF-8: {error}"))]))?;
+        Self::parse(text, file)
+    }
+
+    /// `file` is named in the errors, and query files are looked for beside it.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, InvalidSyncs> {
+        let root = node::parse(text).map_err(|problem| InvalidSyncs::new(file, vec![problem]))?;
+        let mut problems = overlap::problems(&root);
+        let dir = file.parent().unwrap_or(Path::new(""));
+        let syncs = settings::syncs(&root, dir, &mut problems);
+        if problems.is_empty() { Ok(Self(syncs)) } else { Err(InvalidSyncs::new(file, problems)) }
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Sync> {
+        self.0.get(name)
+    }
+
+    /// In the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Sync> {
+        self.0.values()
+    }
+}
+
+/// One query whose result is published to one prefix.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sync {
+    pub name: SyncName,
+    /// Without a last semicolon.
+    pub query: String,
+    /// The column of the query's result that names a row.
+    pub key: String,
+    pub destination: Destination,
+    pub layout: Layout,
+    pub mode: Mode,
+    /// A power of two.
+    pub shards: u32,
+    pub keep_generations: usize,
+    pub max_body_bytes: usize,
+    pub json: JsonOptions,
+    pub guards: Guards,
+}
+
+impl Sync {
+    /// Changes with the query, so that a manifest says which one made it.
+    pub fn query_sha256(&self) -> String {
+        use std::fmt::Write;
+        Sha256::digest(&self.query).iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}
+
+/// `user-profiles`: lower-case letters, digits and hyphens, so that it can stand in a table's, a job's and an object's
+/// name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SyncName(String);
+
+impl SyncName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SyncName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if rules::is_name(text) { Ok(Self(text.to_owned())) } else { Err(rules::NAME.to_owned()) }
+    }
+}
+
+impl fmt::Display for SyncName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Borrow<str> for SyncName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub enum Mode {
+    /// Only rows that are new or changed since the last generation are written.
+    Delta,
+    /// Every row is written each time. For layout objects only.
+    Full,
+}
+
+/// What stops a generation before it is published.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Guards {
+    pub on_empty: OnEmpty,
+    pub max_deletes: Limit,
+    pub max_rejects: Limit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub enum OnEmpty {
+    /// A query without any row is taken for a mistake.
+    Fail,
+    /// No rows are published as no rows.
+    Publish,
+}
+
+/// So many rows, or such a part of all: whichever is more. The rows let a tiny sync lose a few, the fraction lets a
+/// large one do so.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limit {
+    pub rows: u64,
+    /// From 0 to 1.
+    pub fraction: f64,
+}
+
+impl Limit {
+    #[allow(clippy::cast_precision_loss)] // a count of rows is far below 2^52
+    pub fn allows(&self, affected: u64, of: u64) -> bool {
+        affected <= self.rows || affected as f64 <= self.fraction * of as f64
+    }
+}

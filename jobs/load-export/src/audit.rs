@@ -5,7 +5,7 @@ use handoff::Manifest;
 use serde_json::json;
 
 use crate::bigquery::BigQuery;
-use crate::config::DatasetId;
+use ::bigquery::DatasetId;
 use crate::outcome::Outcome;
 
 const COLUMNS: &str = "export_date DATE NOT NULL, table_name STRING NOT NULL, rows_expected INT64, rows_loaded INT64, \

@@ -7,8 +7,7 @@ use google_cloud_gax::options::RequestOptionsBuilder;
 use google_cloud_wkt::{Struct, UInt32Value};
 use tokio::sync::Semaphore;
 
-use crate::config::ProjectId;
-use crate::google;
+use ::bigquery::ProjectId;
 
 /// Queries in flight at once; BigQuery runs 100 interactive ones for a project, and others need some.
 const IN_FLIGHT: usize = 8;
@@ -61,7 +60,7 @@ impl BigQuery {
         let request = request.set_project_id(self.project.to_string()).set_dataset_id(dataset).set_table_id(table);
         match request.send().await {
             Ok(table) => Ok(table.schema.is_some_and(|schema| !schema.fields.is_empty())),
-            Err(error) if google::is_not_found(&error) => {
+            Err(error) if ::bigquery::is_not_found(&error) => {
                 bail!("table {dataset}.{table} does not exist: run terraform apply")
             }
             Err(error) => Err(error).with_context(|| format!("look at table {dataset}.{table}")),

@@ -1,10 +1,10 @@
 //! What the deployment sets: every variable and the table list are read and checked before anything is done.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use ::bigquery::{DatasetId, ProjectId};
 use chrono_tz::Tz;
 use handoff::{Environment, TableList, TransferTable};
 use keyless::RoleArn;
@@ -53,7 +53,7 @@ impl Config {
         let audience = vars.required("AWS_AUDIENCE");
         let project = vars.required("GOOGLE_CLOUD_PROJECT");
         let location = vars.required("BIGQUERY_LOCATION");
-        let audit_dataset = vars.or("AUDIT_DATASET", DatasetId("isthmus_audit".into()));
+        let audit_dataset = vars.or("AUDIT_DATASET", DatasetId::from_static("isthmus_audit"));
         let time_zone = vars.or("EXPORT_TIMEZONE", chrono_tz::Asia::Tokyo);
         let wait = vars.or("WAIT_MINUTES", Amount(90.0));
         let transfer_limit = vars.or("TRANSFER_MINUTES", Amount(120.0));
@@ -159,46 +159,6 @@ impl FromStr for Amount {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let amount = text.parse::<f64>().ok().filter(|amount| (0.0..=1_000_000.0).contains(amount));
         amount.map(Self).ok_or_else(|| format!("{text:?} is not a number from 0 to 1000000"))
-    }
-}
-
-/// Stands in SQL, so nothing else is let in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DatasetId(String);
-
-impl FromStr for DatasetId {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let word = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        word.then(|| Self(text.to_owned()))
-            .ok_or_else(|| format!("{text:?} is not a BigQuery dataset: letters, digits and underscores only"))
-    }
-}
-
-impl fmt::Display for DatasetId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// `acme-prod`; older ones carry a domain, `example.com:acme`. Stands in SQL, so nothing else is let in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProjectId(String);
-
-impl FromStr for ProjectId {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let letters = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.:".contains(&b));
-        let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
-        (letters && begins).then(|| Self(text.to_owned())).ok_or_else(|| format!("{text:?} is not a project id"))
-    }
-}
-
-impl fmt::Display for ProjectId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

@@ -15,8 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use crate::config::ProjectId;
-use crate::google;
+use ::bigquery::ProjectId;
 use crate::run;
 
 /// Calls in flight at once. The service's quota counts calls a minute for a project; eight at tens of milliseconds
@@ -108,7 +107,7 @@ impl Transfers {
         for attempt in 1..=STARTS {
             match self.start_once(config, run_time).await {
                 Ok(name) => return Ok(name),
-                Err(error) if attempt < STARTS && google::may_be_done(&error) => {
+                Err(error) if attempt < STARTS && ::bigquery::may_be_done(&error) => {
                     warn!(attempt, "the start of a run of {config} has no known outcome, looking for it: {error}");
                     sleep(self.pause(attempt)).await;
                     let runs = self.runs(config).await?;
@@ -116,7 +115,7 @@ impl Transfers {
                         return Ok(run.name.clone());
                     }
                 }
-                Err(error) if attempt < STARTS && google::may_pass(&error) => sleep(self.pause(attempt)).await,
+                Err(error) if attempt < STARTS && ::bigquery::may_pass(&error) => sleep(self.pause(attempt)).await,
                 Err(error) => return Err(error).with_context(|| format!("start a run of {config} for {run_time}")),
             }
         }
@@ -139,7 +138,7 @@ impl Transfers {
             sleep(self.pause(look)).await;
             let run = match self.run(name).await {
                 Ok(run) => run,
-                Err(error) if google::may_pass(&error) && Instant::now() < by => {
+                Err(error) if ::bigquery::may_pass(&error) && Instant::now() < by => {
                     warn!(run = name, "could not look at {name}, trying again: {error}");
                     continue;
                 }

@@ -60,7 +60,7 @@ const DURATION_MAX: u32 = 43_200;
 /// How many seconds the credentials are good for.
 pub(super) fn decide(
     asked: &Asked,
-    trust: &Trust,
+    roles: &[Trust],
     max_session_seconds: u32,
     issuer: &Issuer,
     now: DateTime<Utc>,
@@ -75,7 +75,8 @@ pub(super) fn decide(
     }
     let claims = issuer.verify(&asked.web_identity_token).map_err(invalid)?;
     check_expiry(&claims, now)?;
-    if asked.role_arn == trust.role_arn && trusts(trust, &claims) { Ok(seconds) } else { Err(Refused::AccessDenied) }
+    let allowed = roles.iter().any(|role| asked.role_arn == role.role_arn && trusts(role, &claims));
+    if allowed { Ok(seconds) } else { Err(Refused::AccessDenied) }
 }
 
 fn duration(asked: &Asked, max_session_seconds: u32) -> Result<u32, Refused> {
@@ -172,7 +173,7 @@ mod tests {
         change(&mut claims);
         let mut asked = asked(&issuer.sign(&claims).unwrap());
         also(&mut asked);
-        decide(&asked, &trust(), 3600, issuer, DateTime::from_timestamp(NOW, 0).unwrap())
+        decide(&asked, &[trust()], 3600, issuer, DateTime::from_timestamp(NOW, 0).unwrap())
     }
 
     #[test]

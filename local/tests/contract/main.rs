@@ -3,8 +3,12 @@
 
 mod bigquery;
 mod export;
+mod generated;
 mod metadata;
 mod rds;
+mod read;
+mod read_faults;
+mod reading;
 mod s3;
 mod sts;
 mod transfer_api;

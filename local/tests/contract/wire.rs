@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::any;
-use local::wire::{Effect, Wire};
+use local::wire::{Effect, Keep, Wire};
 
 /// An endpoint that counts what reaches it.
 async fn endpoint() -> (String, Arc<AtomicUsize>) {
@@ -83,4 +83,63 @@ async fn latency_is_added_to_each_answer() {
     let began = Instant::now();
     reqwest::get(wire.endpoint()).await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(50));
+}
+
+#[tokio::test]
+async fn a_share_of_the_requests_meets_a_fault_until_the_wire_is_healed() {
+    let (target, seen) = endpoint().await;
+    let wire = Wire::start(&target).await.unwrap();
+    wire.fault_share(0.25, Effect::Refuse(503, "SlowDown".into()), |request| request.path == "/x");
+    let mut answers = Vec::new();
+    for path in ["/x", "/x", "/y", "/x", "/x", "/x"] {
+        answers.push(reqwest::get(format!("{}{path}", wire.endpoint())).await.unwrap().status().as_u16());
+    }
+    assert_eq!(answers, [200, 200, 200, 200, 503, 200]);
+    assert_eq!(seen.load(Ordering::SeqCst), 5);
+    wire.heal();
+    for _ in 0..8 {
+        assert_eq!(reqwest::get(format!("{}/x", wire.endpoint())).await.unwrap().status().as_u16(), 200);
+    }
+}
+
+#[tokio::test]
+async fn in_an_outage_open_connections_close_and_new_ones_are_reset() {
+    let (target, seen) = endpoint().await;
+    let wire = Wire::start(&target).await.unwrap();
+    let url = wire.endpoint();
+    wire.fault(1, Effect::HoldRequest, |_| true);
+    let open = tokio::spawn(reqwest::get(url.clone()));
+    wire.held().await;
+    wire.outage();
+    open.await.unwrap().unwrap_err();
+    reqwest::get(&url).await.unwrap_err();
+    assert_eq!(seen.load(Ordering::SeqCst), 0);
+    wire.restore();
+    assert!(reqwest::get(&url).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_request_can_be_delayed_alone() {
+    let (target, _) = endpoint().await;
+    let wire = Wire::start(&target).await.unwrap();
+    wire.fault(1, Effect::Delay(Duration::from_millis(50)), |_| true);
+    let began = Instant::now();
+    assert_eq!(reqwest::get(wire.endpoint()).await.unwrap().text().await.unwrap(), "done");
+    assert!(began.elapsed() >= Duration::from_millis(50));
+}
+
+#[tokio::test]
+async fn bodies_or_whole_requests_need_not_be_kept() {
+    let (target, _) = endpoint().await;
+    let wire = Wire::start(&target).await.unwrap();
+    let client = reqwest::Client::new();
+    let put = async || client.put(format!("{}/a", wire.endpoint())).body("hello").send().await.unwrap();
+    for keep in [Keep::Everything, Keep::Heads, Keep::Nothing] {
+        wire.keep(keep);
+        put().await;
+    }
+    let kept: Vec<String> =
+        wire.requests().iter().map(|request| format!("{} {}", request.path, request.body_text())).collect();
+    assert_eq!(kept, ["/a hello", "/a "]);
+    assert_eq!(wire.passed(), 3);
 }

@@ -1,0 +1,80 @@
+//! Which shards are read together: as many neighbours as fit into the memory that one read may take.
+
+use handoff::sync::ShardRange;
+
+use crate::read::Chunk;
+use crate::scratch::ScratchTable;
+
+/// What a chunk should hold, by BigQuery's own count of bytes. Four are read ahead, one or two are worked on.
+pub const CHUNK_BYTES: u64 = 12 << 20;
+
+/// The shards `task` of `tasks` owns.
+pub fn share(shards: u32, task: u32, tasks: u32) -> std::ops::Range<u32> {
+    let bound = |n: u32| u32::try_from(u64::from(shards) * u64::from(n) / u64::from(tasks)).unwrap_or(shards);
+    bound(task)..bound(task + 1)
+}
+
+/// The shards of `own` that are not done, in chunks.
+pub fn chunks(table: &ScratchTable, own: std::ops::Range<u32>, is_done: impl Fn(u32) -> bool) -> Vec<Chunk> {
+    let row_bytes = table.bytes.checked_div(table.rows).unwrap_or(0).max(1);
+    let limit = (CHUNK_BYTES / row_bytes).max(1);
+    let mut chunks: Vec<Chunk> = Vec::new();
+    for shard in own.filter(|shard| !is_done(*shard)) {
+        let rows = table.shard_rows[shard as usize];
+        match chunks.last_mut() {
+            Some(chunk) if chunk.range.last + 1 == shard && chunk.rows + rows <= limit => {
+                chunk.range.last = shard;
+                chunk.rows += rows;
+            }
+            _ => chunks.push(Chunk { range: ShardRange { first: shard, last: shard }, rows }),
+        }
+    }
+    chunks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(shard_rows: &[u64], row_bytes: u64) -> ScratchTable {
+        let rows = shard_rows.iter().sum();
+        let (name, path) = (String::new(), String::new());
+        ScratchTable { name, path, rows, bytes: rows * row_bytes, shard_rows: shard_rows.to_vec() }
+    }
+
+    fn planned(table: &ScratchTable, own: std::ops::Range<u32>, done: &[u32]) -> Vec<(u32, u32, u64)> {
+        let chunks = chunks(table, own, |shard| done.contains(&shard));
+        chunks.iter().map(|chunk| (chunk.range.first, chunk.range.last, chunk.rows)).collect()
+    }
+
+    #[test]
+    fn tasks_share_all_shards_and_none_twice() {
+        for (shards, tasks) in [(4096, 4), (4096, 7), (16, 3), (2, 5), (1, 2)] {
+            let shares: Vec<u32> = (0..tasks).flat_map(|task| share(shards, task, tasks)).collect();
+            assert_eq!(shares, (0..shards).collect::<Vec<_>>(), "{shards} {tasks}");
+        }
+    }
+
+    #[test]
+    fn a_chunk_is_as_many_neighbours_as_fit() {
+        let half = CHUNK_BYTES / 200;
+        let table = table(&[half, half, half, 1, 1, half * 3, 1], 100);
+        assert_eq!(
+            planned(&table, 0..7, &[]),
+            [(0, 1, half * 2), (2, 4, half + 2), (5, 5, half * 3), (6, 6, 1)],
+            "a shard that is too large is read alone"
+        );
+    }
+
+    #[test]
+    fn what_is_done_is_left_out() {
+        let table = table(&[1; 8], 100);
+        assert_eq!(planned(&table, 2..8, &[4, 5]), [(2, 3, 2), (6, 7, 2)]);
+        assert_eq!(planned(&table, 2..4, &[2, 3]), []);
+    }
+
+    #[test]
+    fn an_empty_table_is_one_chunk_without_rows() {
+        assert_eq!(planned(&table(&[0; 4], 100), 0..4, &[]), [(0, 3, 0)]);
+    }
+}

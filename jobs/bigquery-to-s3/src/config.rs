@@ -1,0 +1,149 @@
+//! What the deployment sets: every variable and the list of syncs are read and checked before anything is done.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bigquery::{DatasetId, ProjectId};
+use keyless::RoleArn;
+use startup::Vars;
+
+use crate::Task;
+use crate::syncs::Syncs;
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub syncs: Syncs,
+    pub aws_region: String,
+    pub role_arn: RoleArn,
+    pub audience: String,
+    pub project: ProjectId,
+    /// Where the datasets are: `asia-northeast1`.
+    pub location: String,
+    pub scratch: DatasetId,
+    pub max_concurrency: usize,
+    pub lease: Duration,
+    pub give_up_after: Duration,
+    pub idle: Duration,
+    pub bigquery_endpoint: Option<String>,
+    pub storage_endpoint: Option<String>,
+    pub s3_endpoint: Option<String>,
+    pub task: Task,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct InvalidConfig(Vec<String>);
+
+impl Config {
+    /// Tells everything that is wrong at once: the variables, and the list of syncs where it can be found.
+    pub fn read(mut vars: Vars) -> Result<Self, InvalidConfig> {
+        let mut problems = Vec::new();
+        let syncs = vars.required::<PathBuf>("SYNCS_FILE");
+        let syncs = syncs.and_then(|file| Syncs::read(&file).map_err(|invalid| problems.push(invalid.to_string())).ok());
+        let aws_region = vars.required("AWS_REGION");
+        let role_arn = vars.required("AWS_ROLE_ARN");
+        let audience = vars.required("AWS_AUDIENCE");
+        let project = vars.required("GOOGLE_CLOUD_PROJECT");
+        let location = vars.required("BIGQUERY_LOCATION");
+        let scratch = vars.or("SCRATCH_DATASET", DatasetId::from_static("isthmus_scratch"));
+        let max_concurrency = vars.or("MAX_CONCURRENCY", Whole::<10, 1000>(200));
+        let lease = vars.or("LEASE_SECONDS", Whole::<4, 3600>(60));
+        let give_up = vars.or("GIVE_UP_MINUTES", Whole::<1, 1440>(15));
+        let idle = vars.or("STREAM_IDLE_SECONDS", Whole::<1, 3600>(60));
+        let bigquery_endpoint = vars.optional("BIGQUERY_ENDPOINT");
+        let storage_endpoint = vars.optional("BIGQUERY_STORAGE_ENDPOINT");
+        let s3_endpoint = vars.optional::<String>("AWS_ENDPOINT_URL_S3");
+        let any_endpoint = vars.optional::<String>("AWS_ENDPOINT_URL");
+        let task = task(&mut vars);
+        // None where any part was wrong; which ones, `vars` and `problems` know.
+        let complete = || {
+            Some(Self {
+                syncs: syncs?,
+                aws_region: aws_region?,
+                role_arn: role_arn?,
+                audience: audience?,
+                project: project?,
+                location: location?,
+                scratch: scratch?,
+                max_concurrency: max_concurrency?.0,
+                lease: Duration::from_secs(lease?.0 as u64),
+                give_up_after: Duration::from_mins(give_up?.0 as u64),
+                idle: Duration::from_secs(idle?.0 as u64),
+                bigquery_endpoint: bigquery_endpoint?,
+                storage_endpoint: storage_endpoint?,
+                s3_endpoint: s3_endpoint?.or(any_endpoint?),
+                task: task?,
+            })
+        };
+        complete().ok_or_else(|| {
+            let variables = vars.invalid().to_string();
+            let said = (variables != "environment: ").then_some(variables);
+            InvalidConfig(said.into_iter().chain(problems).collect())
+        })
+    }
+}
+
+/// Started by hand, the process is the only task of an execution of its own.
+/// Source: Cloud Run container contract, environment variables of jobs.
+fn task(vars: &mut Vars) -> Option<Task> {
+    let by_hand = format!("by-hand-{}", uuid::Uuid::new_v4().simple());
+    let execution = vars.or("CLOUD_RUN_EXECUTION", by_hand);
+    let index = vars.or("CLOUD_RUN_TASK_INDEX", 0);
+    let count = vars.or("CLOUD_RUN_TASK_COUNT", 1);
+    let attempt = vars.or("CLOUD_RUN_TASK_ATTEMPT", 0);
+    Some(Task { execution: execution?, index: index?, count: count?.max(1), attempt: attempt? })
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Whole<const MIN: usize, const MAX: usize>(usize);
+
+impl<const MIN: usize, const MAX: usize> FromStr for Whole<MIN, MAX> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.parse().ok().filter(|number| (MIN..=MAX).contains(number));
+        number.map(Self).ok_or_else(|| format!("{text:?} is not a whole number from {MIN} to {MAX}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("syncs.yaml");
+        std::fs::write(&file, "syncs:\n  users: {}\n").unwrap();
+        let pairs = [
+            ("SYNCS_FILE", file.to_str().unwrap()),
+            ("AWS_ROLE_ARN", "isthmus"),
+            ("MAX_CONCURRENCY", "2000"),
+            ("LEASE_SECONDS", "soon"),
+            ("GOOGLE_CLOUD_PROJECT", "Acme"),
+            ("AWS_REGION", "ap-northeast-1"),
+        ];
+        let error = Config::read(Vars::from_pairs(pairs)).unwrap_err().to_string();
+        let (variables, file) = error.split_once('\n').unwrap();
+        assert_eq!(
+            variables,
+            "environment: AWS_ROLE_ARN: \"isthmus\" is not the ARN of a role, such as \
+             arn:aws:iam::123456789012:role/name; AWS_AUDIENCE is not set; GOOGLE_CLOUD_PROJECT: \"Acme\" is not a \
+             project id; BIGQUERY_LOCATION is not set; MAX_CONCURRENCY: \"2000\" is not a whole number from 10 to 1000; \
+             LEASE_SECONDS: \"soon\" is not a whole number from 4 to 3600"
+        );
+        assert!(file.contains("syncs.yaml:2:"), "{file}");
+    }
+
+    #[test]
+    fn by_hand_there_is_one_task_and_cloud_run_says_which_of_how_many() {
+        let mut vars = Vars::from_pairs::<&str, &str>([]);
+        let by_hand = task(&mut vars).unwrap();
+        assert_eq!((by_hand.index, by_hand.count), (0, 1));
+        assert_ne!(by_hand.execution, task(&mut vars).unwrap().execution);
+        let pairs = [("CLOUD_RUN_EXECUTION", "job-x7k2p"), ("CLOUD_RUN_TASK_INDEX", "2"), ("CLOUD_RUN_TASK_COUNT", "4")];
+        let task = task(&mut Vars::from_pairs(pairs)).unwrap();
+        assert_eq!((task.execution.as_str(), task.index, task.count, task.attempt), ("job-x7k2p", 2, 4, 0));
+    }
+}

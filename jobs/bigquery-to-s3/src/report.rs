@@ -1,0 +1,106 @@
+//! What a run ends with, for people and for scripts.
+
+use handoff::sync::{Generation, GenerationManifest, Layout, Totals};
+use serde::Serialize;
+
+use crate::progress::Progress;
+use crate::scratch::ScratchTable;
+use crate::syncs::Sync;
+
+/// What became of a sync.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    pub sync: String,
+    pub generation: Generation,
+    pub state: State,
+    #[serde(flatten)]
+    pub summary: Option<Summary>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Published,
+    /// By another task or an earlier attempt of this execution.
+    AlreadyPublished,
+    /// This task's shards are written; the last task publishes.
+    ShareDone,
+    RolledBack,
+}
+
+/// Stands beside the manifest. The requests are those of the task that published.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    #[serde(skip)]
+    sync: String,
+    #[serde(skip)]
+    generation: Generation,
+    pub layout: Layout,
+    pub previous: Option<Generation>,
+    pub scratch_table: String,
+    #[serde(flatten)]
+    pub totals: Totals,
+    pub seconds: f64,
+    pub puts: u64,
+    pub put_bytes: u64,
+    pub slow_downs: u64,
+    pub put_retries: u64,
+}
+
+impl Summary {
+    pub fn new(manifest: &GenerationManifest, table: &ScratchTable, progress: &Progress) -> Self {
+        let counters = progress.counters();
+        Self {
+            sync: manifest.sync.clone(),
+            generation: manifest.generation.clone(),
+            layout: manifest.layout,
+            previous: manifest.previous.clone(),
+            scratch_table: table.name.clone(),
+            totals: manifest.totals,
+            seconds: (progress.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+            puts: counters.puts.get(),
+            put_bytes: counters.put_bytes.get(),
+            slow_downs: counters.slow_downs.get(),
+            put_retries: counters.put_retries.get(),
+        }
+    }
+
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(&Outcome::published(self.clone())).unwrap_or_default()
+    }
+}
+
+impl Outcome {
+    pub fn published(summary: Summary) -> Self {
+        let (sync, generation) = (summary.sync.clone(), summary.generation.clone());
+        Self { sync, generation, state: State::Published, summary: Some(summary) }
+    }
+
+    pub fn already(sync: &Sync, generation: Generation) -> Self {
+        Self { sync: sync.name.to_string(), generation, state: State::AlreadyPublished, summary: None }
+    }
+
+    pub fn share_done(sync: &Sync, generation: &Generation) -> Self {
+        Self { sync: sync.name.to_string(), generation: generation.clone(), state: State::ShareDone, summary: None }
+    }
+
+    pub fn rolled_back(sync: &Sync, to: &Generation) -> Self {
+        Self { sync: sync.name.to_string(), generation: to.clone(), state: State::RolledBack, summary: None }
+    }
+
+    pub fn to_text(&self) -> String {
+        let Self { sync, generation, .. } = self;
+        match (&self.summary, self.state) {
+            (Some(Summary { totals, seconds, puts, .. }), _) => {
+                let Totals { rows, created, updated, unchanged, deleted, rejected, .. } = totals;
+                format!(
+                    "{sync}: published {generation}: {rows} rows ({created} created, {updated} updated, {deleted} deleted, \
+                     {unchanged} unchanged, {rejected} rejected), {puts} PUTs, {seconds:.1} s"
+                )
+            }
+            (None, State::ShareDone) => format!("{sync}: this task's shards of {generation} are written"),
+            (None, State::RolledBack) => format!("{sync}: readers are back at {generation}"),
+            (None, _) => format!("{sync}: {generation} was published already"),
+        }
+    }
+}

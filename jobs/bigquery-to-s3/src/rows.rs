@@ -1,0 +1,234 @@
+//! The rows of a chunk, shard by shard: sorted by key, rendered, and those that cannot be published set aside.
+
+use std::ops::Range;
+
+use anyhow::{Context, Result, ensure};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, Int64Array, RecordBatch, StringArray};
+use bytes::Bytes;
+use handoff::sync::{Destination, KeyHash, Layout, MAX_OBJECT_KEY_BYTES, ShardRange};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::json::{RowEncoder, RowFormat};
+use crate::scratch::{KEY_COLUMN, SHARD_COLUMN};
+
+/// A chunk as it was read, and where the rows of each of its shards are.
+pub struct ChunkRows {
+    batches: Vec<Batch>,
+    first: u32,
+    shards: Vec<Vec<Place>>,
+}
+
+struct Batch {
+    keys: StringArray,
+    /// The query's own columns.
+    columns: RecordBatch,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    batch: u32,
+    row: u32,
+}
+
+/// What rendering needs to know of the sync.
+#[derive(Debug, Clone)]
+pub struct Rendering {
+    pub destination: Destination,
+    pub layout: Layout,
+    pub shards: u32,
+    pub max_body_bytes: usize,
+    pub format: RowFormat,
+}
+
+/// The rows of one shard that will be published, in the order of their keys.
+pub struct Rendered {
+    pub keys: Vec<String>,
+    /// All bodies, one after the other.
+    pub bodies: Bytes,
+    /// Where each body begins, and where the last ends.
+    pub offsets: Vec<i32>,
+    /// SHA-256 of each body; only layout objects needs them.
+    pub hashes: Vec<[u8; 32]>,
+    pub rejects: Vec<Reject>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reject {
+    pub key: Option<String>,
+    pub reason: String,
+}
+
+impl ChunkRows {
+    /// Proves that each shard has as many rows as BigQuery counted.
+    pub fn new(batches: Vec<RecordBatch>, range: ShardRange, counted: &[u64]) -> Result<Self> {
+        let mut shards: Vec<Vec<Place>> = vec![Vec::new(); (range.last - range.first + 1) as usize];
+        let mut own = Vec::with_capacity(batches.len());
+        for (batch, columns) in (0..).zip(batches) {
+            let numbers = take_column(&columns, SHARD_COLUMN)?;
+            let numbers: &Int64Array = numbers.as_primitive_opt::<Int64Type>().context("shards are not INT64")?;
+            for (row, shard) in (0..).zip(numbers.values().iter()) {
+                let place = u32::try_from(*shard).ok().and_then(|shard| shard.checked_sub(range.first));
+                let shard_rows = place.and_then(|place| shards.get_mut(place as usize));
+                shard_rows.with_context(|| format!("a row of shard {shard} came with shards {range}"))?.push(Place { batch, row });
+            }
+            own.push(Batch::new(&columns)?);
+        }
+        for ((shard, rows), counted) in (range.first..).zip(&shards).zip(counted) {
+            ensure!(rows.len() as u64 == *counted, "shard {shard} has {} rows, BigQuery counted {counted}", rows.len());
+        }
+        Ok(Self { batches: own, first: range.first, shards })
+    }
+
+    pub fn render(&self, shard: u32, rendering: &Rendering) -> Result<Rendered> {
+        let mut places = self.shards[(shard - self.first) as usize].clone();
+        // Nulls first. Rows with the same key come together, in whatever order: none of them will be published.
+        places.sort_unstable_by(|a, b| self.key(*a).cmp(&self.key(*b)));
+        let mut pen = Pen::new(self, rendering, shard, places.len())?;
+        for run in runs(&places, |a, b| self.key(a) == self.key(b)) {
+            pen.write(&places[run])?;
+        }
+        Ok(pen.finish())
+    }
+
+    fn key(&self, place: Place) -> Option<&str> {
+        let keys = &self.batches[place.batch as usize].keys;
+        keys.is_valid(place.row as usize).then(|| keys.value(place.row as usize))
+    }
+}
+
+impl Batch {
+    fn new(columns: &RecordBatch) -> Result<Self> {
+        let keys = take_column(columns, KEY_COLUMN)?;
+        let keys = keys.as_string_opt::<i32>().context("keys are not STRING")?.clone();
+        let own = |name: &str| name != KEY_COLUMN && name != SHARD_COLUMN;
+        let schema = columns.schema();
+        let own: Vec<usize> = (0..).zip(schema.fields()).filter(|(_, field)| own(field.name())).map(|(n, _)| n).collect();
+        Ok(Self { keys, columns: columns.project(&own)? })
+    }
+}
+
+fn take_column<'a>(columns: &'a RecordBatch, name: &str) -> Result<&'a dyn Array> {
+    Ok(columns.column_by_name(name).with_context(|| format!("the rows have no column {name}"))?.as_ref())
+}
+
+/// Neighbours that are alike.
+fn runs(places: &[Place], alike: impl Fn(Place, Place) -> bool) -> Vec<Range<usize>> {
+    let mut runs = Vec::with_capacity(places.len());
+    let mut begin = 0;
+    for n in 1..=places.len() {
+        if n == places.len() || !alike(places[begin], places[n]) {
+            runs.push(begin..n);
+            begin = n;
+        }
+    }
+    runs
+}
+
+/// Writes the rows of one shard.
+struct Pen<'a> {
+    chunk: &'a ChunkRows,
+    rendering: &'a Rendering,
+    shard: u32,
+    encoders: Vec<RowEncoder<'a>>,
+    bodies: Vec<u8>,
+    rendered: Rendered,
+}
+
+impl<'a> Pen<'a> {
+    fn new(chunk: &'a ChunkRows, rendering: &'a Rendering, shard: u32, rows: usize) -> Result<Self> {
+        let encoders = chunk.batches.iter().map(|batch| RowEncoder::new(&batch.columns, &rendering.format));
+        let encoders = encoders.collect::<Result<Vec<_>, _>>()?;
+        let rendered = Rendered {
+            keys: Vec::with_capacity(rows),
+            bodies: Bytes::new(),
+            offsets: vec![0],
+            hashes: Vec::new(),
+            rejects: Vec::new(),
+        };
+        Ok(Self { chunk, rendering, shard, encoders, bodies: Vec::new(), rendered })
+    }
+
+    /// Rows with the same key.
+    fn write(&mut self, places: &[Place]) -> Result<()> {
+        let Some(key) = self.chunk.key(places[0]) else {
+            let reject = || Reject { key: None, reason: "the key is null".into() };
+            self.rendered.rejects.extend(places.iter().map(|_| reject()));
+            return Ok(());
+        };
+        let hash = KeyHash::of(key);
+        let (shard, computed) = (self.shard, hash.shard(self.rendering.shards));
+        ensure!(computed == shard, "key {key:?} is of shard {computed}, BigQuery says {shard}");
+        let refused = self.refuse(key, hash, places).or_else(|| self.body(places[0]).err());
+        match refused {
+            Some(reason) => {
+                let reject = || Reject { key: Some(key.to_owned()), reason: reason.clone() };
+                self.rendered.rejects.extend(places.iter().map(|_| reject()));
+            }
+            None => self.keep(key)?,
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, key: &str, hash: KeyHash, places: &[Place]) -> Option<String> {
+        if places.len() > 1 {
+            return Some(format!("{} rows have this key", places.len()));
+        }
+        let bytes = match self.rendering.layout {
+            Layout::Packed => key.len(),
+            Layout::Objects => self.rendering.destination.object_key(key, hash).len(),
+        };
+        let (limit, what) = (MAX_OBJECT_KEY_BYTES, if bytes == key.len() { "key" } else { "object's key" });
+        (key.is_empty()).then(|| "the key is empty".to_owned()).or_else(|| {
+            (bytes > limit).then(|| format!("the {what} has {bytes} bytes, {limit} is the limit"))
+        })
+    }
+
+    /// Appends the body of a row, or says why it has none; then nothing was appended.
+    fn body(&mut self, place: Place) -> Result<(), String> {
+        let begin = self.bodies.len();
+        let encoder = &mut self.encoders[place.batch as usize];
+        encoder.encode(place.row as usize, &mut self.bodies).map_err(|refused| refused.to_string())?;
+        let (bytes, limit) = (self.bodies.len() - begin, self.rendering.max_body_bytes);
+        if bytes > limit {
+            self.bodies.truncate(begin);
+            return Err(format!("the body has {bytes} bytes, {limit} is the limit (max_body_bytes)"));
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, key: &str) -> Result<()> {
+        let begin = *self.rendered.offsets.last().unwrap_or(&0);
+        let end = i32::try_from(self.bodies.len()).ok();
+        let end = end.with_context(|| format!("shard {} has over 2 GiB: set more shards", self.shard))?;
+        if self.rendering.layout == Layout::Objects {
+            let body = &self.bodies[usize::try_from(begin)?..];
+            self.rendered.hashes.push(Sha256::digest(body).into());
+        }
+        self.rendered.keys.push(key.to_owned());
+        self.rendered.offsets.push(end);
+        Ok(())
+    }
+
+    fn finish(self) -> Rendered {
+        Rendered { bodies: self.bodies.into(), ..self.rendered }
+    }
+}
+
+impl Rendered {
+    /// What the layout compares.
+    pub fn value(&self, layout: Layout, n: usize) -> &[u8] {
+        let at = |n: usize| usize::try_from(self.offsets[n]).unwrap_or_default();
+        match layout {
+            Layout::Packed => &self.bodies[at(n)..at(n + 1)],
+            Layout::Objects => &self.hashes[n],
+        }
+    }
+
+    pub fn body(&self, n: usize) -> Bytes {
+        let at = |n: usize| usize::try_from(self.offsets[n]).unwrap_or_default();
+        self.bodies.slice(at(n)..at(n + 1))
+    }
+}

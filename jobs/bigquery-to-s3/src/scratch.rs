@@ -1,0 +1,235 @@
+//! BigQuery does the shuffle: one query whose result is a table clustered by shard, made once however often the tasks of
+//! an execution are started, and a count of the rows in each shard to prove every later step against.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use bigquery::{ATTEMPT_TIMEOUT, DatasetId, ProjectId, RETRY_FOR, Transient, backoff, is_not_found};
+use google_cloud_auth::credentials::Credentials;
+use google_cloud_bigquery_v2::client::{JobService, TableService};
+use google_cloud_bigquery_v2::model::{ErrorProto, Job, JobConfiguration, JobConfigurationQuery, JobReference};
+use google_cloud_gax::options::RequestOptionsBuilder;
+use google_cloud_gax::retry_policy::RetryPolicyExt;
+use google_cloud_wkt::{Struct, UInt32Value};
+use handoff::sync::Generation;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+/// The columns that the job adds to the query's own.
+pub const KEY_COLUMN: &str = "isthmus_key";
+pub const SHARD_COLUMN: &str = "isthmus_shard";
+
+/// A job that failed by BigQuery's own fault is made again under another id, this often.
+const JOBS: u32 = 3;
+const LONGEST_POLL: Duration = Duration::from_secs(3);
+const RESULT_PAGE_ROWS: UInt32Value = 20_000;
+
+#[derive(Debug)]
+pub struct BigQuery {
+    jobs: JobService,
+    tables: TableService,
+    project: ProjectId,
+    location: String,
+    scratch: DatasetId,
+}
+
+/// The result of a sync's query, clustered by shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScratchTable {
+    pub name: String,
+    /// As the Storage Read API names it.
+    pub path: String,
+    pub rows: u64,
+    pub bytes: u64,
+    /// Rows of each shard.
+    pub shard_rows: Vec<u64>,
+}
+
+/// What a table is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    pub sync: &'a str,
+    pub query: &'a str,
+    pub key: &'a str,
+    pub shards: u32,
+}
+
+impl BigQuery {
+    pub async fn connect(
+        endpoint: Option<&str>,
+        credentials: &Credentials,
+        project: &ProjectId,
+        location: &str,
+        scratch: &DatasetId,
+    ) -> Result<Self> {
+        macro_rules! client {
+            ($client:ty) => {{
+                let builder = <$client>::builder()
+                    .with_credentials(credentials.clone())
+                    .with_retry_policy(Transient.with_time_limit(RETRY_FOR))
+                    .with_backoff_policy(backoff()?)
+                    .with_attempt_timeout(ATTEMPT_TIMEOUT);
+                let builder = match endpoint {
+                    Some(endpoint) => builder.with_endpoint(endpoint),
+                    None => builder,
+                };
+                builder.build().await.context(concat!("build the client ", stringify!($client)))?
+            }};
+        }
+        let (jobs, tables) = (client!(JobService), client!(TableService));
+        Ok(Self { jobs, tables, project: project.clone(), location: location.to_owned(), scratch: scratch.clone() })
+    }
+
+    /// Makes the table of this generation, or finds it made.
+    pub async fn scratch_table(&self, source: &Source<'_>, generation: &Generation) -> Result<ScratchTable> {
+        let name = table_name(source.sync, generation);
+        let (sync, sql) = (source.sync, self.create_sql(source, &name));
+        self.run(&format!("isthmus-{name}"), &sql).await.with_context(|| format!("run the query of sync {sync}"))?;
+        self.find(source, generation).await?.with_context(|| format!("the query of sync {sync} made no table {name}"))
+    }
+
+    /// The table of a generation, where it has not expired yet.
+    pub async fn find(&self, source: &Source<'_>, generation: &Generation) -> Result<Option<ScratchTable>> {
+        let name = table_name(source.sync, generation);
+        let request = self.tables.get_table().set_project_id(self.project.to_string());
+        let table = match request.set_dataset_id(self.scratch.to_string()).set_table_id(&name).send().await {
+            Ok(table) => table,
+            Err(error) if is_not_found(&error) => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("look at table {}.{name}", self.scratch)),
+        };
+        let bytes = table.num_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
+        let shard_rows = self.shard_rows(source, &name).await?;
+        let path = format!("projects/{}/datasets/{}/tables/{name}", self.project, self.scratch);
+        Ok(Some(ScratchTable { name, path, rows: shard_rows.iter().sum(), bytes, shard_rows }))
+    }
+
+    /// What the query would read.
+    pub async fn dry_run_bytes(&self, source: &Source<'_>) -> Result<u64> {
+        let configuration = configuration(source.query).set_dry_run(true);
+        let job = Job::new()
+            .set_job_reference(JobReference::new().set_project_id(self.project.to_string()).set_location(&self.location))
+            .set_configuration(configuration);
+        let call = self.jobs.insert_job().set_project_id(self.project.to_string()).set_job(job).with_idempotency(true);
+        let job = call.send().await.with_context(|| format!("dry-run the query of sync {}", source.sync))?;
+        let bytes = job.statistics.and_then(|statistics| statistics.total_bytes_processed);
+        Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
+    }
+
+    async fn shard_rows(&self, source: &Source<'_>, name: &str) -> Result<Vec<u64>> {
+        let attempted = || format!("count the rows of {}.{name}", self.scratch);
+        let table = self.quoted(name);
+        let sql = format!("SELECT {SHARD_COLUMN}, COUNT(*) AS shard_rows FROM {table} GROUP BY {SHARD_COLUMN}");
+        let job = self.run(&format!("isthmus-{name}-shards"), &sql).await.with_context(attempted)?;
+        let mut counts = vec![0; source.shards as usize];
+        for row in self.rows_of(&job).await.with_context(attempted)? {
+            let (shard, rows) = numbers(&row).with_context(attempted)?;
+            let count = usize::try_from(shard).ok().and_then(|shard| counts.get_mut(shard));
+            *count.with_context(|| format!("{}: shard {shard} is none of {}", attempted(), source.shards))? = rows;
+        }
+        Ok(counts)
+    }
+
+    /// A null key has no hash; it goes to shard 0, to be rejected there.
+    fn create_sql(&self, source: &Source<'_>, name: &str) -> String {
+        let bits = source.shards.trailing_zeros();
+        let key = format!("CAST(`{}` AS STRING)", source.key);
+        let hash = format!("CAST(CONCAT('0x', SUBSTR(TO_HEX(SHA256({key})), 1, 8)) AS INT64)");
+        let shard = if bits == 0 { "0".to_owned() } else { format!("IFNULL({hash} >> {}, 0)", 32 - bits) };
+        let query = source.query.trim().trim_end_matches(';');
+        format!(
+            "CREATE TABLE IF NOT EXISTS {table}\nCLUSTER BY {SHARD_COLUMN}\n\
+             OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY))\n\
+             AS SELECT isthmus_source.*, {key} AS {KEY_COLUMN}, {shard} AS {SHARD_COLUMN}\nFROM (\n{query}\n) AS isthmus_source",
+            table = self.quoted(name)
+        )
+    }
+
+    fn quoted(&self, name: &str) -> String {
+        format!("`{}.{}.{name}`", self.project, self.scratch)
+    }
+
+    /// Starts the job, or attaches to the one that has this id, and waits for its end. Returns its id.
+    async fn run(&self, id: &str, sql: &str) -> Result<String> {
+        for n in 1..=JOBS {
+            let id = format!("{id}-{n}");
+            let job = self.wait(self.start(&id, sql).await?, &id).await?;
+            match job.status.and_then(|status| status.error_result) {
+                None => return Ok(id),
+                Some(error) if n < JOBS && is_google_s_fault(&error) => {
+                    warn!(job = %id, "job {id} failed by no fault of its own, making it again: {}", error.message);
+                }
+                Some(error) => bail!("job {id}: {}", error.message),
+            }
+        }
+        bail!("job {id} failed {JOBS} times")
+    }
+
+    async fn start(&self, id: &str, sql: &str) -> Result<Job> {
+        let reference =
+            JobReference::new().set_project_id(self.project.to_string()).set_job_id(id).set_location(&self.location);
+        let job = Job::new().set_job_reference(reference).set_configuration(configuration(sql));
+        // The id makes it idempotent: a second insert is refused.
+        let call = self.jobs.insert_job().set_project_id(self.project.to_string()).set_job(job).with_idempotency(true);
+        match call.send().await {
+            Ok(job) => Ok(job),
+            Err(error) if error.http_status_code() == Some(409) => {
+                info!(job = %id, "attached to job {id}");
+                self.look(id).await
+            }
+            Err(error) => Err(error).with_context(|| format!("start job {id}")),
+        }
+    }
+
+    async fn wait(&self, mut job: Job, id: &str) -> Result<Job> {
+        let mut pause = Duration::from_millis(50);
+        while job.status.as_ref().is_none_or(|status| status.state != "DONE") {
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_POLL);
+            job = self.look(id).await?;
+        }
+        Ok(job)
+    }
+
+    async fn look(&self, id: &str) -> Result<Job> {
+        let call = self.jobs.get_job().set_project_id(self.project.to_string()).set_job_id(id);
+        call.set_location(&self.location).send().await.with_context(|| format!("look at job {id}"))
+    }
+
+    async fn rows_of(&self, job: &str) -> Result<Vec<Struct>> {
+        let (mut rows, mut token) = (Vec::new(), String::new());
+        loop {
+            let call = self.jobs.get_query_results().set_project_id(self.project.to_string()).set_job_id(job);
+            let call = call.set_location(&self.location).set_max_results(RESULT_PAGE_ROWS).set_page_token(&token);
+            let page = call.send().await.with_context(|| format!("read the result of job {job}"))?;
+            ensure!(page.job_complete == Some(true), "job {job} is done, but its result is not");
+            rows.extend(page.rows);
+            token = page.page_token;
+            if token.is_empty() {
+                return Ok(rows);
+            }
+        }
+    }
+}
+
+/// `user-profiles` of `20261125T190000Z` is `user_profiles__20261125T190000Z`.
+fn table_name(sync: &str, generation: &Generation) -> String {
+    format!("{}__{generation}", sync.replace('-', "_"))
+}
+
+fn configuration(sql: &str) -> JobConfiguration {
+    let query = JobConfigurationQuery::new().set_query(sql).set_use_legacy_sql(false);
+    JobConfiguration::new().set_query(query).set_labels([("app", "isthmus"), ("program", "bigquery-to-s3")])
+}
+
+/// Source: "BigQuery error messages": these are worth another try.
+fn is_google_s_fault(error: &ErrorProto) -> bool {
+    matches!(
+        error.reason.as_str(),
+        "backendError" | "internalError" | "jobBackendError" | "jobInternalError" | "jobRateLimitExceeded" | "rateLimitExceeded"
+    )
+}
+
+fn numbers(row: &Struct) -> Option<(u64, u64)> {
+    let cell = |n: usize| row.get("f")?.get(n)?.get("v")?.as_str()?.parse().ok();
+    Some((cell(0)?, cell(1)?))
+}

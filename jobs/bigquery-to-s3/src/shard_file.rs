@@ -1,0 +1,126 @@
+//! The Parquet object of a shard: `key` and `body` in layout packed, `key` and `sha256` of the body in layout objects.
+//! Sorted by key, with a page index, so that a reader finds one row by two small ranged GETs. The same rows always give
+//! the same bytes.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BinaryArray, RecordBatch, StringArray};
+use arrow_buffer::{Buffer, OffsetBuffer};
+use bytes::Bytes;
+use handoff::sync::Layout;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+
+/// Rows in one data page: what a point read has to fetch.
+const PAGE_ROWS: usize = 256;
+const BATCH_ROWS: usize = 8192;
+
+/// The value column of each layout.
+fn value_column(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Packed => "body",
+        Layout::Objects => "sha256",
+    }
+}
+
+/// `values` holds all values one after the other, `offsets` where each begins and the last ends.
+pub fn write(layout: Layout, keys: StringArray, values: Bytes, offsets: Vec<i32>) -> Result<Bytes> {
+    let offsets = OffsetBuffer::new(offsets.into());
+    let values = Buffer::from(values);
+    let values: ArrayRef = match layout {
+        Layout::Packed => Arc::new(StringArray::try_new(offsets, values, None).context("bodies are UTF-8")?),
+        Layout::Objects => Arc::new(BinaryArray::try_new(offsets, values, None)?),
+    };
+    let batch = RecordBatch::try_from_iter([("key", Arc::new(keys) as ArrayRef), (value_column(layout), values)])?;
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties(layout)?))?;
+    writer.write(&batch)?;
+    Ok(writer.into_inner()?.into())
+}
+
+fn properties(layout: Layout) -> Result<WriterProperties> {
+    let builder = WriterProperties::builder()
+        .set_created_by("isthmus".to_owned()) // no version: an update must not rewrite what has not changed
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_column_statistics_enabled("key".into(), EnabledStatistics::Page)
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_write_batch_size(PAGE_ROWS);
+    // Hashes do not get smaller.
+    let compression = match layout {
+        Layout::Packed => Compression::ZSTD(ZstdLevel::try_new(1)?),
+        Layout::Objects => Compression::UNCOMPRESSED,
+    };
+    Ok(builder.set_compression(compression).build())
+}
+
+/// Every row, in order.
+pub fn read(layout: Layout, file: Bytes) -> Result<Vec<(String, Vec<u8>)>> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH_ROWS).build()?;
+    let mut rows = Vec::new();
+    for batch in reader {
+        let batch = batch?;
+        let column = |name| batch.column_by_name(name).with_context(|| format!("there is no column {name}"));
+        let keys = column("key")?.as_string_opt::<i32>().context("column key is not text")?;
+        let values = column(value_column(layout))?;
+        let texts = values.as_string_opt::<i32>().filter(|_| layout == Layout::Packed);
+        let hashes = values.as_binary_opt::<i32>().filter(|_| layout == Layout::Objects);
+        let value = |n| texts.map(|texts| texts.value(n).as_bytes()).or(hashes.map(|hashes| hashes.value(n)));
+        ensure!(texts.is_some() || hashes.is_some(), "column {} is of another type", value_column(layout));
+        ensure!(keys.null_count() == 0, "a key is null");
+        rows.extend((0..keys.len()).map(|n| (keys.value(n).to_owned(), value(n).unwrap_or_default().to_vec())));
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(layout: Layout, rows: &[(String, String)]) -> Bytes {
+        let keys = StringArray::from_iter_values(rows.iter().map(|(key, _)| key));
+        let values: String = rows.iter().map(|(_, value)| value.as_str()).collect();
+        let mut offsets = vec![0];
+        for (_, value) in rows {
+            offsets.push(offsets[offsets.len() - 1] + i32::try_from(value.len()).unwrap());
+        }
+        write(layout, keys, Bytes::from(values), offsets).unwrap()
+    }
+
+    fn rows(n: usize) -> Vec<(String, String)> {
+        (0..n).map(|n| (format!("key-{n:06}"), format!("{{\"n\":{n}}}"))).collect()
+    }
+
+    #[test]
+    fn rows_come_back_and_the_same_rows_are_the_same_bytes() {
+        for layout in [Layout::Packed, Layout::Objects] {
+            let rows = rows(1000);
+            let written = file(layout, &rows);
+            assert_eq!(written, file(layout, &rows));
+            let read = read(layout, written).unwrap();
+            let expected: Vec<_> = rows.into_iter().map(|(key, value)| (key, value.into_bytes())).collect();
+            assert_eq!(read, expected);
+        }
+    }
+
+    #[test]
+    fn a_point_read_needs_one_small_page() {
+        use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
+        let written = file(Layout::Packed, &rows(2000));
+        let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
+        let metadata = reader.parse_and_finish(&written).unwrap();
+        let pages = metadata.offset_index().unwrap()[0][1].page_locations();
+        assert_eq!(pages.len(), 8, "2,000 rows in pages of 256");
+        assert!(metadata.column_index().is_some());
+    }
+
+    #[test]
+    fn what_is_not_a_shard_is_refused() {
+        assert!(read(Layout::Packed, Bytes::from("not a file")).is_err());
+        let error = read(Layout::Objects, file(Layout::Packed, &rows(1))).unwrap_err().to_string();
+        assert_eq!(error, "there is no column sha256");
+    }
+}

@@ -1,0 +1,260 @@
+//! A shard is the unit of work: rows → sorted → rendered → compared with what stands in S3 → written → done.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use arrow_array::{RecordBatch, StringArray};
+use bytes::Bytes;
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
+use handoff::sync::{Destination, Generation, Layout, ShardFile, ShardRange, ShardRecord, SyncKey};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinSet, spawn_blocking};
+
+use crate::counters::Counters;
+use crate::delta::{Change, Delta, delta};
+use crate::put::{Put, PutEngine, PutError};
+use crate::read::Chunk;
+use crate::rows::{ChunkRows, Reject, Rendered, Rendering};
+use crate::scratch::ScratchTable;
+use crate::standing::Standing;
+use crate::{change_file, shard_file};
+
+/// Shards of a chunk in flight at once: enough that the PUT window is full although each waits for S3 now and then.
+const SHARDS_IN_FLIGHT: usize = 24;
+
+/// What became of a range of shards: the proof that it stands in S3, and all that the manifest has to say of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    pub records: Vec<ShardRecord>,
+    pub changes: Option<String>,
+    pub rejects: Option<String>,
+}
+
+/// Works on the shards of one generation of one sync.
+pub struct Workshop {
+    pub generation: Generation,
+    pub rendering: Arc<Rendering>,
+    /// Write every row, changed or not.
+    pub full: bool,
+    pub standing: Standing,
+    pub table: ScratchTable,
+    pub counters: Arc<Counters>,
+    /// None where nothing may be written: a plan.
+    pub writer: Option<Writer>,
+    pub cores: Arc<Semaphore>,
+}
+
+/// Writes the immutable objects of a generation, and the rows.
+pub struct Writer {
+    pub engine: PutEngine,
+    pub bucket: Arc<str>,
+    pub destination: Destination,
+}
+
+/// A shard after the comparison, before the first write.
+struct Prepared {
+    record: ShardRecord,
+    /// The shard's own object, where it differs from the standing one.
+    file: Option<Body>,
+    rendered: Rendered,
+    delta: Delta,
+}
+
+#[derive(Clone)]
+struct Body {
+    bytes: Bytes,
+    sha256: [u8; 32],
+}
+
+impl Workshop {
+    /// Dying anywhere in here leaves the range undone: it is done again, and every write of it is one that may be
+    /// repeated.
+    pub async fn chunk(&self, chunk: Chunk, batches: Vec<RecordBatch>) -> Result<Done> {
+        let ShardRange { first, last } = chunk.range;
+        let counted = &self.table.shard_rows[first as usize..=last as usize];
+        let rows = Arc::new(ChunkRows::new(batches, chunk.range, counted)?);
+        let shards = iter(first..=last).map(|shard| self.shard(Arc::clone(&rows), shard));
+        let worked: Vec<Worked> = shards.buffered(SHARDS_IN_FLIGHT).try_collect().await?;
+        let mut done = Done { records: Vec::new(), changes: None, rejects: None };
+        let (mut changes, mut rejects) = (Vec::new(), Vec::new());
+        for shard in worked {
+            done.records.push(shard.record);
+            changes.extend(shard.changes);
+            rejects.extend(shard.rejects);
+        }
+        if let Some(writer) = &self.writer {
+            self.finish(writer, chunk.range, &mut done, &changes, &rejects).await?;
+        }
+        Ok(done)
+    }
+
+    /// The lists of what changed and what was rejected, and then the mark that all of the range is written.
+    async fn finish(
+        &self,
+        writer: &Writer,
+        range: ShardRange,
+        done: &mut Done,
+        changes: &[(Change, String)],
+        rejects: &[Reject],
+    ) -> Result<()> {
+        if !changes.is_empty() {
+            let key = writer.destination.key(&SyncKey::Changes(&self.generation, range));
+            writer.put(&key, change_file::write(changes)?, PARQUET).await?;
+            done.changes = Some(key);
+        }
+        if !rejects.is_empty() {
+            let key = writer.destination.key(&SyncKey::Rejects(&self.generation, range));
+            let lines: Vec<String> = rejects.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+            writer.put(&key, (lines.join("\n") + "\n").into(), "application/x-ndjson").await?;
+            done.rejects = Some(key);
+        }
+        let key = writer.destination.key(&SyncKey::Done(&self.generation, range));
+        writer.put(&key, serde_json::to_vec(&done)?.into(), "application/json").await
+    }
+
+    async fn shard(&self, rows: Arc<ChunkRows>, shard: u32) -> Result<Worked> {
+        let prepared = self.prepare(rows, shard).await.with_context(|| format!("shard {shard}"))?;
+        if let Some(writer) = &self.writer {
+            self.write(writer, &prepared).await.with_context(|| format!("shard {shard}"))?;
+        }
+        let record = prepared.record;
+        self.counters.rows_done.add(record.totals.rows + record.totals.rejected);
+        Ok(Worked { record, changes: prepared.delta.changes, rejects: prepared.rendered.rejects })
+    }
+
+    async fn prepare(&self, rows: Arc<ChunkRows>, shard: u32) -> Result<Prepared> {
+        let rendering = Arc::clone(&self.rendering);
+        let core = Arc::clone(&self.cores).acquire_owned().await?;
+        let work = spawn_blocking(move || {
+            let rendered = rows.render(shard, &rendering)?;
+            drop(rows);
+            let file = shard_object(rendering.layout, &rendered)?;
+            drop(core);
+            Ok::<_, anyhow::Error>((rendered, file))
+        });
+        let (rendered, file) = work.await.context("render")??;
+        let same = self.same(shard, file.as_ref());
+        let delta = match &same {
+            Some(_) if self.standing.is_clean() => all_unchanged(&rendered),
+            _ => self.compare(shard, &rendered).await?,
+        };
+        let own = file.as_ref().map(|file| ShardFile {
+            generation: self.generation.clone(),
+            bytes: file.bytes.len() as u64,
+            sha256: hex(&file.sha256),
+        });
+        let mut totals = delta.totals;
+        totals.rows = rendered.keys.len() as u64;
+        totals.bytes = rendered.bodies.len() as u64;
+        totals.rejected = rendered.rejects.len() as u64;
+        let written = same.is_none();
+        let record = ShardRecord { shard, totals, file: same.or(own) };
+        Ok(Prepared { record, file: file.filter(|_| written), rendered, delta })
+    }
+
+    /// The standing object of this shard, if it holds the very same rows.
+    fn same(&self, shard: u32, file: Option<&Body>) -> Option<ShardFile> {
+        let manifest = &self.standing.published.as_ref()?.manifest;
+        let standing = manifest.records.get(shard as usize).filter(|_| manifest.shards == self.rendering.shards)?;
+        standing.file.clone().filter(|standing| Some(&standing.sha256) == file.map(|file| hex(&file.sha256)).as_ref())
+    }
+
+    async fn compare(&self, shard: u32, rendered: &Rendered) -> Result<Delta> {
+        let held = self.standing.held(shard, self.rendering.shards).await?;
+        let values = (0..rendered.keys.len()).map(|n| (rendered.keys[n].as_str(), rendered.value(self.rendering.layout, n)));
+        Ok(delta(held, values))
+    }
+
+    /// First the list of what the shard's objects will be: should we die while they are written, the next run knows
+    /// which ones to doubt.
+    async fn write(&self, writer: &Writer, prepared: &Prepared) -> Result<()> {
+        if let Some(file) = &prepared.file {
+            let key = writer.destination.key(&SyncKey::Shard(&self.generation, prepared.record.shard));
+            writer.put_hashed(key, file.clone(), PARQUET).await?;
+        }
+        if self.rendering.layout == Layout::Objects {
+            let all = (0..prepared.rendered.keys.len()).filter(|_| self.full);
+            let changed = prepared.delta.writes.iter().copied().filter(|_| !self.full);
+            writer.put_rows(&prepared.rendered, all.chain(changed)).await?;
+        }
+        Ok(())
+    }
+}
+
+struct Worked {
+    record: ShardRecord,
+    changes: Vec<(Change, String)>,
+    rejects: Vec<Reject>,
+}
+
+const PARQUET: &str = "application/vnd.apache.parquet";
+
+fn shard_object(layout: Layout, rendered: &Rendered) -> Result<Option<Body>> {
+    if rendered.keys.is_empty() {
+        return Ok(None);
+    }
+    let keys = StringArray::from_iter_values(&rendered.keys);
+    let bytes = match layout {
+        Layout::Packed => shard_file::write(layout, keys, rendered.bodies.clone(), rendered.offsets.clone())?,
+        Layout::Objects => {
+            let ends = (0..=i32::try_from(rendered.hashes.len())?).map(|n| n * 32);
+            shard_file::write(layout, keys, rendered.hashes.concat().into(), ends.collect())?
+        }
+    };
+    let sha256 = Sha256::digest(&bytes).into();
+    Ok(Some(Body { bytes, sha256 }))
+}
+
+fn all_unchanged(rendered: &Rendered) -> Delta {
+    let mut delta = Delta::default();
+    delta.totals.unchanged = rendered.keys.len() as u64;
+    delta
+}
+
+impl Writer {
+    async fn put(&self, key: &str, bytes: Bytes, content_type: &'static str) -> Result<()> {
+        let sha256 = Sha256::digest(&bytes).into();
+        self.put_hashed(key.to_owned(), Body { bytes, sha256 }, content_type).await
+    }
+
+    async fn put_hashed(&self, key: String, body: Body, content_type: &'static str) -> Result<()> {
+        let permit = self.engine.permit().await;
+        let Body { bytes, sha256 } = body;
+        let put = Put { bucket: Arc::clone(&self.bucket), key, body: bytes, sha256, content_type };
+        Ok(self.engine.put(permit, put).await?)
+    }
+
+    async fn put_rows(&self, rendered: &Rendered, rows: impl Iterator<Item = usize>) -> Result<()> {
+        let mut puts: JoinSet<Result<(), PutError>> = JoinSet::new();
+        for n in rows {
+            let permit = self.engine.permit().await;
+            let put = self.row(rendered, n);
+            let engine = self.engine.clone();
+            puts.spawn(async move { engine.put(permit, put).await });
+            while let Some(done) = puts.try_join_next() {
+                done.context("a put")??;
+            }
+        }
+        while let Some(done) = puts.join_next().await {
+            done.context("a put")??;
+        }
+        Ok(())
+    }
+
+    fn row(&self, rendered: &Rendered, n: usize) -> Put {
+        let row_key = &rendered.keys[n];
+        let key = self.destination.object_key(row_key, handoff::sync::KeyHash::of(row_key));
+        let (bucket, body, sha256) = (Arc::clone(&self.bucket), rendered.body(n), rendered.hashes[n]);
+        Put { bucket, key, body, sha256, content_type: "application/json" }
+    }
+}
+
+fn hex(hash: &[u8; 32]) -> String {
+    use std::fmt::Write;
+    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,266 @@
+//! What stands in S3 before a run: the current generation, and what runs that never published have left.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, ensure};
+use handoff::sync::{
+    Current, Destination, Generation, GenerationManifest, KeyHash, Layout, SYNC_VERSION, ShardRange, SyncKey,
+};
+use serde::{Deserialize, Serialize};
+use tracing::info;
+
+use crate::bucket::Bucket;
+use crate::delta::Held;
+use crate::{change_file, shard_file};
+
+/// The generation that readers read.
+#[derive(Debug, Clone)]
+pub struct Published {
+    pub manifest: GenerationManifest,
+    /// Of `CURRENT`.
+    pub etag: String,
+}
+
+/// What a generation is made of; written before anything else of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    pub version: u32,
+    pub sync: String,
+    pub execution: String,
+    pub layout: Layout,
+    pub shards: u32,
+    pub query_sha256: String,
+}
+
+/// A run that came after the current generation and never published. Only layout objects has to know of it: there it may
+/// have written objects that readers see.
+#[derive(Debug, Clone)]
+struct Unfinished {
+    generation: Generation,
+    shards: u32,
+    files: BTreeSet<u32>,
+    done: Vec<ShardRange>,
+}
+
+#[derive(Debug)]
+pub struct Standing {
+    pub published: Option<Published>,
+    bucket: Bucket,
+    destination: Destination,
+    layout: Layout,
+    unfinished: Vec<Unfinished>,
+    /// Keys that the current generation has not, but whose objects may still be there, sorted.
+    undeleted: Vec<String>,
+}
+
+/// `CURRENT` and the manifest that it names; nothing before the first publication.
+pub async fn published(bucket: &Bucket, destination: &Destination) -> Result<Option<Published>> {
+    let key = destination.key(&SyncKey::Current);
+    let Some(object) = bucket.get(&key).await? else { return Ok(None) };
+    let broken = || format!("s3://{}/{key}", bucket.name);
+    let current: Current = serde_json::from_slice(&object.bytes).with_context(broken)?;
+    ensure!(current.version == SYNC_VERSION, "{} has version {}, this program knows {SYNC_VERSION}", broken(), current.version);
+    let manifest = manifest(bucket, destination, &current.generation).await?;
+    let manifest = manifest.with_context(|| format!("{} names {}, which is not there", broken(), current.manifest))?;
+    Ok(Some(Published { manifest, etag: object.etag }))
+}
+
+pub async fn manifest(
+    bucket: &Bucket,
+    destination: &Destination,
+    generation: &Generation,
+) -> Result<Option<GenerationManifest>> {
+    let key = destination.key(&SyncKey::Manifest(generation));
+    let Some(object) = bucket.get(&key).await? else { return Ok(None) };
+    let manifest = GenerationManifest::parse(&object.bytes).with_context(|| format!("s3://{}/{key}", bucket.name))?;
+    Ok(Some(manifest))
+}
+
+/// Every generation that has left an object, oldest first.
+pub async fn generations(bucket: &Bucket, destination: &Destination) -> Result<Vec<Generation>> {
+    let prefix = destination.key(&SyncKey::Generations);
+    let folders = bucket.folders(&prefix).await?;
+    let generation = |folder: &String| folder.strip_prefix(&prefix)?.trim_end_matches('/').parse().ok();
+    let mut generations: Vec<Generation> = folders.iter().filter_map(generation).collect();
+    generations.sort();
+    Ok(generations)
+}
+
+impl Standing {
+    /// As it is before `generation`, which is being made.
+    pub async fn before(bucket: &Bucket, destination: &Destination, layout: Layout, generation: &Generation) -> Result<Self> {
+        let published = published(bucket, destination).await?;
+        if let Some(Published { manifest, .. }) = &published {
+            ensure!(
+                manifest.layout == layout,
+                "{destination} holds layout {}: give a sync of another layout another prefix",
+                if layout == Layout::Packed { "objects" } else { "packed" },
+            );
+        }
+        let mut standing = Self {
+            published,
+            bucket: bucket.clone(),
+            destination: destination.clone(),
+            layout,
+            unfinished: Vec::new(),
+            undeleted: Vec::new(),
+        };
+        if layout == Layout::Objects {
+            standing.look_for_remains(generation).await?;
+        }
+        Ok(standing)
+    }
+
+    async fn look_for_remains(&mut self, before: &Generation) -> Result<()> {
+        let current = self.published.as_ref().map(|published| published.manifest.generation.clone());
+        for generation in generations(&self.bucket, &self.destination).await? {
+            if &generation < before && Some(&generation) > current.as_ref() {
+                self.unfinished.extend(self.unfinished(generation).await?);
+            }
+        }
+        if let Some(manifest) = self.published.as_ref().map(|published| &published.manifest) {
+            self.undeleted = undeleted(&self.bucket, &self.destination, manifest).await?;
+        }
+        Ok(())
+    }
+
+    /// None where it had not begun to write.
+    async fn unfinished(&self, generation: Generation) -> Result<Option<Unfinished>> {
+        let key = self.destination.key(&SyncKey::Started(&generation));
+        let Some(object) = self.bucket.get(&key).await? else { return Ok(None) };
+        let started: Started =
+            serde_json::from_slice(&object.bytes).with_context(|| format!("s3://{}/{key}", self.bucket.name))?;
+        let prefix = self.destination.key(&SyncKey::Generation(&generation));
+        let (mut files, mut done) = (BTreeSet::new(), Vec::new());
+        for key in self.bucket.list(&prefix).await? {
+            let name = key.strip_prefix(&prefix).unwrap_or_default();
+            done.extend(done_range(name));
+            files.extend(name.strip_suffix(".parquet").and_then(|shard| shard.parse::<u32>().ok()));
+        }
+        info!(%generation, "run {generation} was never published; what it may have written is looked at");
+        Ok(Some(Unfinished { generation, shards: started.shards, files, done }))
+    }
+
+    /// Whether all of what is known of this shard is what the current generation says.
+    pub fn is_clean(&self) -> bool {
+        self.unfinished.is_empty() && self.undeleted.is_empty()
+    }
+
+    /// How many rows the current generation has.
+    pub fn rows(&self) -> u64 {
+        self.published.as_ref().map_or(0, |published| published.manifest.totals.rows)
+    }
+
+    /// What stands under the keys of a shard, sorted by key.
+    pub async fn held(&self, shard: u32, shards: u32) -> Result<Vec<Held>> {
+        let mut held = BTreeMap::new();
+        if let Some(Published { manifest, .. }) = &self.published {
+            for covering in covering(shard, shards, manifest.shards) {
+                let Some(file) = &manifest.records[covering as usize].file else { continue };
+                for (key, value) in self.rows_of(&file.generation, covering).await? {
+                    held.insert(key, (Some(value), true));
+                }
+            }
+        }
+        for key in &self.undeleted {
+            held.insert(key.clone(), (None, false));
+        }
+        for run in &self.unfinished {
+            self.overlay(&mut held, run, shard, shards).await?;
+        }
+        let of_shard = held.into_iter().filter(|(key, _)| KeyHash::of(key).shard(shards) == shard);
+        Ok(of_shard.map(|(key, (value, published))| Held { key, value, published }).collect())
+    }
+
+    /// A run that finished a shard has put every row of its file; of one that did not, nobody knows.
+    async fn overlay(
+        &self,
+        held: &mut BTreeMap<String, (Option<Vec<u8>>, bool)>,
+        run: &Unfinished,
+        shard: u32,
+        shards: u32,
+    ) -> Result<()> {
+        for covering in covering(shard, shards, run.shards) {
+            if !run.files.contains(&covering) {
+                continue;
+            }
+            let finished = run.done.iter().any(|range| (range.first..=range.last).contains(&covering));
+            for (key, value) in self.rows_of(&run.generation, covering).await? {
+                let (known, _) = held.entry(key).or_insert((None, false));
+                if finished {
+                    *known = Some(value);
+                } else if known.as_ref() != Some(&value) {
+                    *known = None;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn rows_of(&self, generation: &Generation, shard: u32) -> Result<Vec<(String, Vec<u8>)>> {
+        let key = self.destination.key(&SyncKey::Shard(generation, shard));
+        let attempted = || format!("read shard s3://{}/{key}", self.bucket.name);
+        let object = self.bucket.get(&key).await?.with_context(|| format!("{}: it is not there", attempted()))?;
+        shard_file::read(self.layout, object.bytes).with_context(attempted)
+    }
+}
+
+/// The shards, of `standing` many, that may hold keys of `shard` of `shards`: both are a range of the same hash.
+fn covering(shard: u32, shards: u32, standing: u32) -> std::ops::Range<u32> {
+    if standing >= shards {
+        let each = standing / shards;
+        shard * each..(shard + 1) * each
+    } else {
+        let of = shard / (shards / standing);
+        of..of + 1
+    }
+}
+
+/// `done/00000-00063.json`
+fn done_range(name: &str) -> Option<ShardRange> {
+    let (first, last) = name.strip_prefix("done/")?.strip_suffix(".json")?.split_once('-')?;
+    Some(ShardRange { first: first.parse().ok()?, last: last.parse().ok()? })
+}
+
+/// The vanished keys of a published generation whose objects may still be there, sorted.
+pub async fn undeleted(bucket: &Bucket, destination: &Destination, manifest: &GenerationManifest) -> Result<Vec<String>> {
+    let mark = destination.key(&SyncKey::Deleted(&manifest.generation));
+    if manifest.layout == Layout::Packed || bucket.get(&mark).await?.is_some() {
+        return Ok(Vec::new());
+    }
+    let mut keys = Vec::new();
+    for changes in &manifest.changes {
+        let object = bucket.get(changes).await?;
+        let object = object.with_context(|| format!("s3://{}/{changes} is not there", bucket.name))?;
+        keys.extend(change_file::deleted(object.bytes).with_context(|| format!("read s3://{}/{changes}", bucket.name))?);
+    }
+    keys.sort();
+    Ok(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_number_of_shards_is_another_cut_through_the_same_hash() {
+        assert_eq!(covering(5, 16, 16), 5..6);
+        assert_eq!(covering(5, 16, 64), 20..24);
+        assert_eq!(covering(5, 16, 4), 1..2);
+        assert_eq!(covering(0, 1, 4), 0..4);
+        for key in ["a", "b", "1", "本"] {
+            for standing in [1, 4, 16, 64] {
+                let (hash, shards) = (KeyHash::of(key), 16);
+                assert!(covering(hash.shard(shards), shards, standing).contains(&hash.shard(standing)), "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_mark_of_a_finished_range_says_which_one() {
+        assert_eq!(done_range("done/00000-00063.json"), Some(ShardRange { first: 0, last: 63 }));
+        for other in ["00001.parquet", "done/x.json", "changes/00000-00063.parquet", "started.json"] {
+            assert_eq!(done_range(other), None);
+        }
+    }
+}

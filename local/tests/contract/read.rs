@@ -1,0 +1,40 @@
+//! The emulator's Storage Read API, and the wire that stands before it.
+
+use local::bigquery::{BigQuery, PROJECT};
+use local::read::{ReadFault, ReadWire, Status};
+
+use crate::reading::{Ask, client, messages, numbers, session, stream};
+
+#[tokio::test]
+async fn the_emulator_sends_small_messages_and_a_cut_stream_goes_on_at_its_offset() {
+    let dir = tempfile::tempdir().unwrap();
+    let bigquery = BigQuery::start(dir.path()).await.unwrap();
+    bigquery.create_dataset("app").await.unwrap();
+    bigquery.query("CREATE TABLE app.many AS SELECT n FROM UNNEST(GENERATE_ARRAY(0, 122999)) AS n").await.unwrap();
+    let wire = ReadWire::start(&bigquery.grpc_endpoint()).await.unwrap();
+    let client = client(&wire.endpoint()).await;
+
+    let ask = Ask { restriction: "n >= 1000", fields: &["n"], streams: 4, ..Ask::default() };
+    let made = session(&client, "app.many", ask).await.unwrap();
+    let asked = &wire.sessions()[0];
+    assert_eq!(asked.table, format!("projects/{PROJECT}/datasets/app/tables/many"));
+    assert_eq!(
+        (asked.row_restriction.as_str(), asked.selected_fields.as_slice()),
+        ("n >= 1000", ["n".into()].as_slice())
+    );
+    assert_eq!((asked.max_stream_count, asked.session.as_ref()), (4, Some(&made.name)));
+    assert_eq!(made.streams.len(), 2, "one for each 100,000 rows");
+
+    let whole = messages(stream(&client, &made, 0)).await.unwrap();
+    let sizes: Vec<i64> = whole.iter().map(|message| message.row_count).collect();
+    assert_eq!(sizes, [vec![5_000; 12], vec![1_000]].concat());
+    assert_eq!(numbers(&made, &whole, "n"), (1_000..62_000).collect::<Vec<_>>());
+
+    wire.forget();
+    let cut = ReadFault::CutAfter { messages: 3, status: Status::unavailable("the server is going away") };
+    wire.fault(2, cut, local::read::ReadRequest::is_rows);
+    let resumed = messages(stream(&client, &made, 1)).await.unwrap();
+    assert_eq!(numbers(&made, &resumed, "n"), (62_000..123_000).collect::<Vec<_>>());
+    let calls: Vec<(i64, usize)> = wire.rows().iter().map(|call| (call.offset, call.messages)).collect();
+    assert_eq!(calls, [(0, 3), (15_000, 3), (30_000, 7)]);
+}
