@@ -46,6 +46,10 @@ impl Job {
         self
     }
 
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
     pub async fn run(&self, arguments: &[&str]) -> Result<Finished> {
         self.start(arguments)?.finish().await
     }

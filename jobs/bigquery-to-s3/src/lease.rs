@@ -173,7 +173,12 @@ impl Keeper {
 
     /// None when somebody was quicker. Otherwise the new `ETag`, and until when the lease is ours by our own clock,
     /// counted from before the request.
-    async fn write(&self, generation: &Generation, etag: Option<&str>, finished: bool) -> Result<Option<(String, Instant)>> {
+    async fn write(
+        &self,
+        generation: &Generation,
+        etag: Option<&str>,
+        finished: bool,
+    ) -> Result<Option<(String, Instant)>> {
         let (asked, now) = (Instant::now(), Utc::now());
         let (execution, generation) = (self.execution.clone(), generation.clone());
         let document = Document { version: 1, execution, generation, expires_at: now + self.ttl, finished };
@@ -191,7 +196,13 @@ impl Keeper {
 
 /// Renews every quarter of the lease's time. Whatever happens, the gate closes before the lease runs out, and opens
 /// again only when the lease is ours again.
-async fn renew(keeper: Arc<Keeper>, generation: Generation, mut etag: String, expires: Instant, gate: watch::Sender<Gate>) {
+async fn renew(
+    keeper: Arc<Keeper>,
+    generation: Generation,
+    mut etag: String,
+    expires: Instant,
+    gate: watch::Sender<Gate>,
+) {
     let mut expires = expires;
     loop {
         sleep(keeper.ttl / 4).await;

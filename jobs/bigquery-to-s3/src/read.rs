@@ -57,7 +57,12 @@ pub struct Patience {
 }
 
 impl Reader {
-    pub async fn connect(endpoint: Option<&str>, credentials: &Credentials, project: &str, patience: Patience) -> Result<Self> {
+    pub async fn connect(
+        endpoint: Option<&str>,
+        credentials: &Credentials,
+        project: &str,
+        patience: Patience,
+    ) -> Result<Self> {
         let mut connections = Vec::new();
         for _ in 0..CONNECTIONS {
             let builder = Read::builder().with_credentials(credentials.clone());
@@ -131,7 +136,8 @@ impl Reader {
                 };
                 if let Some(batch) = message.arrow_record_batch() {
                     let bytes = &batch.serialized_record_batch;
-                    decode(&mut decoder, bytes, &mut batches).with_context(|| format!("decode {name} at row {offset}"))?;
+                    decode(&mut decoder, bytes, &mut batches)
+                        .with_context(|| format!("decode {name} at row {offset}"))?;
                 }
                 offset += message.row_count;
                 idle = 0;

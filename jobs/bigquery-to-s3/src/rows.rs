@@ -9,8 +9,8 @@ use arrow_array::{Array, Int64Array, RecordBatch, StringArray};
 use bytes::Bytes;
 use handoff::sync::{Destination, KeyHash, Layout, MAX_OBJECT_KEY_BYTES, ShardRange};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
+use crate::digest::sha256;
 use crate::json::{RowEncoder, RowFormat};
 use crate::scratch::{KEY_COLUMN, SHARD_COLUMN};
 
@@ -72,7 +72,9 @@ impl ChunkRows {
             for (row, shard) in (0..).zip(numbers.values().iter()) {
                 let place = u32::try_from(*shard).ok().and_then(|shard| shard.checked_sub(range.first));
                 let shard_rows = place.and_then(|place| shards.get_mut(place as usize));
-                shard_rows.with_context(|| format!("a row of shard {shard} came with shards {range}"))?.push(Place { batch, row });
+                shard_rows
+                    .with_context(|| format!("a row of shard {shard} came with shards {range}"))?
+                    .push(Place { batch, row });
             }
             own.push(Batch::new(&columns)?);
         }
@@ -105,7 +107,8 @@ impl Batch {
         let keys = keys.as_string_opt::<i32>().context("keys are not STRING")?.clone();
         let own = |name: &str| name != KEY_COLUMN && name != SHARD_COLUMN;
         let schema = columns.schema();
-        let own: Vec<usize> = (0..).zip(schema.fields()).filter(|(_, field)| own(field.name())).map(|(n, _)| n).collect();
+        let own: Vec<usize> =
+            (0..).zip(schema.fields()).filter(|(_, field)| own(field.name())).map(|(n, _)| n).collect();
         Ok(Self { keys, columns: columns.project(&own)? })
     }
 }
@@ -181,9 +184,9 @@ impl<'a> Pen<'a> {
             Layout::Objects => self.rendering.destination.object_key(key, hash).len(),
         };
         let (limit, what) = (MAX_OBJECT_KEY_BYTES, if bytes == key.len() { "key" } else { "object's key" });
-        (key.is_empty()).then(|| "the key is empty".to_owned()).or_else(|| {
-            (bytes > limit).then(|| format!("the {what} has {bytes} bytes, {limit} is the limit"))
-        })
+        (key.is_empty())
+            .then(|| "the key is empty".to_owned())
+            .or_else(|| (bytes > limit).then(|| format!("the {what} has {bytes} bytes, {limit} is the limit")))
     }
 
     /// Appends the body of a row, or says why it has none; then nothing was appended.
@@ -205,7 +208,7 @@ impl<'a> Pen<'a> {
         let end = end.with_context(|| format!("shard {} has over 2 GiB: set more shards", self.shard))?;
         if self.rendering.layout == Layout::Objects {
             let body = &self.bodies[usize::try_from(begin)?..];
-            self.rendered.hashes.push(Sha256::digest(body).into());
+            self.rendered.hashes.push(sha256(body));
         }
         self.rendered.keys.push(key.to_owned());
         self.rendered.offsets.push(end);

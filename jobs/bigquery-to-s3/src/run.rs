@@ -35,13 +35,7 @@ const CHUNKS_IN_FLIGHT: usize = 2;
 const LAST_WORDS: Duration = Duration::from_secs(6);
 
 /// Twice is the same as once, and killed anywhere the next attempt goes on: whatever was finished is found again.
-pub async fn run(
-    sync: &Sync,
-    from: From<'_>,
-    clouds: &Clouds,
-    task: &Task,
-    stop: Stop,
-) -> Result<Outcome, RunError> {
+pub async fn run(sync: &Sync, from: From<'_>, clouds: &Clouds, task: &Task, stop: Stop) -> Result<Outcome, RunError> {
     let (destination, bucket) = (&sync.destination, clouds.bucket(sync));
     let next = async || Ok(Generation::next(Utc::now(), generations(&bucket, destination).await?.last()));
     let lease = match Lease::acquire(&bucket, destination, &task.execution, clouds.lease, next).await? {
@@ -139,7 +133,8 @@ async fn make(
     let counters = progress.counters();
     let engine = PutEngine::new(clouds.put.clone(), clouds.keyless.clone(), lease.gate(), Arc::clone(&counters))
         .context("set up the PUT engine")?;
-    let writer = Writer { engine, bucket: sync.destination.bucket.as_str().into(), destination: sync.destination.clone() };
+    let writer =
+        Writer { engine, bucket: sync.destination.bucket.as_str().into(), destination: sync.destination.clone() };
     let workshop = workshop(sync, generation, standing, table, counters, Some(writer));
     work(&workshop, &clouds.reader, task, &finished, &progress, stop).await?;
     progress.say("publishing");

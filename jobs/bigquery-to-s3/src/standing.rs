@@ -59,7 +59,12 @@ pub async fn published(bucket: &Bucket, destination: &Destination) -> Result<Opt
     let Some(object) = bucket.get(&key).await? else { return Ok(None) };
     let broken = || format!("s3://{}/{key}", bucket.name);
     let current: Current = serde_json::from_slice(&object.bytes).with_context(broken)?;
-    ensure!(current.version == SYNC_VERSION, "{} has version {}, this program knows {SYNC_VERSION}", broken(), current.version);
+    ensure!(
+        current.version == SYNC_VERSION,
+        "{} has version {}, this program knows {SYNC_VERSION}",
+        broken(),
+        current.version
+    );
     let manifest = manifest(bucket, destination, &current.generation).await?;
     let manifest = manifest.with_context(|| format!("{} names {}, which is not there", broken(), current.manifest))?;
     Ok(Some(Published { manifest, etag: object.etag }))
@@ -88,7 +93,12 @@ pub async fn generations(bucket: &Bucket, destination: &Destination) -> Result<V
 
 impl Standing {
     /// As it is before `generation`, which is being made.
-    pub async fn before(bucket: &Bucket, destination: &Destination, layout: Layout, generation: &Generation) -> Result<Self> {
+    pub async fn before(
+        bucket: &Bucket,
+        destination: &Destination,
+        layout: Layout,
+        generation: &Generation,
+    ) -> Result<Self> {
         let published = published(bucket, destination).await?;
         if let Some(Published { manifest, .. }) = &published {
             ensure!(
@@ -223,7 +233,11 @@ fn done_range(name: &str) -> Option<ShardRange> {
 }
 
 /// The vanished keys of a published generation whose objects may still be there, sorted.
-pub async fn undeleted(bucket: &Bucket, destination: &Destination, manifest: &GenerationManifest) -> Result<Vec<String>> {
+pub async fn undeleted(
+    bucket: &Bucket,
+    destination: &Destination,
+    manifest: &GenerationManifest,
+) -> Result<Vec<String>> {
     let mark = destination.key(&SyncKey::Deleted(&manifest.generation));
     if manifest.layout == Layout::Packed || bucket.get(&mark).await?.is_some() {
         return Ok(Vec::new());
@@ -232,7 +246,9 @@ pub async fn undeleted(bucket: &Bucket, destination: &Destination, manifest: &Ge
     for changes in &manifest.changes {
         let object = bucket.get(changes).await?;
         let object = object.with_context(|| format!("s3://{}/{changes} is not there", bucket.name))?;
-        keys.extend(change_file::deleted(object.bytes).with_context(|| format!("read s3://{}/{changes}", bucket.name))?);
+        keys.extend(
+            change_file::deleted(object.bytes).with_context(|| format!("read s3://{}/{changes}", bucket.name))?,
+        );
     }
     keys.sort();
     Ok(keys)
