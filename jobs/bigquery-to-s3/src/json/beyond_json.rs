@@ -70,7 +70,7 @@ fn wrong_at(array: &dyn Array, row: usize) -> Option<&'static str> {
     }
 }
 
-fn outside<T: PartialOrd>(range: &Range<T>, value: T, problem: &'static str) -> Option<&'static str> {
+fn outside<T: PartialOrd + Copy>(range: &Range<T>, value: T, problem: &'static str) -> Option<&'static str> {
     (!range.contains(&value)).then_some(problem)
 }
 
