@@ -46,6 +46,14 @@ impl Job {
         self
     }
 
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     pub async fn run(&self, arguments: &[&str]) -> Result<Finished> {
         self.start(arguments)?.finish().await
     }
