@@ -50,6 +50,14 @@ impl Job {
         self.variables.get(name).map(String::as_str)
     }
 
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     pub async fn run(&self, arguments: &[&str]) -> Result<Finished> {
         self.start(arguments)?.finish().await
     }

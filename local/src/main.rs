@@ -12,7 +12,7 @@ use local::generated::{Generated, Options};
 #[derive(Debug, Parser)]
 #[command(version)]
 enum Command {
-    /// Run the whole forward path on real data
+    /// Run both directions on real data
     Demo(Demo),
     /// Serve a generated table as BigQuery does, until it is ended
     Generated(Options),

@@ -1,8 +1,11 @@
-//! The whole forward path on real data: Aurora → S3 → BigQuery, by the binaries that are deployed.
+//! The whole loop on real data, by the binaries that are deployed: Aurora → S3 → BigQuery, and BigQuery → S3.
 
+mod look_around;
 mod report;
+mod reverse;
 mod source;
 mod steps;
+mod sync;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::aurora::Aurora;
 use crate::cloud::{Cloud, Emulators};
-use report::{Counts, Report};
+use report::{Counts, Object, Report};
 use source::DATABASE;
 use steps::Steps;
 
@@ -42,17 +45,19 @@ impl Demo {
     }
 
     async fn story(&self, dir: &Path) -> Result<()> {
-        eprintln!("isthmus: from Aurora to BigQuery, on this machine");
+        eprintln!("isthmus: from Aurora to BigQuery and back to S3, on this machine");
         let mut steps = Steps::default();
         let (aurora, cloud) = steps
             .run("start_cloud", "start the laptop cloud", start(dir), |_| "MariaDB, S3, RDS, STS, BigQuery".into())
             .await?;
         let date = forward(&mut steps, &aurora, &cloud, dir).await?;
-        let report = report(&steps, &aurora, &cloud, date).await?;
+        let tables = tables(&aurora, &cloud, date).await?; // before the rows change
+        let syncs = reverse::reverse(&mut steps, &cloud).await?;
+        let report = Report { tables, syncs, object: Object::find(&cloud)?, seconds: steps.total() };
         report.print();
         report.check()?;
         if self.keep {
-            eprintln!("\n{}", report::look_around(&cloud, aurora.port()));
+            eprintln!("\n{}", look_around::commands(&cloud, aurora.port(), &report.object)?);
         }
         if self.json {
             println!("{}", serde_json::to_string(&report)?);
@@ -126,7 +131,7 @@ async fn load_export(cloud: &Cloud) -> Result<()> {
 }
 
 /// Counted anew at each of the three places.
-async fn report(steps: &Steps, aurora: &Aurora, cloud: &Cloud, date: ExportDate) -> Result<Report> {
+async fn tables(aurora: &Aurora, cloud: &Cloud, date: ExportDate) -> Result<BTreeMap<String, Counts>> {
     let key = ExportKey::Manifest(&cloud.env, date).to_string();
     let object = cloud.s3.store().get(&cloud.bucket, &key).with_context(|| format!("read {key}"))?;
     let manifest = Manifest::parse(&object.bytes, &cloud.env, date)?;
@@ -136,7 +141,5 @@ async fn report(steps: &Steps, aurora: &Aurora, cloud: &Cloud, date: ExportDate)
         let bigquery = cloud.emulators.bigquery.row_count(&format!("raw_{DATABASE}"), table).await?;
         tables.insert(table.to_owned(), Counts { source, manifest: in_manifest, bigquery });
     }
-    let mut seconds: BTreeMap<_, _> = steps.seconds().collect();
-    seconds.insert("total", steps.seconds().map(|(_, seconds)| seconds).sum());
-    Ok(Report { tables, seconds })
+    Ok(tables)
 }

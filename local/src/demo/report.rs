@@ -1,17 +1,19 @@
-//! What the demo ends with: the proof, the figures, and how to look around.
+//! What the demo ends with: the proof, and the figures.
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use super::source::DATABASE;
-use crate::bigquery::PROJECT;
+use super::reverse::{LATE, Written};
+use super::sync::Layout;
 use crate::cloud::Cloud;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub(super) tables: BTreeMap<String, Counts>,
+    pub(super) syncs: BTreeMap<String, Published>,
+    pub(super) object: Object,
     pub(super) seconds: BTreeMap<&'static str, f64>,
 }
 
@@ -22,21 +24,88 @@ pub(super) struct Counts {
     pub(super) bigquery: u64,
 }
 
+/// A sync's rows at both ends, and what each run wrote.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Published {
+    pub(super) layout: Layout,
+    pub(super) bigquery: u64,
+    pub(super) s3: u64,
+    /// Rows that have the same values at both ends.
+    pub(super) equal: u64,
+    /// One that has not.
+    #[serde(skip)]
+    pub(super) difference: Option<String>,
+    pub(super) first: Written,
+    pub(super) unchanged: Written,
+    pub(super) changed: Written,
+}
+
+/// One row as an application gets it.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Object {
+    pub(super) key: String,
+    body: String,
+}
+
+impl Object {
+    pub(super) fn find(cloud: &Cloud) -> Result<Self> {
+        let (store, name) = (cloud.s3.store(), format!("/{LATE}.json"));
+        let key = store.keys(&cloud.app_bucket, "planes/").into_iter().find(|key| key.ends_with(&name));
+        let key = key.with_context(|| format!("no object is published for {LATE}"))?;
+        let object = store.get(&cloud.app_bucket, &key).with_context(|| format!("{key} is gone"))?;
+        Ok(Self { key, body: String::from_utf8(object.bytes.to_vec())? })
+    }
+}
+
 impl Report {
     pub(super) fn print(&self) {
         eprintln!("\n  {:<24}{:>12}{:>12}{:>12}", "table", "MariaDB", "manifest", "BigQuery");
         for (table, counts) in &self.tables {
             let numbers = [counts.source, counts.manifest, counts.bigquery].map(grouped);
-            let mark = if counts.agree() { "✓" } else { "✗" };
-            eprintln!("  {table:<24}{:>12}{:>12}{:>12}  {mark}", numbers[0], numbers[1], numbers[2]);
+            eprintln!("  {table:<24}{:>12}{:>12}{:>12}  {}", numbers[0], numbers[1], numbers[2], mark(counts.agree()));
         }
+        eprintln!("\n  {:<24}{:>12}{:>12}   {:>27}", "sync", "BigQuery", "S3", "PUTs: first, again, changed");
+        for (name, sync) in &self.syncs {
+            let name = format!("{name} ({})", sync.layout.name());
+            let counts = [sync.bigquery, sync.s3].map(grouped);
+            let puts = [sync.first, sync.unchanged, sync.changed].map(|run| grouped(run.puts));
+            let mark = mark(sync.problem().is_none());
+            eprintln!(
+                "  {name:<24}{:>12}{:>12}{:>14}{:>7}{:>9}  {mark}",
+                counts[0], counts[1], puts[0], puts[1], puts[2]
+            );
+        }
+        eprintln!("\n  GET {}\n  {}", self.object.key, self.object.body);
     }
 
     pub(super) fn check(&self) -> Result<()> {
         let wrong: Vec<&str> = self.tables.iter().filter(|(_, c)| !c.agree()).map(|(name, _)| name.as_str()).collect();
         ensure!(wrong.is_empty(), "row counts differ for {}", wrong.join(", "));
+        let problems = self.syncs.iter().filter_map(|(name, sync)| Some(format!("{name}: {}", sync.problem()?)));
+        let problems: Vec<String> = problems.collect();
+        ensure!(problems.is_empty(), "{}", problems.join("; "));
         Ok(())
     }
+}
+
+impl Published {
+    fn problem(&self) -> Option<String> {
+        let Self { bigquery, s3, equal, first, unchanged, changed, .. } = *self;
+        if s3 != bigquery || equal != bigquery || bigquery == 0 {
+            let difference = self.difference.as_ref().map_or(String::new(), |row| format!(": {row}"));
+            return Some(format!("{bigquery} rows in BigQuery, {s3} in S3, {equal} of them equal{difference}"));
+        }
+        if unchanged != Written::default() {
+            return Some(format!("nothing had changed, but the run wrote {unchanged:?}"));
+        }
+        let few = 1..first.rows() / 10;
+        let message = format!("a little had changed, but the run wrote {changed:?}");
+        (!few.contains(&changed.rows())).then_some(message)
+    }
+}
+
+fn mark(right: bool) -> &'static str {
+    if right { "✓" } else { "✗" }
 }
 
 impl Counts {
@@ -46,7 +115,7 @@ impl Counts {
 }
 
 /// 336,776
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -58,28 +127,6 @@ fn grouped(number: u64) -> String {
     text
 }
 
-/// Commands that work as they stand while the demo is kept running.
-pub(super) fn look_around(cloud: &Cloud, mariadb_port: u16) -> String {
-    let (s3, rds) = (cloud.s3.endpoint(), cloud.rds.endpoint());
-    let (transfer, bigquery) = (cloud.transfer.endpoint(), cloud.emulators.bigquery.endpoint());
-    let day = format!("s3://{}/", cloud.bucket);
-    format!(
-        "Look around (Ctrl-C stops everything):
-  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=secret AWS_DEFAULT_REGION=ap-northeast-1
-  export CLOUDSDK_AUTH_ACCESS_TOKEN=local
-  aws --endpoint-url {rds} rds describe-export-tasks
-  aws --endpoint-url {s3} s3 ls --recursive {day}
-  bq --api {bigquery} --project_id {PROJECT} query --nouse_legacy_sql \\
-    'SELECT * FROM {audit}.loads ORDER BY table_name'
-  bq --api {bigquery} --project_id {PROJECT} query --nouse_legacy_sql \\
-    'SELECT dest, COUNT(*) AS flights FROM raw_{DATABASE}.flights GROUP BY dest ORDER BY flights DESC LIMIT 5'
-  curl {transfer}/v1/projects/{PROJECT}/locations/asia-northeast1/transferConfigs
-  mariadb --host 127.0.0.1 --port {mariadb_port} --user root {DATABASE}
-",
-        audit = cloud.audit_dataset(),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,13 +136,53 @@ mod tests {
         assert_eq!([0, 999, 1000, 336_776, 1_234_567].map(grouped), ["0", "999", "1,000", "336,776", "1,234,567"]);
     }
 
+    fn report(tables: &[(&str, Counts)], syncs: &[(&str, Published)]) -> Report {
+        let tables = tables.iter().map(|(name, counts)| ((*name).to_owned(), *counts)).collect();
+        let syncs = syncs.iter().map(|(name, sync)| ((*name).to_owned(), sync.clone())).collect();
+        Report { tables, syncs, object: Object::default(), seconds: BTreeMap::new() }
+    }
+
     #[test]
     fn a_count_that_differs_anywhere_fails_the_demo_and_names_the_table() {
         let right = Counts { source: 1, manifest: 1, bigquery: 1 };
+        assert!(report(&[("planes", right)], &[]).check().is_ok());
         for wrong in [Counts { source: 2, ..right }, Counts { manifest: 2, ..right }, Counts { bigquery: 0, ..right }] {
-            let tables = BTreeMap::from([("planes".to_owned(), right), ("flights".to_owned(), wrong)]);
-            let report = Report { tables, seconds: BTreeMap::new() };
-            assert_eq!(report.check().unwrap_err().to_string(), "row counts differ for flights");
+            let error = report(&[("planes", right), ("flights", wrong)], &[]).check().unwrap_err();
+            assert_eq!(error.to_string(), "row counts differ for flights");
+        }
+    }
+
+    #[test]
+    fn a_sync_that_lacks_a_row_or_writes_too_much_fails_the_demo() {
+        let wrote = |created, updated, deleted| Written { created, updated, deleted, puts: created + updated };
+        let right = Published {
+            layout: Layout::Objects,
+            bigquery: 99,
+            s3: 99,
+            equal: 99,
+            difference: None,
+            first: wrote(100, 0, 0),
+            unchanged: wrote(0, 0, 0),
+            changed: wrote(0, 1, 1),
+        };
+        assert!(report(&[], &[("planes", right.clone())]).check().is_ok());
+        for (wrong, says) in [
+            (
+                Published { s3: 98, equal: 98, ..right.clone() },
+                "routes: 99 rows in BigQuery, 98 in S3, 98 of them equal",
+            ),
+            (Published { s3: 100, ..right.clone() }, "routes: 99 rows in BigQuery, 100 in S3"),
+            (
+                Published { equal: 98, difference: Some("{} is not in S3".into()), ..right.clone() },
+                "routes: 99 rows in BigQuery, 99 in S3, 98 of them equal: {} is not in S3",
+            ),
+            (Published { bigquery: 0, s3: 0, equal: 0, ..right.clone() }, "routes: 0 rows in BigQuery"),
+            (Published { unchanged: wrote(0, 1, 0), ..right.clone() }, "routes: nothing had changed"),
+            (Published { changed: wrote(0, 0, 0), ..right.clone() }, "routes: a little had changed"),
+            (Published { changed: wrote(0, 99, 0), ..right.clone() }, "routes: a little had changed"),
+        ] {
+            let error = report(&[], &[("planes", right.clone()), ("routes", wrong)]).check().unwrap_err().to_string();
+            assert!(error.starts_with(says), "{error}");
         }
     }
 }

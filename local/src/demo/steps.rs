@@ -1,5 +1,6 @@
 //! What the demo says while it works: a line a step, with a spinner where a person watches.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -29,8 +30,10 @@ impl Steps {
         Ok(done)
     }
 
-    pub(super) fn seconds(&self) -> impl Iterator<Item = (&'static str, f64)> {
-        self.0.iter().copied()
+    /// The seconds of each step, and of all.
+    pub(super) fn total(&self) -> BTreeMap<&'static str, f64> {
+        let total = self.0.iter().map(|(_, seconds)| seconds).sum();
+        self.0.iter().copied().chain([("total", total)]).collect()
     }
 }
 
