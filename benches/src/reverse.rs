@@ -115,9 +115,11 @@ pub async fn tasks() -> Result<Figures> {
         wire.delay(Duration::from_millis(30));
         bench.sync_at("objects", 256, &format!("tasks-{tasks}"))?;
         let job = bench.job(&wire.endpoint())?.with("MAX_CONCURRENCY", "50");
-        let job = job.with("CLOUD_RUN_EXECUTION", &format!("bench-{n}")).with("CLOUD_RUN_TASK_COUNT", &tasks.to_string());
+        let job =
+            job.with("CLOUD_RUN_EXECUTION", &format!("bench-{n}")).with("CLOUD_RUN_TASK_COUNT", &tasks.to_string());
         let began = Instant::now();
-        let running = (0..tasks).map(|task| job.clone().with("CLOUD_RUN_TASK_INDEX", &task.to_string()).start(&["--json"]));
+        let running =
+            (0..tasks).map(|task| job.clone().with("CLOUD_RUN_TASK_INDEX", &task.to_string()).start(&["--json"]));
         let running = running.collect::<Result<Vec<_>>>()?;
         for task in running {
             let finished = task.finish().await?;
@@ -125,10 +127,7 @@ pub async fn tasks() -> Result<Figures> {
         }
         seconds.push(began.elapsed().as_secs_f64());
     }
-    Ok(Figures::from([
-        ("tasks_speedup_2", seconds[0] / seconds[1]),
-        ("tasks_speedup_4", seconds[0] / seconds[2]),
-    ]))
+    Ok(Figures::from([("tasks_speedup_2", seconds[0] / seconds[1]), ("tasks_speedup_4", seconds[0] / seconds[2])]))
 }
 
 fn program() -> Result<String> {
@@ -230,7 +229,13 @@ fn outcome(finished: &Finished) -> Result<Value> {
     Ok(report["syncs"][0].clone())
 }
 
-async fn generated(rows: u32, shards: u32, note_bytes: u32, core: Option<&str>, dir: &Path) -> Result<(Process, Value)> {
+async fn generated(
+    rows: u32,
+    shards: u32,
+    note_bytes: u32,
+    core: Option<&str>,
+    dir: &Path,
+) -> Result<(Process, Value)> {
     let local = tools::program("local")?;
     let mut command = match core {
         Some(core) => {
