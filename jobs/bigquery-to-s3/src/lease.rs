@@ -194,7 +194,8 @@ impl Keeper {
     }
 }
 
-/// Renews every quarter of the lease's time. Whatever happens, the gate closes before the lease runs out, and opens
+/// Renews every quarter of the lease's time. A quarter before its end writing pauses: longer than one attempt of a PUT
+/// lasts, so that none is carried out after the end. Whatever happens, the gate closes before the lease runs out, and opens
 /// again only when the lease is ours again.
 async fn renew(
     keeper: Arc<Keeper>,
@@ -210,7 +211,7 @@ async fn renew(
             let mut renewed = pin!(keeper.renew(&generation, &etag));
             tokio::select! {
                 answer = &mut renewed => answer,
-                () = sleep_until(expires - keeper.ttl / 8) => {
+                () = sleep_until(expires - keeper.ttl / 4) => {
                     warn!("the lease could not be renewed in time: writing pauses");
                     gate.send_replace(Gate::Closed);
                     renewed.await
@@ -228,7 +229,7 @@ async fn renew(
             }
             Err(error) => {
                 warn!("renew the lease: {}", startup::with_causes(error.as_ref()));
-                if Instant::now() > expires - keeper.ttl / 8 {
+                if Instant::now() > expires - keeper.ttl / 4 {
                     gate.send_replace(Gate::Closed);
                 }
             }

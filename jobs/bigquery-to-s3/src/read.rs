@@ -96,15 +96,15 @@ impl Reader {
     }
 
     async fn read_once(&self, client: &Read, table: &str, chunk: Chunk) -> Result<Vec<RecordBatch>> {
-        let session = client
+        let created = client
             .create_read_session()
             .set_parent(&self.parent)
             .set_read_session(session(table, chunk.range))
             .set_max_stream_count(STREAMS)
             .with_idempotency(true) // a session that nobody reads costs nothing
-            .send()
-            .await
-            .context("create a read session")?;
+            .send();
+        let session = timeout(self.patience.idle, created).await.context("create a read session")?;
+        let session = session.context("create a read session")?;
         let schema = session.arrow_schema().context("the session has no Arrow schema")?.serialized_schema.clone();
         let schema = without_end_mark(&schema);
         let streams = session.streams.iter().map(|stream| self.read_stream(client, &stream.name, &schema));

@@ -49,8 +49,8 @@ pub struct Standing {
     destination: Destination,
     layout: Layout,
     unfinished: Vec<Unfinished>,
-    /// Keys that the current generation has not, but whose objects may still be there, sorted.
-    undeleted: Vec<String>,
+    /// Keys that the current generation has not, but whose objects may still be there.
+    undeleted: Vec<(KeyHash, String)>,
 }
 
 /// `CURRENT` and the manifest that it names; nothing before the first publication.
@@ -129,7 +129,8 @@ impl Standing {
             }
         }
         if let Some(manifest) = self.published.as_ref().map(|published| &published.manifest) {
-            self.undeleted = undeleted(&self.bucket, &self.destination, manifest).await?;
+            let keys = undeleted(&self.bucket, &self.destination, manifest).await?;
+            self.undeleted = keys.into_iter().map(|key| (KeyHash::of(&key), key)).collect();
         }
         Ok(())
     }
@@ -172,7 +173,7 @@ impl Standing {
                 }
             }
         }
-        for key in &self.undeleted {
+        for (_, key) in self.undeleted.iter().filter(|(hash, _)| hash.shard(shards) == shard) {
             held.insert(key.clone(), (None, false));
         }
         for run in &self.unfinished {
@@ -232,7 +233,7 @@ fn done_range(name: &str) -> Option<ShardRange> {
     Some(ShardRange { first: first.parse().ok()?, last: last.parse().ok()? })
 }
 
-/// The vanished keys of a published generation whose objects may still be there, sorted.
+/// The vanished keys of a published generation whose objects may still be there.
 pub async fn undeleted(
     bucket: &Bucket,
     destination: &Destination,
@@ -250,7 +251,6 @@ pub async fn undeleted(
             change_file::deleted(object.bytes).with_context(|| format!("read s3://{}/{changes}", bucket.name))?,
         );
     }
-    keys.sort();
     Ok(keys)
 }
 
