@@ -60,15 +60,15 @@ impl<'a> Trial<'a> {
         let mut failures = 0;
         loop {
             self.wait_for_gate().await?;
-            let _slot = match slot.take() {
+            let held = match slot.take() {
                 Some(slot) => slot,
                 None => self.in_time(self.engine.window.slot()).await?,
             };
             match self.attempt().await? {
                 Next::Done => return Ok(()),
-                Next::AtOnce => slot = Some(_slot),
+                Next::AtOnce => slot = Some(held),
                 Next::Later => {
-                    drop(_slot);
+                    drop(held);
                     failures += 1;
                     self.pause(failures).await?;
                 }

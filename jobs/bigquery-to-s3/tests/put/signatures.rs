@@ -29,7 +29,8 @@ async fn whatever_the_key_s3_accepts_the_signature_and_stores_the_object_under_j
     }
     let mut stored = cloud.s3.store().keys(BUCKET, "");
     let mut wanted = keys.map(str::to_owned).to_vec();
-    (stored.sort(), wanted.sort());
+    stored.sort();
+    wanted.sort();
     assert_eq!(stored, wanted);
     let object = cloud.s3.store().get(BUCKET, "100%").unwrap();
     assert_eq!(object.content_type.as_deref(), Some("application/json"));
