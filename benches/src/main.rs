@@ -2,6 +2,8 @@
 //! fails.
 
 mod publish_export;
+mod put;
+mod reverse;
 mod start_export;
 
 use std::collections::BTreeMap;
@@ -25,6 +27,11 @@ struct Arguments {
 enum Bench {
     StartExport,
     PublishExport,
+    PutCpu,
+    LatencyBound,
+    Packed,
+    Unchanged,
+    Tasks,
 }
 
 /// By name; the unit is the end of the name.
@@ -50,6 +57,21 @@ async fn run(arguments: Arguments) -> Result<()> {
     if chosen(Bench::PublishExport) {
         figures.extend(publish_export::measure().await?);
     }
+    if chosen(Bench::PutCpu) {
+        figures.extend(reverse::put_cpu().await?);
+    }
+    if chosen(Bench::LatencyBound) {
+        figures.extend(reverse::latency_bound().await?);
+    }
+    if chosen(Bench::Packed) {
+        figures.extend(reverse::packed().await?);
+    }
+    if chosen(Bench::Unchanged) {
+        figures.extend(reverse::unchanged().await?);
+    }
+    if chosen(Bench::Tasks) {
+        figures.extend(reverse::tasks().await?);
+    }
     for (name, value) in &figures {
         println!("{name:32} {value:>12.3}");
     }
@@ -67,4 +89,9 @@ fn median(mut values: Vec<f64>) -> f64 {
         n if n % 2 == 1 => values[n / 2],
         n => f64::midpoint(values[n / 2 - 1], values[n / 2]),
     }
+}
+
+#[allow(clippy::cast_precision_loss)] // far below 2^52
+fn mega(kib: u64) -> f64 {
+    kib as f64 / 1024.0
 }

@@ -12,7 +12,7 @@ use local::s3::Store;
 use local::tools;
 use serde_json::json;
 
-use crate::{Figures, median};
+use crate::{Figures, median, mega};
 
 const RUNS: usize = 15;
 const CLUSTER: &str = "bench-cluster";
@@ -38,20 +38,15 @@ pub async fn measure() -> Result<Figures> {
         }
     }
     let seconds = |runs: &[Invocation]| median(runs.iter().map(|run| run.elapsed.as_secs_f64()).collect());
-    let memory = |runs: &[Invocation]| median(runs.iter().filter_map(|run| run.peak_memory_kib).map(kib).collect());
+    let memory = |runs: &[Invocation]| median(runs.iter().filter_map(|run| run.peak_memory_kib).map(mega).collect());
     let bytes = std::fs::metadata(&program)?.len();
     Ok(Figures::from([
         ("start_export_speedup", seconds(&python) / seconds(&rust)),
         ("start_export_seconds", seconds(&rust)),
         ("start_export_peak_mb", memory(&rust)),
         ("start_export_memory_ratio", memory(&rust) / memory(&python)),
-        ("start_export_binary_mb", kib(bytes / 1024)),
+        ("start_export_binary_mb", mega(bytes / 1024)),
     ]))
-}
-
-#[allow(clippy::cast_precision_loss)] // far below 2^52
-fn kib(kib: u64) -> f64 {
-    kib as f64 / 1024.0
 }
 
 fn lambda(program: &Path, dir: &Path, rds: &Rds) -> Lambda {

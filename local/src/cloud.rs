@@ -1,6 +1,7 @@
 //! One environment of isthmus on this machine: every endpoint that its programs talk to, each behind a wire, and the
 //! programs themselves, pointed at them as a deployment would point them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,16 +14,16 @@ use crate::job::Job;
 use crate::lambda::Lambda;
 use crate::metadata::{Metadata, ServiceAccount};
 use crate::moto::Moto;
-use crate::read::ReadWire;
 use crate::rds::{self, ACCOUNT, REGION, Rds};
+use crate::read::ReadWire;
 use crate::s3::S3;
 use crate::sts::{Sts, Trust};
 use crate::tools;
 use crate::transfer::{self, LOCATION, Transfer};
-use crate::wire::Wire;
+use crate::wire::{Recorded, Wire};
 
-const AUDIENCE: &str = "https://isthmus.example/local";
-const UNIQUE_ID: &str = "104123456789012345678";
+pub const AUDIENCE: &str = "https://isthmus.example/local";
+pub const UNIQUE_ID: &str = "104123456789012345678";
 
 /// The emulators that take seconds to start. One set serves many clouds.
 pub struct Emulators {
@@ -40,7 +41,12 @@ impl Emulators {
         };
         let (moto, bigquery, metadata) =
             tokio::try_join!(Moto::start(dir), BigQuery::start(dir), Metadata::start(account))?;
-        let trust = Trust { role_arn: role_arn("load-export"), aud: UNIQUE_ID.into(), oaud: AUDIENCE.into(), sub: UNIQUE_ID.into() };
+        let trust = Trust {
+            role_arn: role_arn("load-export"),
+            aud: UNIQUE_ID.into(),
+            oaud: AUDIENCE.into(),
+            sub: UNIQUE_ID.into(),
+        };
         let writer = Trust { role_arn: role_arn("bigquery-to-s3"), ..trust.clone() };
         let sts = Sts::start(trust, &metadata, &moto).await?;
         sts.add_role(writer);
@@ -174,6 +180,16 @@ impl Cloud {
         Ok(Job::new(&tools::program("load-export")?, &self.dir, owned(variables)))
     }
 
+    /// The access keys that requests to S3 were signed with.
+    pub fn access_keys(&self) -> BTreeSet<String> {
+        let key = |request: &Recorded| {
+            let authorization = request.headers.get("authorization")?.to_str().ok()?;
+            let (_, credential) = authorization.split_once("Credential=")?;
+            credential.split('/').next().map(str::to_owned)
+        };
+        self.wires.s3.requests().iter().filter_map(key).collect()
+    }
+
     pub fn syncs_file(&self) -> PathBuf {
         self.dir.join("syncs.yaml")
     }
@@ -193,7 +209,7 @@ impl Cloud {
             ("GOOGLE_CLOUD_PROJECT", PROJECT.to_owned()),
             ("BIGQUERY_LOCATION", LOCATION.to_owned()),
             ("SCRATCH_DATASET", self.scratch_dataset()),
-            ("LEASE_SECONDS", "4".to_owned()),
+            ("LEASE_SECONDS", "2".to_owned()),
             ("AWS_ENDPOINT_URL_S3", self.wires.s3.endpoint()),
             ("AWS_ENDPOINT_URL_STS", self.wires.sts.endpoint()),
             ("BIGQUERY_ENDPOINT", self.wires.bigquery.endpoint()),

@@ -36,6 +36,9 @@ pub struct Options {
     /// The share of the rows whose values differ from those of seed 0
     #[arg(long, default_value_t = 0.05)]
     pub changed: f64,
+    /// Notes are at least so long
+    #[arg(long, default_value_t = 0)]
+    pub note_bytes: usize,
 }
 
 pub struct Generated {

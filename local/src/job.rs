@@ -46,6 +46,10 @@ impl Job {
         self
     }
 
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
     pub fn program(&self) -> &Path {
         &self.program
     }
@@ -77,6 +81,10 @@ impl Task {
     pub async fn finish(mut self) -> Result<Finished> {
         let exit_code = self.process.wait().await?;
         Ok(Finished { exit_code, elapsed: self.began.elapsed(), log: self.process.log() })
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     pub fn signal(&self, signal: i32) {

@@ -15,6 +15,7 @@ pub mod process;
 pub mod rds;
 pub mod read;
 pub mod s3;
+pub mod sink;
 pub mod sts;
 pub mod tools;
 pub mod transfer;

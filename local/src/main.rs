@@ -1,4 +1,5 @@
-//! `local demo`: the laptop cloud and isthmus on it. `local generated`: a big table for benchmarks.
+//! `local demo`: the laptop cloud and isthmus on it. `local generated` and `local sink`: a big table, and a place for its
+//! rows, for benchmarks.
 
 use std::process::ExitCode;
 
@@ -15,6 +16,8 @@ enum Command {
     Demo(Demo),
     /// Serve a generated table as BigQuery does, until it is ended
     Generated(Options),
+    /// Serve an S3 that takes every PUT and keeps nothing, until it is ended
+    Sink(local::sink::Options),
 }
 
 #[tokio::main]
@@ -22,6 +25,7 @@ async fn main() -> ExitCode {
     let (name, ended) = match Command::parse() {
         Command::Demo(demo) => ("demo", demo.run().await),
         Command::Generated(options) => ("generated", generated(options).await),
+        Command::Sink(options) => ("sink", options.run().await),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -103,7 +103,12 @@ impl Reverse {
                 ensure!(rows.insert(key.clone(), body).is_none(), "{key} is there twice");
             }
         }
-        ensure!(manifest["totals"]["rows"] == rows.len(), "{} rows, the manifest says {}", rows.len(), manifest["totals"]);
+        ensure!(
+            manifest["totals"]["rows"] == rows.len(),
+            "{} rows, the manifest says {}",
+            rows.len(),
+            manifest["totals"]
+        );
         Ok(Some(rows))
     }
 
@@ -121,7 +126,10 @@ impl Reverse {
         let shard = record["shard"].as_u64().context("no shard")?;
         let key = format!("{layout}/g/{generation}/{shard:05}.parquet");
         let bytes = self.get(&key)?.with_context(|| format!("{key} is not there"))?;
-        ensure!(hex(&Sha256::digest(&bytes)) == record["file"]["sha256"].as_str().unwrap_or_default(), "{key} is another");
+        ensure!(
+            hex(&Sha256::digest(&bytes)) == record["file"]["sha256"].as_str().unwrap_or_default(),
+            "{key} is another"
+        );
         let file = SerializedFileReader::new(bytes::Bytes::from(bytes))?;
         let rows = file.get_row_iter(None)?.map(|row| {
             let row = row?;
@@ -162,6 +170,27 @@ impl Reverse {
             }
         }
         Ok(())
+    }
+
+    /// Why each rejected key was rejected; `null` for rows without one.
+    pub fn rejects(&self, layout: &str) -> Result<Rows> {
+        let manifest = self.manifest(layout)?.context("nothing is published")?;
+        let mut rejects = Rows::new();
+        for key in manifest["rejects"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            let lines = self.get(key)?.with_context(|| format!("{key} is not there"))?;
+            for line in String::from_utf8(lines)?.lines() {
+                let reject: Value = serde_json::from_str(line)?;
+                let text = |name: &str| reject[name].as_str().unwrap_or("null").to_owned();
+                rejects.insert(text("key"), text("reason"));
+            }
+        }
+        Ok(rejects)
+    }
+
+    /// Every object of the application's bucket with its `ETag`.
+    pub fn story_objects(&self) -> BTreeMap<String, String> {
+        let listed = self.cloud().s3.store().list(&self.cloud().app_bucket, "");
+        listed.into_iter().map(|object| (object.key, object.etag)).collect()
     }
 
     pub fn json(&self, key: &str) -> Result<Option<Value>> {

@@ -3,8 +3,10 @@
 mod day;
 mod faults;
 mod kill;
+mod outages;
 mod publication;
 mod redelivery;
+mod resume;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -59,6 +61,21 @@ fn main() -> ExitCode {
             faults::between_publish_export_and_its_endpoints_cost_nothing,
             faults::between_load_export_and_its_endpoints_cost_nothing,
             publication::holds_every_row_of_the_query_and_then_only_writes_what_changed,
+            publication::is_held_back_by_each_guard_and_the_last_good_one_stays,
+            publication::leaves_out_the_rows_that_cannot_be_published_and_says_why,
+            publication::can_be_cut_into_another_number_of_shards_and_written_in_full,
+            publication::is_planned_without_a_write_listed_collected_and_rolled_back,
+            publication::is_explained_by_doctor_where_aws_refuses_it,
+            resume::after_sigkill_at_twenty_points_ends_with_exactly_the_rows,
+            resume::after_a_run_that_was_given_up_leaves_nothing_of_it,
+            resume::while_another_execution_writes_says_who_it_is_and_changes_nothing,
+            resume::by_four_tasks_of_which_one_is_killed_is_published_once_by_the_last,
+            resume::that_is_told_to_stop_ends_in_time_and_the_next_attempt_goes_on,
+            outages::of_single_puts_lose_nothing_and_leave_nothing_extra,
+            outages::of_all_of_s3_for_a_minute_are_waited_out,
+            outages::of_a_stream_are_resumed_at_the_row_where_it_was_cut,
+            outages::of_a_read_session_that_expires_are_read_anew,
+            outages::of_sts_and_credentials_that_run_out_again_and_again_lose_nothing,
             faults::that_last_fail_with_the_name_of_what_failed,
         ]
     );

@@ -208,9 +208,8 @@ impl Failure {
         let error = anyhow::Error::from(error);
         match (code.as_str(), status) {
             ("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired", _) => Self::Expired(error),
-            ("RequestTimeout" | "ConditionalRequestConflict" | "OperationAborted", _) | (_, None | Some(429 | 500..)) => {
-                Self::Passing(error)
-            }
+            ("RequestTimeout" | "ConditionalRequestConflict" | "OperationAborted", _)
+            | (_, None | Some(429 | 500..)) => Self::Passing(error),
             _ => Self::Final(error),
         }
     }

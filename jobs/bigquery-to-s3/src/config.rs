@@ -40,7 +40,8 @@ impl Config {
     pub fn read(mut vars: Vars) -> Result<Self, InvalidConfig> {
         let mut problems = Vec::new();
         let syncs = vars.required::<PathBuf>("SYNCS_FILE");
-        let syncs = syncs.and_then(|file| Syncs::read(&file).map_err(|invalid| problems.push(invalid.to_string())).ok());
+        let syncs =
+            syncs.and_then(|file| Syncs::read(&file).map_err(|invalid| problems.push(invalid.to_string())).ok());
         let aws_region = vars.required("AWS_REGION");
         let role_arn = vars.required("AWS_ROLE_ARN");
         let audience = vars.required("AWS_AUDIENCE");
@@ -48,7 +49,7 @@ impl Config {
         let location = vars.required("BIGQUERY_LOCATION");
         let scratch = vars.or("SCRATCH_DATASET", DatasetId::from_static("isthmus_scratch"));
         let max_concurrency = vars.or("MAX_CONCURRENCY", Whole::<10, 1000>(200));
-        let lease = vars.or("LEASE_SECONDS", Whole::<4, 3600>(60));
+        let lease = vars.or("LEASE_SECONDS", Whole::<2, 3600>(60));
         let give_up = vars.or("GIVE_UP_MINUTES", Whole::<1, 1440>(15));
         let idle = vars.or("STREAM_IDLE_SECONDS", Whole::<1, 3600>(60));
         let bigquery_endpoint = vars.optional("BIGQUERY_ENDPOINT");
@@ -131,7 +132,7 @@ mod tests {
             "environment: AWS_ROLE_ARN: \"isthmus\" is not the ARN of a role, such as \
              arn:aws:iam::123456789012:role/name; AWS_AUDIENCE is not set; GOOGLE_CLOUD_PROJECT: \"Acme\" is not a \
              project id; BIGQUERY_LOCATION is not set; MAX_CONCURRENCY: \"2000\" is not a whole number from 10 to 1000; \
-             LEASE_SECONDS: \"soon\" is not a whole number from 4 to 3600"
+             LEASE_SECONDS: \"soon\" is not a whole number from 2 to 3600"
         );
         assert!(file.contains("syncs.yaml:2:"), "{file}");
     }
@@ -142,7 +143,8 @@ mod tests {
         let by_hand = task(&mut vars).unwrap();
         assert_eq!((by_hand.index, by_hand.count), (0, 1));
         assert_ne!(by_hand.execution, task(&mut vars).unwrap().execution);
-        let pairs = [("CLOUD_RUN_EXECUTION", "job-x7k2p"), ("CLOUD_RUN_TASK_INDEX", "2"), ("CLOUD_RUN_TASK_COUNT", "4")];
+        let pairs =
+            [("CLOUD_RUN_EXECUTION", "job-x7k2p"), ("CLOUD_RUN_TASK_INDEX", "2"), ("CLOUD_RUN_TASK_COUNT", "4")];
         let task = task(&mut Vars::from_pairs(pairs)).unwrap();
         assert_eq!((task.execution.as_str(), task.index, task.count, task.attempt), ("job-x7k2p", 2, 4, 0));
     }

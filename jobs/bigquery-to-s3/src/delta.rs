@@ -112,16 +112,14 @@ mod tests {
         let (writes, changes, counts) = between(standing, &[("b", "1"), ("c", "2"), ("d", "1")]);
         assert_eq!(writes, [1, 2]);
         let named = |change, key: &str| (change, key.to_owned());
-        assert_eq!(
-            changes,
-            [named(Change::Deleted, "a"), named(Change::Updated, "c"), named(Change::Created, "d")]
-        );
+        assert_eq!(changes, [named(Change::Deleted, "a"), named(Change::Updated, "c"), named(Change::Created, "d")]);
         assert_eq!(counts, [1, 1, 1, 1]);
     }
 
     #[test]
     fn what_a_run_that_was_cut_off_may_have_written_is_written_again_or_goes() {
-        let standing = vec![held("a", None, true), held("b", None, false), held("c", None, true), held("d", None, false)];
+        let standing =
+            vec![held("a", None, true), held("b", None, false), held("c", None, true), held("d", None, false)];
         let (writes, _, counts) = between(standing, &[("a", "1"), ("b", "1")]);
         assert_eq!(writes, [0, 1]);
         assert_eq!(counts, [1, 1, 0, 1], "d was never published, so nothing is lost with it");

@@ -80,7 +80,11 @@ fn compare(claims: &Claims, policy: &Value) -> Vec<Finding> {
         let expected = expected(policy, &format!("accounts.google.com:{key}"));
         let carried = carried.map_or("nothing", String::as_str);
         let ok = expected.iter().any(|expected| expected == carried);
-        let expects = if expected.is_empty() { "does not pin it".to_owned() } else { format!("expects {}", expected.join(" or ")) };
+        let expects = if expected.is_empty() {
+            "does not pin it".to_owned()
+        } else {
+            format!("expects {}", expected.join(" or "))
+        };
         let message = format!("the token's {claim} is {carried}; the role {expects}");
         Finding { check: format!("condition accounts.google.com:{key}"), ok, message }
     });

@@ -31,3 +31,34 @@ pub fn at_the_end(guards: &Guards, totals: &Totals, published: u64) -> Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syncs::Limit;
+
+    const GUARDS: Guards = Guards {
+        on_empty: OnEmpty::Fail,
+        max_deletes: Limit { rows: 10, fraction: 0.1 },
+        max_rejects: Limit { rows: 0, fraction: 0.0 },
+    };
+
+    #[test]
+    fn what_the_number_of_rows_tells_is_told_at_the_beginning() {
+        assert!(at_the_beginning(&GUARDS, 900, 1000).is_ok());
+        assert!(at_the_beginning(&GUARDS, 899, 1000).unwrap_err().to_string().contains("at least 101 would go"));
+        assert!(at_the_beginning(&GUARDS, 5, 15).is_ok(), "ten rows may always go");
+        assert!(at_the_beginning(&GUARDS, 0, 0).unwrap_err().to_string().starts_with("guard on_empty"));
+        assert!(at_the_beginning(&Guards { on_empty: OnEmpty::Publish, ..GUARDS }, 0, 5).is_ok());
+    }
+
+    #[test]
+    fn what_only_the_comparison_tells_is_told_before_the_flip() {
+        let totals = |rows, deleted, rejected| Totals { rows, deleted, rejected, ..Totals::default() };
+        assert!(at_the_end(&GUARDS, &totals(1000, 100, 0), 1000).is_ok());
+        let error = |totals| at_the_end(&GUARDS, &totals, 1000).unwrap_err().to_string();
+        assert!(error(totals(1000, 101, 0)).starts_with("guard max_deletes: 101 of 1000"));
+        assert!(error(totals(999, 0, 1)).starts_with("guard max_rejects: 1 of 1000"));
+        assert!(error(totals(0, 0, 5)).starts_with("guard on_empty"), "all rows rejected is empty too");
+    }
+}

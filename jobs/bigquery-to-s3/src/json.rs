@@ -72,7 +72,7 @@ impl RowFormat {
 /// Not `Send`, as `arrow_json`'s encoders are not: make and use it between two `await`s.
 pub struct RowEncoder<'a> {
     columns: Vec<Column<'a>>,
-    /// Columns in which some row holds a value that JSON cannot.
+    /// Columns that can hold a value that JSON cannot.
     suspects: Vec<(&'a str, &'a ArrayRef)>,
 }
 
@@ -93,7 +93,7 @@ impl<'a> RowEncoder<'a> {
             let values = make_encoder(field, array, &format.0)
                 .map_err(|error| Unsupported { column: field.name().clone(), reason: error.to_string() })?;
             columns.push(Column { key: key(field.name(), columns.is_empty()), values });
-            if beyond_json::may_be_in(array) {
+            if beyond_json::can_be_in(field.data_type()) {
                 suspects.push((field.name().as_str(), array));
             }
         }

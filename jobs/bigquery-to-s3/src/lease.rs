@@ -173,7 +173,12 @@ impl Keeper {
 
     /// None when somebody was quicker. Otherwise the new `ETag`, and until when the lease is ours by our own clock,
     /// counted from before the request.
-    async fn write(&self, generation: &Generation, etag: Option<&str>, finished: bool) -> Result<Option<(String, Instant)>> {
+    async fn write(
+        &self,
+        generation: &Generation,
+        etag: Option<&str>,
+        finished: bool,
+    ) -> Result<Option<(String, Instant)>> {
         let (asked, now) = (Instant::now(), Utc::now());
         let (execution, generation) = (self.execution.clone(), generation.clone());
         let document = Document { version: 1, execution, generation, expires_at: now + self.ttl, finished };
@@ -189,9 +194,16 @@ impl Keeper {
     }
 }
 
-/// Renews every quarter of the lease's time. Whatever happens, the gate closes before the lease runs out, and opens
+/// Renews every quarter of the lease's time. A quarter before its end writing pauses: longer than one attempt of a PUT
+/// lasts, so that none is carried out after the end. Whatever happens, the gate closes before the lease runs out, and opens
 /// again only when the lease is ours again.
-async fn renew(keeper: Arc<Keeper>, generation: Generation, mut etag: String, expires: Instant, gate: watch::Sender<Gate>) {
+async fn renew(
+    keeper: Arc<Keeper>,
+    generation: Generation,
+    mut etag: String,
+    expires: Instant,
+    gate: watch::Sender<Gate>,
+) {
     let mut expires = expires;
     loop {
         sleep(keeper.ttl / 4).await;
@@ -199,7 +211,7 @@ async fn renew(keeper: Arc<Keeper>, generation: Generation, mut etag: String, ex
             let mut renewed = pin!(keeper.renew(&generation, &etag));
             tokio::select! {
                 answer = &mut renewed => answer,
-                () = sleep_until(expires - keeper.ttl / 8) => {
+                () = sleep_until(expires - keeper.ttl / 4) => {
                     warn!("the lease could not be renewed in time: writing pauses");
                     gate.send_replace(Gate::Closed);
                     renewed.await
@@ -217,7 +229,7 @@ async fn renew(keeper: Arc<Keeper>, generation: Generation, mut etag: String, ex
             }
             Err(error) => {
                 warn!("renew the lease: {}", startup::with_causes(error.as_ref()));
-                if Instant::now() > expires - keeper.ttl / 8 {
+                if Instant::now() > expires - keeper.ttl / 4 {
                     gate.send_replace(Gate::Closed);
                 }
             }

@@ -11,6 +11,7 @@ pub mod collect;
 pub mod config;
 pub mod counters;
 pub mod delta;
+pub mod digest;
 pub mod doctor;
 pub mod guard;
 pub mod json;

@@ -97,11 +97,20 @@ async fn main() -> ExitCode {
 async fn start(arguments: &Arguments, config: &Config) -> Result<ExitCode> {
     let stop = stop_on_signal().context("listen for signals")?;
     let (clouds, keyless) = connect(config).await?;
-    let chosen = |sync: &&Sync| arguments.sync.is_empty() || arguments.sync.iter().any(|name| name == sync.name.as_str());
+    let chosen =
+        |sync: &&Sync| arguments.sync.is_empty() || arguments.sync.iter().any(|name| name == sync.name.as_str());
     let syncs: Vec<&Sync> = config.syncs.iter().filter(chosen).collect();
     let (version, task) = (env!("CARGO_PKG_VERSION"), &config.task);
     let (execution, index, count, attempt) = (&task.execution, task.index, task.count, task.attempt);
-    info!(version, execution, index, count, attempt, syncs = syncs.len(), "bigquery-to-s3 {version}, task {index} of {count}");
+    info!(
+        version,
+        execution,
+        index,
+        count,
+        attempt,
+        syncs = syncs.len(),
+        "bigquery-to-s3 {version}, task {index} of {count}"
+    );
     if let Some(Command::Doctor { trust_policy }) = &arguments.command {
         let findings = doctor::examine(&config.syncs, &clouds, &keyless, trust_policy.as_deref()).await?;
         return Ok(diagnose(arguments, &findings));

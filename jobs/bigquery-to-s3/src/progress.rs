@@ -110,7 +110,8 @@ impl Shown {
         self.bar.set_position(done);
         let left = self.left().map_or(String::new(), |left| format!(", {:#} left", HumanDuration(left)));
         let slow = if slow_downs > 0 { format!(", {slow_downs} times 503") } else { String::new() };
-        let (done, expected, puts, bytes) = (HumanCount(done), HumanCount(expected), HumanCount(puts), HumanBytes(bytes));
+        let (done, expected, puts, bytes) =
+            (HumanCount(done), HumanCount(expected), HumanCount(puts), HumanBytes(bytes));
         self.bar.set_message(format!("{done}/{expected} rows, {puts} objects/s, {bytes}/s{slow}{left}"));
     }
 
@@ -120,7 +121,15 @@ impl Shown {
         let seconds_left = self.left().map(|left| left.as_secs());
         let sync = &self.sync;
         info!(
-            event = "progress", sync, rows, expected, objects_per_s = puts, bytes_per_s = bytes, slow_downs, retries, seconds_left,
+            event = "progress",
+            sync,
+            rows,
+            expected,
+            objects_per_s = puts,
+            bytes_per_s = bytes,
+            slow_downs,
+            retries,
+            seconds_left,
             "{sync}: {rows} of {expected} rows, {puts} objects/s"
         );
     }

@@ -57,7 +57,12 @@ pub struct Patience {
 }
 
 impl Reader {
-    pub async fn connect(endpoint: Option<&str>, credentials: &Credentials, project: &str, patience: Patience) -> Result<Self> {
+    pub async fn connect(
+        endpoint: Option<&str>,
+        credentials: &Credentials,
+        project: &str,
+        patience: Patience,
+    ) -> Result<Self> {
         let mut connections = Vec::new();
         for _ in 0..CONNECTIONS {
             let builder = Read::builder().with_credentials(credentials.clone());
@@ -91,15 +96,15 @@ impl Reader {
     }
 
     async fn read_once(&self, client: &Read, table: &str, chunk: Chunk) -> Result<Vec<RecordBatch>> {
-        let session = client
+        let created = client
             .create_read_session()
             .set_parent(&self.parent)
             .set_read_session(session(table, chunk.range))
             .set_max_stream_count(STREAMS)
             .with_idempotency(true) // a session that nobody reads costs nothing
-            .send()
-            .await
-            .context("create a read session")?;
+            .send();
+        let session = timeout(self.patience.idle, created).await.context("create a read session")?;
+        let session = session.context("create a read session")?;
         let schema = session.arrow_schema().context("the session has no Arrow schema")?.serialized_schema.clone();
         let schema = without_end_mark(&schema);
         let streams = session.streams.iter().map(|stream| self.read_stream(client, &stream.name, &schema));
@@ -131,7 +136,8 @@ impl Reader {
                 };
                 if let Some(batch) = message.arrow_record_batch() {
                     let bytes = &batch.serialized_record_batch;
-                    decode(&mut decoder, bytes, &mut batches).with_context(|| format!("decode {name} at row {offset}"))?;
+                    decode(&mut decoder, bytes, &mut batches)
+                        .with_context(|| format!("decode {name} at row {offset}"))?;
                 }
                 offset += message.row_count;
                 idle = 0;

@@ -59,7 +59,13 @@ pub async fn kept(sync: &Sync, clouds: &Clouds) -> Result<Vec<Kept>> {
 
 /// In layout packed, everything that the older manifest names is still there: a flip is enough. In layout objects the
 /// objects were replaced, so the older result is published once more, as a new generation.
-pub async fn rollback(sync: &Sync, to: &Generation, clouds: &Clouds, task: &Task, stop: Stop) -> Result<Outcome, RunError> {
+pub async fn rollback(
+    sync: &Sync,
+    to: &Generation,
+    clouds: &Clouds,
+    task: &Task,
+    stop: Stop,
+) -> Result<Outcome, RunError> {
     match sync.layout {
         Layout::Packed => {
             flip_back(&clouds.bucket(sync), sync, to, clouds, task).await?;
@@ -69,7 +75,13 @@ pub async fn rollback(sync: &Sync, to: &Generation, clouds: &Clouds, task: &Task
     }
 }
 
-async fn flip_back(bucket: &Bucket, sync: &Sync, to: &Generation, clouds: &Clouds, task: &Task) -> Result<(), RunError> {
+async fn flip_back(
+    bucket: &Bucket,
+    sync: &Sync,
+    to: &Generation,
+    clouds: &Clouds,
+    task: &Task,
+) -> Result<(), RunError> {
     let destination = &sync.destination;
     let next = async || Ok(Generation::next(Utc::now(), generations(bucket, destination).await?.last()));
     let Acquired::Held(lease) = Lease::acquire(bucket, destination, &task.execution, clouds.lease, next).await? else {

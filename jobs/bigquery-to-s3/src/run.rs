@@ -34,14 +34,17 @@ const CHUNKS_IN_FLIGHT: usize = 2;
 /// Cloud Run kills a task ten seconds after SIGTERM. Source: Cloud Run container contract, "Container shutdown".
 const LAST_WORDS: Duration = Duration::from_secs(6);
 
-/// Twice is the same as once, and killed anywhere the next attempt goes on: whatever was finished is found again.
-pub async fn run(
-    sync: &Sync,
-    from: From<'_>,
-    clouds: &Clouds,
-    task: &Task,
-    stop: Stop,
-) -> Result<Outcome, RunError> {
+/// Twice is the same as once, and killed anywhere the next attempt goes on: whatever was finished is found again. Told to
+/// stop, it begins nothing new, and what is under way has a few seconds.
+pub async fn run(sync: &Sync, from: From<'_>, clouds: &Clouds, task: &Task, stop: Stop) -> Result<Outcome, RunError> {
+    tokio::select! {
+        biased;
+        done = attempt(sync, from, clouds, task, stop.clone()) => done,
+        () = last_words(stop) => Err(RunError::Stopped),
+    }
+}
+
+async fn attempt(sync: &Sync, from: From<'_>, clouds: &Clouds, task: &Task, stop: Stop) -> Result<Outcome, RunError> {
     let (destination, bucket) = (&sync.destination, clouds.bucket(sync));
     let next = async || Ok(Generation::next(Utc::now(), generations(&bucket, destination).await?.last()));
     let lease = match Lease::acquire(&bucket, destination, &task.execution, clouds.lease, next).await? {
@@ -139,7 +142,8 @@ async fn make(
     let counters = progress.counters();
     let engine = PutEngine::new(clouds.put.clone(), clouds.keyless.clone(), lease.gate(), Arc::clone(&counters))
         .context("set up the PUT engine")?;
-    let writer = Writer { engine, bucket: sync.destination.bucket.as_str().into(), destination: sync.destination.clone() };
+    let writer =
+        Writer { engine, bucket: sync.destination.bucket.as_str().into(), destination: sync.destination.clone() };
     let workshop = workshop(sync, generation, standing, table, counters, Some(writer));
     work(&workshop, &clouds.reader, task, &finished, &progress, stop).await?;
     progress.say("publishing");
@@ -201,7 +205,7 @@ pub fn workshop(
 }
 
 /// This task's share of the shards, as far as it is not done yet. When the job is told to stop, no chunk is begun any
-/// more; those under way have a few seconds.
+/// more.
 pub async fn work(
     workshop: &Workshop,
     reader: &Reader,
@@ -225,18 +229,11 @@ pub async fn work(
         workshop.chunk(chunk, batches).await
     });
     let mut work = pin!(work.buffer_unordered(CHUNKS_IN_FLIGHT));
-    let (mut last_words, mut done) = (pin!(last_words(stop.clone())), Finished::default());
-    loop {
-        tokio::select! {
-            biased;
-            () = &mut last_words => return Err(RunError::Stopped),
-            next = work.next() => match next {
-                Some(chunk) => done.add(chunk?),
-                None if *stop.borrow() => return Err(RunError::Stopped),
-                None => return Ok(done),
-            },
-        }
+    let mut done = Finished::default();
+    while let Some(chunk) = work.next().await {
+        done.add(chunk?);
     }
+    if *stop.borrow() { Err(RunError::Stopped) } else { Ok(done) }
 }
 
 async fn last_words(mut stop: Stop) {

@@ -15,6 +15,8 @@ use handoff::sync::Generation;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::digest::{hex, sha256};
+
 /// The columns that the job adds to the query's own.
 pub const KEY_COLUMN: &str = "isthmus_key";
 pub const SHARD_COLUMN: &str = "isthmus_shard";
@@ -84,7 +86,7 @@ impl BigQuery {
     pub async fn scratch_table(&self, source: &Source<'_>, generation: &Generation) -> Result<ScratchTable> {
         let name = table_name(source.sync, generation);
         let (sync, sql) = (source.sync, self.create_sql(source, &name));
-        self.run(&format!("isthmus-{name}"), &sql).await.with_context(|| format!("run the query of sync {sync}"))?;
+        self.run(&name, &sql).await.with_context(|| format!("run the query of sync {sync}"))?;
         self.find(source, generation).await?.with_context(|| format!("the query of sync {sync} made no table {name}"))
     }
 
@@ -103,11 +105,14 @@ impl BigQuery {
         Ok(Some(ScratchTable { name, path, rows: shard_rows.iter().sum(), bytes, shard_rows }))
     }
 
-    /// What the query would read.
+    /// What the query would read. BigQuery checks everything else too: the query, its key, the scratch dataset.
     pub async fn dry_run_bytes(&self, source: &Source<'_>) -> Result<u64> {
-        let configuration = configuration(source.query).set_dry_run(true);
+        let sql = self.create_sql(source, &format!("{}__dry_run", source.sync.replace('-', "_")));
+        let configuration = configuration(&sql).set_dry_run(true);
         let job = Job::new()
-            .set_job_reference(JobReference::new().set_project_id(self.project.to_string()).set_location(&self.location))
+            .set_job_reference(
+                JobReference::new().set_project_id(self.project.to_string()).set_location(&self.location),
+            )
             .set_configuration(configuration);
         let call = self.jobs.insert_job().set_project_id(self.project.to_string()).set_job(job).with_idempotency(true);
         let job = call.send().await.with_context(|| format!("dry-run the query of sync {}", source.sync))?;
@@ -119,7 +124,7 @@ impl BigQuery {
         let attempted = || format!("count the rows of {}.{name}", self.scratch);
         let table = self.quoted(name);
         let sql = format!("SELECT {SHARD_COLUMN}, COUNT(*) AS shard_rows FROM {table} GROUP BY {SHARD_COLUMN}");
-        let job = self.run(&format!("isthmus-{name}-shards"), &sql).await.with_context(attempted)?;
+        let job = self.run(name, &sql).await.with_context(attempted)?;
         let mut counts = vec![0; source.shards as usize];
         for row in self.rows_of(&job).await.with_context(attempted)? {
             let (shard, rows) = numbers(&row).with_context(attempted)?;
@@ -134,10 +139,11 @@ impl BigQuery {
         let bits = source.shards.trailing_zeros();
         let key = format!("CAST(`{}` AS STRING)", source.key);
         let hash = format!("CAST(CONCAT('0x', SUBSTR(TO_HEX(SHA256({key})), 1, 8)) AS INT64)");
-        let shard = if bits == 0 { "0".to_owned() } else { format!("IFNULL({hash} >> {}, 0)", 32 - bits) };
+        let shard =
+            if bits == 0 { "CAST(0 AS INT64)".to_owned() } else { format!("IFNULL({hash} >> {}, 0)", 32 - bits) };
         let query = source.query.trim().trim_end_matches(';');
         format!(
-            "CREATE TABLE IF NOT EXISTS {table}\nCLUSTER BY {SHARD_COLUMN}\n\
+            "CREATE TABLE {table}\nCLUSTER BY {SHARD_COLUMN}\n\
              OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY))\n\
              AS SELECT isthmus_source.*, {key} AS {KEY_COLUMN}, {shard} AS {SHARD_COLUMN}\nFROM (\n{query}\n) AS isthmus_source",
             table = self.quoted(name)
@@ -148,10 +154,12 @@ impl BigQuery {
         format!("`{}.{}.{name}`", self.project, self.scratch)
     }
 
-    /// Starts the job, or attaches to the one that has this id, and waits for its end. Returns its id.
-    async fn run(&self, id: &str, sql: &str) -> Result<String> {
+    /// Starts the job, or attaches to the one that was started for the same statement, and waits for its end. Returns
+    /// its id: ids are the whole project's, so what the statement names (dataset, table, query) is part of it.
+    async fn run(&self, table: &str, sql: &str) -> Result<String> {
+        let statement = hex(&sha256(sql));
         for n in 1..=JOBS {
-            let id = format!("{id}-{n}");
+            let id = format!("isthmus-{table}-{}-{n}", &statement[..16]);
             let job = self.wait(self.start(&id, sql).await?, &id).await?;
             match job.status.and_then(|status| status.error_result) {
                 None => return Ok(id),
@@ -161,7 +169,7 @@ impl BigQuery {
                 Some(error) => bail!("job {id}: {}", error.message),
             }
         }
-        bail!("job {id} failed {JOBS} times")
+        bail!("the job of {table} failed {JOBS} times")
     }
 
     async fn start(&self, id: &str, sql: &str) -> Result<Job> {
@@ -172,11 +180,12 @@ impl BigQuery {
         let call = self.jobs.insert_job().set_project_id(self.project.to_string()).set_job(job).with_idempotency(true);
         match call.send().await {
             Ok(job) => Ok(job),
-            Err(error) if error.http_status_code() == Some(409) => {
+            // 409 says that it is there; other answers may hide that it was carried out.
+            Err(error) => {
+                let job = self.look(id).await.map_err(|_| error).with_context(|| format!("start job {id}"))?;
                 info!(job = %id, "attached to job {id}");
-                self.look(id).await
+                Ok(job)
             }
-            Err(error) => Err(error).with_context(|| format!("start job {id}")),
         }
     }
 
@@ -225,7 +234,12 @@ fn configuration(sql: &str) -> JobConfiguration {
 fn is_google_s_fault(error: &ErrorProto) -> bool {
     matches!(
         error.reason.as_str(),
-        "backendError" | "internalError" | "jobBackendError" | "jobInternalError" | "jobRateLimitExceeded" | "rateLimitExceeded"
+        "backendError"
+            | "internalError"
+            | "jobBackendError"
+            | "jobInternalError"
+            | "jobRateLimitExceeded"
+            | "rateLimitExceeded"
     )
 }
 

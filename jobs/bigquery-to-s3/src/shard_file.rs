@@ -112,9 +112,9 @@ mod tests {
         let written = file(Layout::Packed, &rows(2000));
         let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
         let metadata = reader.parse_and_finish(&written).unwrap();
-        let pages = metadata.offset_index().unwrap()[0][1].page_locations();
-        assert_eq!(pages.len(), 8, "2,000 rows in pages of 256");
-        assert!(metadata.column_index().is_some());
+        let index = metadata.page_index_for_row_group(0);
+        assert_eq!(index.offset_index(1).unwrap().page_locations().len(), 8, "2,000 rows in pages of 256");
+        assert!(index.column_index(0).is_some(), "the keys of each page are known");
     }
 
     #[test]

@@ -8,12 +8,12 @@ use bytes::Bytes;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use handoff::sync::{Destination, Generation, Layout, ShardFile, ShardRange, ShardRecord, SyncKey};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::counters::Counters;
 use crate::delta::{Change, Delta, delta};
+use crate::digest::{hex, sha256};
 use crate::put::{Put, PutEngine, PutError};
 use crate::read::Chunk;
 use crate::rows::{ChunkRows, Reject, Rendered, Rendering};
@@ -163,7 +163,8 @@ impl Workshop {
 
     async fn compare(&self, shard: u32, rendered: &Rendered) -> Result<Delta> {
         let held = self.standing.held(shard, self.rendering.shards).await?;
-        let values = (0..rendered.keys.len()).map(|n| (rendered.keys[n].as_str(), rendered.value(self.rendering.layout, n)));
+        let values =
+            (0..rendered.keys.len()).map(|n| (rendered.keys[n].as_str(), rendered.value(self.rendering.layout, n)));
         Ok(delta(held, values))
     }
 
@@ -203,7 +204,7 @@ fn shard_object(layout: Layout, rendered: &Rendered) -> Result<Option<Body>> {
             shard_file::write(layout, keys, rendered.hashes.concat().into(), ends.collect())?
         }
     };
-    let sha256 = Sha256::digest(&bytes).into();
+    let sha256 = sha256(&bytes);
     Ok(Some(Body { bytes, sha256 }))
 }
 
@@ -215,7 +216,7 @@ fn all_unchanged(rendered: &Rendered) -> Delta {
 
 impl Writer {
     async fn put(&self, key: &str, bytes: Bytes, content_type: &'static str) -> Result<()> {
-        let sha256 = Sha256::digest(&bytes).into();
+        let sha256 = sha256(&bytes);
         self.put_hashed(key.to_owned(), Body { bytes, sha256 }, content_type).await
     }
 
@@ -249,12 +250,4 @@ impl Writer {
         let (bucket, body, sha256) = (Arc::clone(&self.bucket), rendered.body(n), rendered.hashes[n]);
         Put { bucket, key, body, sha256, content_type: "application/json" }
     }
-}
-
-fn hex(hash: &[u8; 32]) -> String {
-    use std::fmt::Write;
-    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

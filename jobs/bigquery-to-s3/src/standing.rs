@@ -49,8 +49,8 @@ pub struct Standing {
     destination: Destination,
     layout: Layout,
     unfinished: Vec<Unfinished>,
-    /// Keys that the current generation has not, but whose objects may still be there, sorted.
-    undeleted: Vec<String>,
+    /// Keys that the current generation has not, but whose objects may still be there.
+    undeleted: Vec<(KeyHash, String)>,
 }
 
 /// `CURRENT` and the manifest that it names; nothing before the first publication.
@@ -59,7 +59,12 @@ pub async fn published(bucket: &Bucket, destination: &Destination) -> Result<Opt
     let Some(object) = bucket.get(&key).await? else { return Ok(None) };
     let broken = || format!("s3://{}/{key}", bucket.name);
     let current: Current = serde_json::from_slice(&object.bytes).with_context(broken)?;
-    ensure!(current.version == SYNC_VERSION, "{} has version {}, this program knows {SYNC_VERSION}", broken(), current.version);
+    ensure!(
+        current.version == SYNC_VERSION,
+        "{} has version {}, this program knows {SYNC_VERSION}",
+        broken(),
+        current.version
+    );
     let manifest = manifest(bucket, destination, &current.generation).await?;
     let manifest = manifest.with_context(|| format!("{} names {}, which is not there", broken(), current.manifest))?;
     Ok(Some(Published { manifest, etag: object.etag }))
@@ -88,7 +93,12 @@ pub async fn generations(bucket: &Bucket, destination: &Destination) -> Result<V
 
 impl Standing {
     /// As it is before `generation`, which is being made.
-    pub async fn before(bucket: &Bucket, destination: &Destination, layout: Layout, generation: &Generation) -> Result<Self> {
+    pub async fn before(
+        bucket: &Bucket,
+        destination: &Destination,
+        layout: Layout,
+        generation: &Generation,
+    ) -> Result<Self> {
         let published = published(bucket, destination).await?;
         if let Some(Published { manifest, .. }) = &published {
             ensure!(
@@ -119,7 +129,8 @@ impl Standing {
             }
         }
         if let Some(manifest) = self.published.as_ref().map(|published| &published.manifest) {
-            self.undeleted = undeleted(&self.bucket, &self.destination, manifest).await?;
+            let keys = undeleted(&self.bucket, &self.destination, manifest).await?;
+            self.undeleted = keys.into_iter().map(|key| (KeyHash::of(&key), key)).collect();
         }
         Ok(())
     }
@@ -162,7 +173,7 @@ impl Standing {
                 }
             }
         }
-        for key in &self.undeleted {
+        for (_, key) in self.undeleted.iter().filter(|(hash, _)| hash.shard(shards) == shard) {
             held.insert(key.clone(), (None, false));
         }
         for run in &self.unfinished {
@@ -222,8 +233,12 @@ fn done_range(name: &str) -> Option<ShardRange> {
     Some(ShardRange { first: first.parse().ok()?, last: last.parse().ok()? })
 }
 
-/// The vanished keys of a published generation whose objects may still be there, sorted.
-pub async fn undeleted(bucket: &Bucket, destination: &Destination, manifest: &GenerationManifest) -> Result<Vec<String>> {
+/// The vanished keys of a published generation whose objects may still be there.
+pub async fn undeleted(
+    bucket: &Bucket,
+    destination: &Destination,
+    manifest: &GenerationManifest,
+) -> Result<Vec<String>> {
     let mark = destination.key(&SyncKey::Deleted(&manifest.generation));
     if manifest.layout == Layout::Packed || bucket.get(&mark).await?.is_some() {
         return Ok(Vec::new());
@@ -232,9 +247,10 @@ pub async fn undeleted(bucket: &Bucket, destination: &Destination, manifest: &Ge
     for changes in &manifest.changes {
         let object = bucket.get(changes).await?;
         let object = object.with_context(|| format!("s3://{}/{changes} is not there", bucket.name))?;
-        keys.extend(change_file::deleted(object.bytes).with_context(|| format!("read s3://{}/{changes}", bucket.name))?);
+        keys.extend(
+            change_file::deleted(object.bytes).with_context(|| format!("read s3://{}/{changes}", bucket.name))?,
+        );
     }
-    keys.sort();
     Ok(keys)
 }
 

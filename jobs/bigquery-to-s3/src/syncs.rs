@@ -18,8 +18,8 @@ use std::str::FromStr;
 
 use handoff::sync::{Destination, Layout};
 use schemars::JsonSchema;
-use sha2::{Digest, Sha256};
 
+use crate::digest::{hex, sha256};
 use crate::json::JsonOptions;
 
 pub use problem::{InvalidSyncs, Problem};
@@ -80,11 +80,7 @@ pub struct Sync {
 impl Sync {
     /// Changes with the query, so that a manifest says which one made it.
     pub fn query_sha256(&self) -> String {
-        use std::fmt::Write;
-        Sha256::digest(&self.query).iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex(&sha256(&self.query))
     }
 }
 

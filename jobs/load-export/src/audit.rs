@@ -5,8 +5,8 @@ use handoff::Manifest;
 use serde_json::json;
 
 use crate::bigquery::BigQuery;
-use ::bigquery::DatasetId;
 use crate::outcome::Outcome;
+use ::bigquery::DatasetId;
 
 const COLUMNS: &str = "export_date DATE NOT NULL, table_name STRING NOT NULL, rows_expected INT64, rows_loaded INT64, \
     snapshot_time TIMESTAMP, run_name STRING, state STRING NOT NULL, message STRING, loaded_at TIMESTAMP NOT NULL";

@@ -1,7 +1,7 @@
 //! The Google clients.
 
-use anyhow::{Context, Result};
 use ::bigquery::{ATTEMPT_TIMEOUT, RETRY_FOR, Transient, backoff};
+use anyhow::{Context, Result};
 use google_cloud_auth::credentials::Credentials;
 use google_cloud_bigquery_datatransfer_v1::client::DataTransferService;
 use google_cloud_bigquery_v2::client::{JobService, TableService};

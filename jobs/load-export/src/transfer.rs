@@ -15,8 +15,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use ::bigquery::ProjectId;
 use crate::run;
+use ::bigquery::ProjectId;
 
 /// Calls in flight at once. The service's quota counts calls a minute for a project; eight at tens of milliseconds
 /// each stay far below what a day's few hundred tables would need to reach it.

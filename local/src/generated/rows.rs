@@ -64,7 +64,7 @@ pub(super) fn batch(schema: &SchemaRef, ids: &[u32], options: &Options) -> Resul
         Arc::new(balance),
         Arc::new(rows.iter().map(|row| Some(row.state.is_multiple_of(3))).collect::<BooleanArray>()),
         Arc::new(created),
-        Arc::new(rows.iter().map(Row::note).collect::<StringArray>()),
+        Arc::new(rows.iter().map(|row| row.note(options.note_bytes)).collect::<StringArray>()),
         Arc::new(texts(|row| key(row.id))),
         Arc::new(Int64Array::from_iter_values(shards)),
     ];
@@ -107,8 +107,8 @@ impl Row {
         FIRST_MICROS + i64::try_from(self.person % FIVE_YEARS_MICROS).unwrap_or(0)
     }
 
-    fn note(&self) -> Option<&'static str> {
-        (!self.state.is_multiple_of(16)).then(|| pick(&NOTES, self.state >> 24))
+    fn note(&self, bytes: usize) -> Option<String> {
+        (!self.state.is_multiple_of(16)).then(|| format!("{:<bytes$}", pick(&NOTES, self.state >> 24)))
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
 
     fn rows(seed: u64, changed: f64) -> RecordBatch {
         let ids: Vec<u32> = (1..=20_000).collect();
-        batch(&schema(), &ids, &Options { rows: 20_000, shards: 64, seed, changed }).unwrap()
+        batch(&schema(), &ids, &Options { rows: 20_000, shards: 64, seed, changed, note_bytes: 0 }).unwrap()
     }
 
     /// How many rows differ.

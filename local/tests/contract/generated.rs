@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::reading::{Ask, batches, client, messages, numbers, session, stream};
 
-const OPTIONS: Options = Options { rows: 30_000, shards: 64, seed: 0, changed: 0.05 };
+const OPTIONS: Options = Options { rows: 30_000, shards: 64, seed: 0, changed: 0.05, note_bytes: 0 };
 
 async fn started() -> Generated {
     let generated = Generated::start(OPTIONS).await.unwrap();

@@ -38,7 +38,7 @@ pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
     let mut count = 0;
     for function in FUNCTIONS {
         let role = template::below(&text, &format!("{}Role", template::logical_id(function)))?;
-        let (allowed, needed) = (allowed(&role), needed(&sources(step.workspace, function)?));
+        let (allowed, needed) = (allowed(&role), needed(&sources(step.workspace, "functions", function)?));
         count += allowed.len();
         let missing = needed.difference(&allowed);
         problems.extend(missing.map(|action| format!("{function} needs {action}, its role does not allow it")));

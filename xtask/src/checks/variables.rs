@@ -1,4 +1,4 @@
-//! The variables that template.yaml sets are those that the function reads, and its page names each.
+//! The variables that template.yaml sets are those that the function reads; the page of every program names each.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,6 +11,7 @@ use crate::template;
 use crate::workspace::Workspace;
 
 pub(super) const FUNCTIONS: [&str; 2] = ["start-export", "publish-export"];
+const JOBS: [&str; 2] = ["load-export", "bigquery-to-s3"];
 
 /// `vars.required("ENV")`, `vars.or("EXPORT_TIMEZONE", …)`: how `startup::Vars` is asked.
 const READERS: [&str; 3] = ["required", "optional", "or"];
@@ -21,7 +22,7 @@ pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
     let mut count = 0;
     for function in FUNCTIONS {
         let set = set_by_template(&text, function)?;
-        let read = read_by_program(&sources(step.workspace, function)?);
+        let read = read_by_program(&sources(step.workspace, "functions", function)?);
         count += read.len();
         problems.extend(
             read.difference(&set).map(|name| format!("{function} reads {name}, template.yaml does not set it")),
@@ -31,13 +32,18 @@ pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
         );
         problems.extend(not_on_page(step.workspace, function, &read));
     }
+    for job in JOBS {
+        let read = read_by_program(&sources(step.workspace, "jobs", job)?);
+        count += read.len();
+        problems.extend(not_on_page(step.workspace, job, &read));
+    }
     super::verdict(&problems, format!("{count} variables"))
 }
 
 /// The code of a package without its tests.
-pub(super) fn sources(workspace: &Workspace, function: &str) -> Result<String> {
+pub(super) fn sources(workspace: &Workspace, folder: &str, program: &str) -> Result<String> {
     let mut files = Vec::new();
-    rust_files(&workspace.root.join("functions").join(function).join("src"), &mut files)?;
+    rust_files(&workspace.root.join(folder).join(program).join("src"), &mut files)?;
     let texts = files.iter().map(|path| {
         let text = crate::read(path)?;
         Ok(text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned())
@@ -80,10 +86,10 @@ fn is_variable(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-fn not_on_page(workspace: &Workspace, function: &str, read: &BTreeSet<String>) -> Vec<String> {
-    let page = workspace.root.join(format!("docs/spec/{function}.md"));
+fn not_on_page(workspace: &Workspace, program: &str, read: &BTreeSet<String>) -> Vec<String> {
+    let page = workspace.root.join(format!("docs/spec/{program}.md"));
     let Ok(text) = fs::read_to_string(&page) else {
-        return vec![format!("{function} has no page {}", workspace.short(&page))];
+        return vec![format!("{program} has no page {}", workspace.short(&page))];
     };
     let missing = read.iter().filter(|name| !text.contains(&format!("`{name}`")));
     missing.map(|name| format!("{} does not name `{name}`", workspace.short(&page))).collect()

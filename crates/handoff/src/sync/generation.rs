@@ -72,7 +72,8 @@ mod tests {
     fn a_generation_is_the_moment_it_began() {
         let generation: Generation = "20261125T190000Z".parse().unwrap();
         assert_eq!(generation.began().to_rfc3339(), "2026-11-25T19:00:00+00:00");
-        for bad in ["", "20261125", "20261125T190000", "20261325T190000Z", "20261125T190000Z ", "2026-11-25T19:00:00Z"] {
+        for bad in ["", "20261125", "20261125T190000", "20261325T190000Z", "20261125T190000Z ", "2026-11-25T19:00:00Z"]
+        {
             assert_eq!(bad.parse::<Generation>(), Err(InvalidGeneration(bad.into())));
         }
     }

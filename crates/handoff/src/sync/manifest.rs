@@ -132,7 +132,8 @@ mod tests {
 
     fn manifest() -> serde_json::Value {
         let file = json!({"generation": "20261124T190000Z", "bytes": 10, "sha256": "ab"});
-        let totals = json!({"rows": 1, "bytes": 9, "created": 0, "updated": 0, "unchanged": 1, "deleted": 0, "rejected": 0});
+        let totals =
+            json!({"rows": 1, "bytes": 9, "created": 0, "updated": 0, "unchanged": 1, "deleted": 0, "rejected": 0});
         let mut record = totals.clone();
         record["shard"] = 0.into();
         record["file"] = file;

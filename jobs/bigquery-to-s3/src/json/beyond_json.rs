@@ -1,13 +1,14 @@
 //! Values that JSON, or the text of a date, cannot hold. `arrow_json` would write null for NaN and say nothing.
 //!
-//! Each column of a batch is scanned once, when its encoder is made, which costs about a nanosecond a value. Rows of a
-//! clean batch, and nearly all are clean, are then not looked at again.
+//! It is asked of each row when it is rendered, and of no other: a shard takes few rows of each batch, so a scan of
+//! whole columns would be made again for every shard.
 
 use std::ops::Range;
 
+use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, Time64MicrosecondType, TimestampMicrosecondType};
-use arrow_array::{Array, ArrowPrimitiveType};
+use arrow_buffer::ArrowNativeType;
 use arrow_schema::DataType;
 
 use super::NotRepresentable;
@@ -16,13 +17,17 @@ const DAY: i64 = 86_400_000_000;
 /// The years 1 to 9999: all that BigQuery has.
 const DAYS: Range<i32> = -719_162..2_932_897;
 const MICROS: Range<i64> = -719_162 * DAY..2_932_897 * DAY;
+const NO_DATE: &str = "a date outside the years 1 to 9999";
+const NO_MOMENT: &str = "a moment outside the years 1 to 9999";
+const NO_TIME: &str = "a time outside the day";
 
-/// The slots of NULLs count too: a false alarm costs only time.
-pub(super) fn may_be_in(array: &dyn Array) -> bool {
-    match array.data_type() {
-        DataType::Struct(_) => array.as_struct().columns().iter().any(|column| may_be_in(column)),
-        DataType::List(_) => may_be_in(array.as_list::<i32>().values()),
-        _ => first_in(array, 0..array.len()).is_some(),
+/// Whether such a value can be in a column of this type.
+pub(super) fn can_be_in(kind: &DataType) -> bool {
+    match kind {
+        DataType::Struct(fields) => fields.iter().any(|field| can_be_in(field.data_type())),
+        DataType::List(item) => can_be_in(item.data_type()),
+        DataType::Float64 | DataType::Date32 | DataType::Time64(_) | DataType::Timestamp(..) => true,
+        _ => false,
     }
 }
 
@@ -46,35 +51,27 @@ fn find(array: &dyn Array, row: usize) -> Option<(String, &'static str)> {
         }),
         DataType::List(_) => {
             let list = array.as_list::<i32>();
-            let items = list.value(row);
-            (0..items.len()).find_map(|item| find(&items, item))
+            let offsets = list.offsets();
+            (offsets[row].as_usize()..offsets[row + 1].as_usize()).find_map(|item| find(list.values(), item))
         }
-        _ => Some((String::new(), first_in(array, row..row + 1)?)),
+        _ => Some((String::new(), wrong_at(array, row)?)),
     }
 }
 
-fn first_in(array: &dyn Array, rows: Range<usize>) -> Option<&'static str> {
+fn wrong_at(array: &dyn Array, row: usize) -> Option<&'static str> {
     match array.data_type() {
-        DataType::Float64 => first::<Float64Type>(array, rows, not_finite),
-        DataType::Date32 => first::<Date32Type>(array, rows, |days| {
-            (!DAYS.contains(&days)).then_some("a date outside the years 1 to 9999")
-        }),
-        DataType::Timestamp(..) => first::<TimestampMicrosecondType>(array, rows, |micros| {
-            (!MICROS.contains(&micros)).then_some("a moment outside the years 1 to 9999")
-        }),
-        DataType::Time64(_) => first::<Time64MicrosecondType>(array, rows, |micros| {
-            (!(0..DAY).contains(&micros)).then_some("a time outside the day")
-        }),
+        DataType::Float64 => not_finite(array.as_primitive::<Float64Type>().value(row)),
+        DataType::Date32 => outside(&DAYS, array.as_primitive::<Date32Type>().value(row), NO_DATE),
+        DataType::Timestamp(..) => {
+            outside(&MICROS, array.as_primitive::<TimestampMicrosecondType>().value(row), NO_MOMENT)
+        }
+        DataType::Time64(_) => outside(&(0..DAY), array.as_primitive::<Time64MicrosecondType>().value(row), NO_TIME),
         _ => None,
     }
 }
 
-fn first<T: ArrowPrimitiveType>(
-    array: &dyn Array,
-    rows: Range<usize>,
-    wrong: impl Fn(T::Native) -> Option<&'static str>,
-) -> Option<&'static str> {
-    array.as_primitive::<T>().values()[rows].iter().find_map(|value| wrong(*value))
+fn outside<T: PartialOrd + Copy>(range: &Range<T>, value: T, problem: &'static str) -> Option<&'static str> {
+    (!range.contains(&value)).then_some(problem)
 }
 
 fn not_finite(number: f64) -> Option<&'static str> {

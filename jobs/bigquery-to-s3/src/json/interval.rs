@@ -36,8 +36,8 @@ fn push_fraction(nanos: u64, out: &mut Vec<u8>) {
     fill(&mut text[1..], u32::try_from(nanos).unwrap_or_default());
     let length = match nanos {
         0 => 0,
-        _ if nanos % 1_000_000 == 0 => 4,
-        _ if nanos % 1_000 == 0 => 7,
+        _ if nanos.is_multiple_of(1_000_000) => 4,
+        _ if nanos.is_multiple_of(1_000) => 7,
         _ => 10,
     };
     out.extend_from_slice(&text[..length]);

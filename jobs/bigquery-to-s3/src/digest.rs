@@ -1,0 +1,17 @@
+//! SHA-256: of a body it decides whether a row changed, is what the request's signature covers, and is the checksum that
+//! S3 keeps. One computation for all three.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+pub fn sha256(bytes: impl AsRef<[u8]>) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+pub fn hex(hash: &[u8]) -> String {
+    hash.iter().fold(String::with_capacity(2 * hash.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
