@@ -35,6 +35,17 @@ fn the_sample_of_the_document_is_good() {
 }
 
 #[test]
+fn the_sample_of_the_readme_is_good() {
+    let text = std::fs::read_to_string(crate_file("../../README.md")).unwrap();
+    let (_, sample) = text.split_once("```yaml\n").unwrap();
+    let (sample, _) = sample.split_once("```").unwrap();
+    let syncs = Syncs::parse(sample, Path::new("syncs.yaml")).unwrap();
+    assert_eq!(syncs.get("user-profiles").unwrap().layout, Layout::Objects);
+    let value: Value = serde_saphyr::from_str(sample).unwrap();
+    assert!(allows(&schema(), &schema(), &value));
+}
+
+#[test]
 fn what_the_document_says_of_a_wrong_file_is_what_is_said() {
     let text = std::fs::read_to_string(crate_file("../../docs/spec/syncs.md")).unwrap();
     let block = |language: &str| text.split_once(language).unwrap().1.split_once("```").unwrap().0.to_owned();
