@@ -57,16 +57,16 @@ impl Reverse {
 
     /// One sync for each layout. `more` are further lines of settings, indented by four.
     pub fn sync(&self, layouts: &[&str], more: &str) -> Result<()> {
-        let mut text = "syncs:\n".to_owned();
-        for layout in layouts {
-            text += &format!(
+        let sync = |layout: &&str| {
+            format!(
                 "  {layout}:\n    query: SELECT * FROM {source}\n    key: id\n    \
                  destination: {{bucket: {bucket}, prefix: {layout}}}\n    layout: {layout}\n{more}",
                 source = self.source(),
                 bucket = self.cloud().app_bucket,
-            );
-        }
-        Ok(std::fs::write(self.cloud().syncs_file(), text)?)
+            )
+        };
+        let text: String = layouts.iter().map(sync).collect();
+        Ok(std::fs::write(self.cloud().syncs_file(), format!("syncs:\n{text}"))?)
     }
 
     /// An execution of its own, as Cloud Run numbers them.
@@ -226,13 +226,11 @@ pub fn numbered(first: u32, last: u32, version: &str) -> String {
 /// `objects/0110/1.json`: worked out here once more, from the specification.
 pub fn object_path(prefix: &str, key: &str) -> String {
     let first = Sha256::digest(key.as_bytes())[0] >> 4;
-    let mut name = String::new();
-    for byte in key.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => name.push(char::from(byte)),
-            _ => name += &format!("%{byte:02X}"),
-        }
-    }
+    let encoded = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    let name: String = key.bytes().map(encoded).collect();
     format!("{prefix}/{first:04b}/{name}.json")
 }
 
@@ -256,8 +254,8 @@ fn hex(hash: &[u8]) -> String {
 
 /// The outcome of one sync in the job's JSON.
 pub fn outcome(finished: &Finished, sync: &str) -> Result<Value> {
-    let lines = finished.log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let report = lines.filter(|line| line.get("syncs").is_some_and(Value::is_array)).last();
+    let mut lines = finished.log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let report = lines.rfind(|line| line.get("syncs").is_some_and(Value::is_array));
     let report = report.with_context(|| format!("no report\n{}", finished.log))?;
     let syncs = report["syncs"].as_array().into_iter().flatten();
     syncs.clone().find(|outcome| outcome["sync"] == sync).cloned().with_context(|| format!("no {sync} in {report}"))

@@ -81,7 +81,7 @@ impl Plan {
         let price = self.put_usd_a_month.map_or("price of this region not known".to_owned(), |usd| {
             format!("{usd:.2} USD a month with {} runs", self.runs_a_month)
         });
-        let mut text = format!(
+        let text = format!(
             "{}: {} rows, {}\n  create {}, update {}, delete {}, leave {}, reject {}\n  {} PUT requests ({price})\n  \
              the query reads {}\n",
             self.sync,
@@ -95,10 +95,8 @@ impl Plan {
             count(self.put_requests),
             HumanBytes(self.query_bytes),
         );
-        if let Some(guard) = &self.guard {
-            text += &format!("  would not be published: {guard}\n");
-        }
-        text
+        let guard = self.guard.as_ref().map(|guard| format!("  would not be published: {guard}\n"));
+        text + &guard.unwrap_or_default()
     }
 
     pub fn to_json(&self) -> Result<serde_json::Value> {

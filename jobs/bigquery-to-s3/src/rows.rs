@@ -248,8 +248,8 @@ mod tests {
     fn batch(rows: &[(Option<&str>, f64)]) -> RecordBatch {
         let keys: ArrayRef = Arc::new(rows.iter().map(|(key, _)| *key).collect::<StringArray>());
         let scores: ArrayRef = Arc::new(Float64Array::from_iter_values(rows.iter().map(|(_, score)| *score)));
-        let shard = |key: &Option<&str>| key.map_or(0, |key| i64::from(KeyHash::of(key).shard(SHARDS)));
-        let shards: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|(key, _)| shard(key))));
+        let shard = |key: Option<&str>| key.map_or(0, |key| i64::from(KeyHash::of(key).shard(SHARDS)));
+        let shards: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|(key, _)| shard(*key))));
         let columns = [("id", Arc::clone(&keys)), ("score", scores), (KEY_COLUMN, keys), (SHARD_COLUMN, shards)];
         RecordBatch::try_from_iter(columns).unwrap()
     }

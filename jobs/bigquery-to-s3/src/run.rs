@@ -63,7 +63,7 @@ async fn attempt(sync: &Sync, from: From<'_>, clouds: &Clouds, task: &Task, stop
     if let Err(RunError::Guard(_)) = &made {
         // Nothing of ours is on its way any more, so the next execution need not wait.
         lease.release().await?;
-    } else if let Some(Made { published: Some(published), .. }) = made.as_ref().ok() {
+    } else if let Ok(Made { published: Some(published), .. }) = &made {
         tidy(&bucket, sync, published, lease).await?;
     }
     made.map(|made| made.outcome)

@@ -147,7 +147,7 @@ mod tests {
         let mut now = tokens.at;
         let mut take = |now: &mut Instant| {
             while let Some(wait) = tokens.take(*now) {
-                *now += wait
+                *now += wait;
             }
         };
         (0..10).for_each(|_| take(&mut now));
