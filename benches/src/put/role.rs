@@ -30,7 +30,7 @@ impl Role {
 
     /// For `GCE_METADATA_HOST`.
     pub fn metadata(&self) -> String {
-        self.metadata.host().to_string()
+        self.metadata.host()
     }
 
     pub fn sts(&self) -> String {
