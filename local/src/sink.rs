@@ -123,7 +123,7 @@ impl State {
 const TAKEN: &[u8] = b"HTTP/1.1 200 OK\r\nETag: \"0123456789abcdef0123456789abcdef\"\r\nServer: AmazonS3\r\n\
     x-amz-request-id: 0123456789ABCDEF\r\nContent-Length: 0\r\n\r\n";
 const REFUSED: &[u8] = b"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nServer: AmazonS3\r\n\
-    Content-Length: 84\r\n\r\n<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
+    Content-Length: 87\r\n\r\n<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 async fn serve(listener: TcpListener, state: Arc<State>) {

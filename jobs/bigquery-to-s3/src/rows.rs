@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(why(None), ["the key is null"]);
         assert_eq!(why(Some("x")), ["2 rows have this key"; 2]);
         assert_eq!(why(Some("nan")), ["column score holds NaN, which JSON cannot"]);
-        assert_eq!(why(Some(&long)), ["the body has 49 bytes, 40 is the limit (max_body_bytes)"]);
+        assert_eq!(why(Some(&long)), ["the body has 51 bytes, 40 is the limit (max_body_bytes)"]);
         let kept: Vec<_> = shards.iter().flat_map(|shard| (0..shard.keys.len()).map(|n| shard.body(n))).collect();
         assert_eq!(kept, [Bytes::from(r#"{"id":"y","score":3.0}"#)]);
     }
