@@ -120,6 +120,9 @@ impl State {
     }
 }
 
+/// What tokio's timer adds: it knows whole milliseconds only, and is never early.
+const TIMER: Duration = Duration::from_millis(1);
+
 const TAKEN: &[u8] = b"HTTP/1.1 200 OK\r\nETag: \"0123456789abcdef0123456789abcdef\"\r\nServer: AmazonS3\r\n\
     x-amz-request-id: 0123456789ABCDEF\r\nContent-Length: 0\r\n\r\n";
 const REFUSED: &[u8] = b"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nServer: AmazonS3\r\n\
@@ -161,7 +164,7 @@ async fn converse(mut stream: TcpStream, state: &State) -> Result<()> {
         let (latency, answer) = state.next(head.body_bytes as u64);
         if !latency.is_zero() {
             tokio::select! {
-                () = tokio::time::sleep(latency) => {}
+                () = tokio::time::sleep(latency.saturating_sub(TIMER)) => {}
                 () = closed(&stream) => return Ok(()),
             }
         }
