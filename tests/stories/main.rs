@@ -70,6 +70,7 @@ fn main() -> ExitCode {
             resume::after_a_run_that_was_given_up_leaves_nothing_of_it,
             resume::while_another_execution_writes_says_who_it_is_and_changes_nothing,
             resume::by_four_tasks_of_which_one_is_killed_is_published_once_by_the_last,
+            resume::after_somebody_else_took_the_lease_or_flipped_current_gives_up,
             resume::that_is_told_to_stop_ends_in_time_and_the_next_attempt_goes_on,
             outages::of_single_puts_lose_nothing_and_leave_nothing_extra,
             outages::of_all_of_s3_for_a_minute_are_waited_out,

@@ -178,3 +178,36 @@ pub async fn that_is_told_to_stop_ends_in_time_and_the_next_attempt_goes_on(stag
     ended_with(&job.with("CLOUD_RUN_TASK_ATTEMPT", "1").run(&["--json"]).await?, 0)?;
     reverse.is_exactly(&[OBJECTS], &reverse.expected().await?)
 }
+
+pub async fn after_somebody_else_took_the_lease_or_flipped_current_gives_up(stage: &Stage) -> Result<()> {
+    let reverse = Reverse::begin(stage, "rv-lost").await?;
+    reverse.sync(&[OBJECTS], "    shards: 8\n")?;
+    reverse.fill_numbered(600, "").await?;
+    ended_with(&reverse.run().await?, 0)?;
+    let (cloud, before) = (reverse.cloud(), reverse.json("objects/CURRENT")?.context("nothing is published")?);
+    let (bucket, store) = (cloud.app_bucket.clone(), cloud.s3.store());
+    for (key, said) in [("objects/lease.json", "lease"), ("objects/CURRENT", "was flipped to")] {
+        reverse.fill_numbered(600, &format!(" for {key}")).await?;
+        cloud.wires.s3.forget();
+        cloud.wires.s3.delay(Duration::from_millis(60));
+        let running = reverse.execution()?.with("MAX_CONCURRENCY", "10").start(&["--json"])?;
+        while reverse.row_puts() < 50 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // The same words in other bytes: another ETag, as after somebody else's write.
+        let mut theirs = reverse.json(key)?.context("it is not there")?;
+        if key.ends_with("lease.json") {
+            theirs["execution"] = "somebody-else".into();
+        }
+        store.put(&bucket, key, format!("{theirs:#}"));
+        let finished = running.finish().await?;
+        cloud.wires.s3.delay(Duration::ZERO);
+        ended_with(&finished, 1).context(key)?;
+        let error = outcome(&finished, OBJECTS)?["error"].to_string();
+        ensure!(error.contains(said), "{key}: {error}");
+        ensure!(reverse.json("objects/CURRENT")?.as_ref() == Some(&before), "{key}: readers saw a change");
+        store.delete(&bucket, "objects/lease.json");
+    }
+    ended_with(&reverse.run().await?, 0)?;
+    reverse.is_exactly(&[OBJECTS], &reverse.expected().await?)
+}

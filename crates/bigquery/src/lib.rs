@@ -1,6 +1,8 @@
-//! What the Google jobs share to talk to BigQuery: names that may stand in SQL, and which failed calls are worth
-//! another try.
+//! What the Google jobs share to talk to BigQuery: names that may stand in SQL, how a client is built, and which failed
+//! calls are worth another try.
 
+#[macro_use]
+mod client;
 mod names;
 mod retry;
 

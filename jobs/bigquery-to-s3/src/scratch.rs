@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use bigquery::{ATTEMPT_TIMEOUT, DatasetId, ProjectId, RETRY_FOR, Transient, backoff, is_not_found};
+use bigquery::{DatasetId, ProjectId, client, is_not_found};
 use google_cloud_auth::credentials::Credentials;
 use google_cloud_bigquery_v2::client::{JobService, TableService};
 use google_cloud_bigquery_v2::model::{ErrorProto, Job, JobConfiguration, JobConfigurationQuery, JobReference};
 use google_cloud_gax::options::RequestOptionsBuilder;
-use google_cloud_gax::retry_policy::RetryPolicyExt;
 use google_cloud_wkt::{Struct, UInt32Value};
 use handoff::sync::Generation;
 use tokio::time::sleep;
@@ -64,21 +63,7 @@ impl BigQuery {
         location: &str,
         scratch: &DatasetId,
     ) -> Result<Self> {
-        macro_rules! client {
-            ($client:ty) => {{
-                let builder = <$client>::builder()
-                    .with_credentials(credentials.clone())
-                    .with_retry_policy(Transient.with_time_limit(RETRY_FOR))
-                    .with_backoff_policy(backoff()?)
-                    .with_attempt_timeout(ATTEMPT_TIMEOUT);
-                let builder = match endpoint {
-                    Some(endpoint) => builder.with_endpoint(endpoint),
-                    None => builder,
-                };
-                builder.build().await.context(concat!("build the client ", stringify!($client)))?
-            }};
-        }
-        let (jobs, tables) = (client!(JobService), client!(TableService));
+        let (jobs, tables) = (client!(JobService, endpoint, credentials), client!(TableService, endpoint, credentials));
         Ok(Self { jobs, tables, project: project.clone(), location: location.to_owned(), scratch: scratch.clone() })
     }
 

@@ -16,7 +16,7 @@ pub struct Place {
 #[derive(Debug, thiserror::Error)]
 pub enum PutError {
     /// The gate says that this run may not write any more.
-    #[error("put {0}: this run may not write any more")]
+    #[error("put {0}: another execution took the lease of this run; start it again when that one has ended")]
     Lost(Place),
     /// A human must change something before another try can succeed.
     #[error("put {place}: S3 answered {status} {code}: {message}{}", after_semicolon(.advice))]
