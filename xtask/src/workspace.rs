@@ -8,9 +8,11 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// The repository that this program was built from, and the folder that cargo builds it in.
+    /// The repository that this program was built from, and the folder that cargo builds it in. `cargo run` says where
+    /// that is now: two clones that share a build folder share this program too.
     pub fn of_this_build() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/")).to_owned();
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = Path::new(&package).parent().unwrap_or(Path::new("/")).to_owned();
         // As cargo reads it: relative to where cargo was started.
         let target = std::env::var_os("CARGO_TARGET_DIR").filter(|value| !value.is_empty());
         let target = match target.map(PathBuf::from) {
