@@ -1,6 +1,6 @@
 //! What AWS and Google Cloud hand each other, and nothing else: the names of export tasks, the keys of the objects in
-//! the export bucket, the export manifest and its drift, and the list of tables that both sides read; and, in [`sync`], what bigquery-to-s3 publishes for the
-//! application.
+//! the export bucket, the export manifest and its drift, and the list of tables that both sides read; and, in [`sync`], what
+//! bigquery-to-s3 publishes for the application.
 //!
 //! Everything here is pure: no clock, no environment, no network.
 
@@ -11,6 +11,7 @@ mod key;
 mod manifest;
 mod staged;
 pub mod sync;
+#[cfg(feature = "table-list")]
 mod table_list;
 mod table_name;
 mod task_id;
@@ -21,6 +22,9 @@ pub use environment::{Environment, InvalidEnvironment};
 pub use key::{ExportKey, PartKey, TablePrefix};
 pub use manifest::{Column, InvalidManifest, MANIFEST_VERSION, Manifest, Table, TableState};
 pub use staged::{origin_of, staged_key};
-pub use table_list::{Database, InvalidTableList, TableEntry, TableList, TransferTable};
+#[cfg(feature = "table-list")]
+pub use table_list::{
+    Database, InvalidTableList, TableEntry, TableList, TransferTable, name_in_database, table_list_schema,
+};
 pub use table_name::{InvalidTableName, TableName};
 pub use task_id::{ExportTaskId, InvalidExportTaskId, TaskKind};

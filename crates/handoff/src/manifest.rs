@@ -79,17 +79,29 @@ pub enum InvalidManifest {
 impl Manifest {
     /// Reads the manifest of a day and refuses one that contradicts itself or is of another day.
     pub fn parse(bytes: &[u8], env: &Environment, date: ExportDate) -> Result<Self, InvalidManifest> {
-        let value: serde_json::Value = serde_json::from_slice(bytes)?;
-        // The version first: another version may have other fields, and "unknown field" would send people astray.
-        if let Some(version) = value["version"].as_u64().filter(|v| *v != u64::from(MANIFEST_VERSION)) {
-            return Err(InvalidManifest::Version(version));
-        }
-        let manifest: Self = serde_json::from_slice(bytes)?;
+        let manifest = Self::of_any_day(bytes)?;
         let day = |env: &Environment, date: ExportDate| format!("{env}-{}", date.compact());
         let (found, wanted) = (day(&manifest.env, manifest.export_date), day(env, date));
         if found != wanted {
             return Err(InvalidManifest::OtherDay { found, wanted });
         }
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Reads a manifest and refuses one of another version. For who does not know of which day it is.
+    fn of_any_day(bytes: &[u8]) -> Result<Self, InvalidManifest> {
+        let value: serde_json::Value = serde_json::from_slice(bytes)?;
+        // The version first: another version may have other fields, and "unknown field" would send people astray.
+        if let Some(version) = value["version"].as_u64().filter(|v| *v != u64::from(MANIFEST_VERSION)) {
+            return Err(InvalidManifest::Version(version));
+        }
+        Ok(serde_json::from_slice(bytes)?)
+    }
+
+    /// Reads the manifest of whatever day it is of, and refuses one that contradicts itself.
+    pub fn read(bytes: &[u8]) -> Result<Self, InvalidManifest> {
+        let manifest = Self::of_any_day(bytes)?;
         manifest.check()?;
         Ok(manifest)
     }

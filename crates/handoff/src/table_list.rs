@@ -1,36 +1,55 @@
 //! `tables.yaml`: the one list of tables that are loaded into BigQuery. Terraform makes a destination table and a
-//! transfer config for each entry; load-export starts and proves them.
+//! transfer config for each entry; load-export starts and proves them. See `docs/spec/tables.md`.
+
+mod file;
+mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Environment, TableName};
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub use schema::table_list_schema;
+
+/// What follows a table's folder: all parts, whatever their batch; or the two other spellings, should the service ever
+/// match no further than one level.
+const PATTERNS: [&str; 3] = ["*.parquet", "*/*.parquet", "1/*.parquet"];
+
+/// The tables of the source cluster that are loaded into BigQuery.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "tables.yaml")]
 pub struct TableList {
+    /// By the name of the database.
     pub databases: BTreeMap<String, Database>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
-    /// The BigQuery dataset; `raw_{database}` where not set.
+    /// The BigQuery dataset; `raw_{database}` where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[A-Za-z0-9_]+$"))]
     pub dataset: Option<String>,
+    /// Patterns (`*` and `?`) of tables that are left out on purpose: they are not proposed, and no check misses them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
     /// `orders`, or `public.orders` where the engine has schemas.
     pub tables: BTreeMap<String, TableEntry>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TableEntry {
-    /// The BigQuery table; the source table's name where not set.
+    /// The BigQuery table; the source table's name where it is left out, with `_` for the dot of a schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[A-Za-z0-9_]+$"))]
     pub destination: Option<String>,
-    /// What follows the table's folder in the transfer's data path; `*.parquet` where not set.
+    /// What follows the table's folder in the transfer's data path; `*.parquet` where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = PATTERNS))]
     pub pattern: Option<String>,
 }
 
@@ -48,6 +67,9 @@ pub struct TransferTable {
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidTableList {
+    /// The file and the line, and what is wrong there.
+    #[error("{0}")]
+    File(String),
     #[error("tables.yaml names no table")]
     Empty,
     #[error("tables.yaml: {0}.{1} is not the name of a table")]
@@ -56,6 +78,12 @@ pub enum InvalidTableList {
     Destination(String),
     #[error("tables.yaml: {0} is the destination of two tables")]
     Shared(String),
+    #[error("tables.yaml: {0}: the pattern {1:?} is none of *.parquet, */*.parquet and 1/*.parquet")]
+    Pattern(TableName, String),
+    #[error("tables.yaml: exclude of {0}: {1:?} is not a pattern")]
+    Exclude(String, String),
+    #[error("tables.yaml: {0} is listed, and excluded by {1:?}")]
+    ListedAndExcluded(TableName, String),
 }
 
 impl TableList {
@@ -70,6 +98,9 @@ impl TableList {
                 if !destinations.insert(destination.clone()) {
                     return Err(InvalidTableList::Shared(destination));
                 }
+                if let Some(pattern) = self.excluded_by(&transfer.source)? {
+                    return Err(InvalidTableList::ListedAndExcluded(transfer.source, pattern.to_owned()));
+                }
                 transfers.push(transfer);
             }
         }
@@ -78,6 +109,30 @@ impl TableList {
         }
         Ok(transfers)
     }
+
+    /// The pattern that leaves the table out on purpose.
+    pub fn excluded_by(&self, table: &TableName) -> Result<Option<&str>, InvalidTableList> {
+        let Some(database) = self.databases.get(table.database()) else { return Ok(None) };
+        let name = name_in_database(table);
+        for pattern in &database.exclude {
+            let wrong = |_| InvalidTableList::Exclude(table.database().to_owned(), pattern.clone());
+            if glob::Pattern::new(pattern).map_err(wrong)?.matches(&name) {
+                return Ok(Some(pattern));
+            }
+        }
+        Ok(None)
+    }
+
+    pub fn lists(&self, table: &TableName) -> bool {
+        let database = self.databases.get(table.database());
+        database.is_some_and(|database| database.tables.contains_key(&name_in_database(table)))
+    }
+}
+
+/// As the file names it below its database: `orders`, `public.orders`.
+pub fn name_in_database(table: &TableName) -> String {
+    let name = table.to_string();
+    name.split_once('.').map_or(String::new(), |(_, rest)| rest.to_owned())
 }
 
 fn transfer(
@@ -98,7 +153,10 @@ fn transfer(
         }
     }
     let display_name = format!("isthmus {env} {source}");
-    let pattern = entry.pattern.clone().unwrap_or_else(|| "*.parquet".to_owned());
+    let pattern = entry.pattern.clone().unwrap_or_else(|| PATTERNS[0].to_owned());
+    if !PATTERNS.contains(&pattern.as_str()) {
+        return Err(InvalidTableList::Pattern(source, pattern));
+    }
     Ok(TransferTable { source, dataset, table: destination, pattern, display_name })
 }
 
@@ -120,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_bigquery_would_refuse_are_refused_here() {
+    fn what_would_be_refused_later_is_refused_here() {
         let refused = |json| transfers(json).unwrap_err().to_string();
         assert_eq!(refused(r#"{"databases":{}}"#), "tables.yaml names no table");
         assert_eq!(
@@ -135,6 +193,27 @@ mod tests {
             refused(r#"{"databases":{"shop":{"tables":{"":{}}}}}"#),
             "tables.yaml: shop. is not the name of a table"
         );
+        assert_eq!(
+            refused(r#"{"databases":{"shop":{"tables":{"a":{"pattern":"*"}}}}}"#),
+            "tables.yaml: shop.a: the pattern \"*\" is none of *.parquet, */*.parquet and 1/*.parquet"
+        );
+        assert_eq!(
+            refused(r#"{"databases":{"shop":{"exclude":["[a"],"tables":{"a":{}}}}}"#),
+            "tables.yaml: exclude of shop: \"[a\" is not a pattern"
+        );
+        assert_eq!(
+            refused(r#"{"databases":{"shop":{"exclude":["tmp_*"],"tables":{"tmp_a":{}}}}}"#),
+            "tables.yaml: shop.tmp_a is listed, and excluded by \"tmp_*\""
+        );
+    }
+
+    #[test]
+    fn a_table_is_excluded_by_its_name_below_the_database() {
+        let json = r#"{"databases":{"app":{"exclude":["audit.*"],"tables":{}}}}"#;
+        let list: TableList = serde_json::from_str(json).unwrap();
+        let excluded = |name: &str| list.excluded_by(&name.parse().unwrap()).unwrap();
+        assert_eq!(excluded("app.audit.log"), Some("audit.*"));
+        assert_eq!((excluded("app.public.audit"), excluded("shop.audit.log")), (None, None));
     }
 
     #[test]

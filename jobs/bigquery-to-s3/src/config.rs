@@ -9,7 +9,7 @@ use keyless::RoleArn;
 use startup::Vars;
 
 use crate::Task;
-use crate::syncs::Syncs;
+use crate::syncs::{Bucket, Syncs};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -40,8 +40,11 @@ impl Config {
     pub fn read(mut vars: Vars) -> Result<Self, InvalidConfig> {
         let mut problems = Vec::new();
         let syncs = vars.required::<PathBuf>("SYNCS_FILE");
-        let syncs =
-            syncs.and_then(|file| Syncs::read(&file).map_err(|invalid| problems.push(invalid.to_string())).ok());
+        let bucket = vars.optional::<Bucket>("S3_BUCKET_NAME");
+        // Read also where the bucket's name is wrong, so that all problems are told.
+        let default = bucket.as_ref().and_then(Option::as_ref);
+        let syncs = syncs
+            .and_then(|file| Syncs::read(&file, default).map_err(|invalid| problems.push(invalid.to_string())).ok());
         let aws_region = vars.required("AWS_REGION");
         let role_arn = vars.required("AWS_ROLE_ARN");
         let audience = vars.required("AWS_AUDIENCE");
@@ -59,6 +62,7 @@ impl Config {
         let task = task(&mut vars);
         // None where any part was wrong; which ones, `vars` and `problems` know.
         let complete = || {
+            bucket?;
             Some(Self {
                 syncs: syncs?,
                 aws_region: aws_region?,

@@ -24,8 +24,9 @@ const AFTER_HELP: &str = "\
 Environment, required:
   SYNCS_FILE, AWS_REGION, AWS_ROLE_ARN, AWS_AUDIENCE, GOOGLE_CLOUD_PROJECT, BIGQUERY_LOCATION
 Environment, with defaults:
-  SCRATCH_DATASET (isthmus_scratch), MAX_CONCURRENCY (200; 10 to 1000), LEASE_SECONDS (60), GIVE_UP_MINUTES (15),
-  STREAM_IDLE_SECONDS (60), BIGQUERY_ENDPOINT, BIGQUERY_STORAGE_ENDPOINT, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL
+  S3_BUCKET_NAME (for destinations without a bucket), SCRATCH_DATASET (isthmus_scratch), MAX_CONCURRENCY (200; 10 to
+  1000), LEASE_SECONDS (60), GIVE_UP_MINUTES (15), STREAM_IDLE_SECONDS (60), BIGQUERY_ENDPOINT,
+  BIGQUERY_STORAGE_ENDPOINT, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL
 Exit codes:
   0 done   1 a sync failed, or a guard held it back   2 configuration or usage
   3 another execution is writing the sync   143 stopped by a signal; the next attempt goes on where this one was";

@@ -30,21 +30,23 @@ pub use schema::schema;
 pub struct Syncs(BTreeMap<SyncName, Sync>);
 
 impl Syncs {
-    /// Reads the file and the queries it names. Everything that is wrong with them is told at once.
-    pub fn read(file: &Path) -> Result<Self, InvalidSyncs> {
+    /// Reads the file and the queries it names. Everything that is wrong with them is told at once. A destination that
+    /// names no bucket is in `bucket`.
+    pub fn read(file: &Path, bucket: Option<&Bucket>) -> Result<Self, InvalidSyncs> {
         let bytes = std::fs::read(file)
             .map_err(|error| InvalidSyncs::new(file, vec![Problem::of_the_file(format!("cannot be read: {error}"))]))?;
         let text = std::str::from_utf8(&bytes)
             .map_err(|error| InvalidSyncs::new(file, vec![Problem::of_the_file(format!("is not UTF-8: {error}"))]))?;
-        Self::parse(text, file)
+        Self::parse(text, file, bucket)
     }
 
     /// `file` is named in the errors, and query files are looked for beside it.
-    pub fn parse(text: &str, file: &Path) -> Result<Self, InvalidSyncs> {
+    pub fn parse(text: &str, file: &Path, bucket: Option<&Bucket>) -> Result<Self, InvalidSyncs> {
         let root = node::parse(text).map_err(|problem| InvalidSyncs::new(file, vec![problem]))?;
-        let mut problems = overlap::problems(&root);
+        let bucket = bucket.map(Bucket::as_str);
+        let mut problems = overlap::problems(&root, bucket);
         let dir = file.parent().unwrap_or(Path::new(""));
-        let syncs = settings::syncs(&root, dir, &mut problems);
+        let syncs = settings::syncs(&root, dir, bucket, &mut problems);
         if problems.is_empty() { Ok(Self(syncs)) } else { Err(InvalidSyncs::new(file, problems)) }
     }
 
@@ -112,6 +114,28 @@ impl fmt::Display for SyncName {
 impl Borrow<str> for SyncName {
     fn borrow(&self) -> &str {
         &self.0
+    }
+}
+
+/// By S3's naming rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket(String);
+
+impl Bucket {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Bucket {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if rules::is_bucket(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(format!("{text:?} is not {}", rules::BUCKET))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the deployment sets: every variable and the table list are read and checked before anything is done.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -42,7 +42,8 @@ impl Config {
         let mut problems = Vec::new();
         let env = vars.required::<Environment>("ENV");
         let file = vars.required::<PathBuf>("TABLES_FILE");
-        let tables = file.and_then(|file| read_tables(&file).map_err(|problem| problems.push(problem)).ok());
+        let tables =
+            file.and_then(|file| TableList::read(&file).map_err(|wrong| problems.push(wrong.to_string())).ok());
         let tables = env
             .as_ref()
             .zip(tables)
@@ -93,29 +94,6 @@ fn invalid(vars: Vars, problems: Vec<String>) -> InvalidConfig {
     let variables = vars.invalid().to_string();
     let said = (variables != "environment: ").then_some(variables);
     InvalidConfig(said.into_iter().chain(problems).collect())
-}
-
-/// The error carries the file, the line and the column.
-fn read_tables(file: &Path) -> Result<TableList, String> {
-    let name = file.display();
-    let text = std::fs::read_to_string(file).map_err(|error| format!("read {name}: {error}"))?;
-    parse_tables(&text).map_err(|(place, error)| format!("{name}{place}: {error}"))
-}
-
-/// On failure the place (`:3:5`) and what is wrong there.
-fn parse_tables(text: &str) -> Result<TableList, (String, String)> {
-    serde_saphyr::from_str(text).map_err(|error| {
-        let place = error.location().map_or(String::new(), |at| format!(":{}:{}", at.line(), at.column()));
-        (place, in_our_words(&error.without_snippet().to_string()))
-    })
-}
-
-/// The parser repeats the place, and gives advice to programmers.
-fn in_our_words(text: &str) -> String {
-    let text = text.lines().next().unwrap_or_default();
-    let text = text.split(" at line ").next().unwrap_or(text);
-    let text = text.split(", set DuplicateKeyPolicy").next().unwrap_or(text);
-    text.replace("expected mapping start", "expected names with settings; a table without any is written `orders: {}`")
 }
 
 /// What to do with a table whose columns changed since the last export.
@@ -184,32 +162,5 @@ mod tests {
              WAIT_MINUTES: \"soon\" is not a number from 0 to 1000000; ON_DRIFT: \"stop\" is neither warn nor fail; \
              tables.yaml: \"my orders\" is not a BigQuery dataset or table: letters, digits and underscores only"
         );
-    }
-
-    #[test]
-    fn a_table_list_that_is_wrong_is_told_with_its_line() {
-        let refused = |text: &str| parse_tables(text).map(|_| ()).unwrap_err();
-        let pairs = "expected names with settings; a table without any is written `orders: {}`";
-        let cases = [
-            (
-                "databases:\n  shop:\n    tables:\n      orders: {destnation: x}\n",
-                ":4:16",
-                "unknown field `destnation`, expected one of destination, pattern",
-            ),
-            (
-                "databases:\n  shop:\n    tabels: {}\n",
-                ":3:5",
-                "unknown field `tabels`, expected one of dataset, tables",
-            ),
-            ("databases:\n  shop:\n    tables: [orders]\n", ":3:13", pairs),
-            ("databases:\n  shop:\n    tables:\n      orders:\n", ":4:13", pairs),
-            ("databases:\n  shop: {\n", ":2:9", "unclosed bracket '{'"),
-            ("tables: {}\n", ":1:1", "unknown field `tables`, expected one of databases"),
-            ("databases:\n  shop:\n    tables:\n      a: {}\n      a: {}\n", ":5:7", "duplicate mapping key: a"),
-            ("", ":1:1", "unexpected end of input"),
-        ];
-        for (text, place, problem) in cases {
-            assert_eq!(refused(text), (place.into(), problem.into()), "{text:?}");
-        }
     }
 }

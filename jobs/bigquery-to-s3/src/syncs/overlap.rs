@@ -13,8 +13,8 @@ struct Claim<'a> {
 }
 
 /// Looks at destinations only, so that a sync with other errors is compared as well.
-pub fn problems(root: &Spanned<Node>) -> Vec<Problem> {
-    let claims = claims(root);
+pub fn problems(root: &Spanned<Node>, bucket: Option<&str>) -> Vec<Problem> {
+    let claims = claims(root, bucket);
     let mut problems = Vec::new();
     for (index, later) in claims.iter().enumerate() {
         let overlapping = claims[..index].iter().filter(|earlier| overlap(earlier, later));
@@ -36,17 +36,17 @@ fn overlap(a: &Claim<'_>, b: &Claim<'_>) -> bool {
     a.bucket == b.bucket && a.sync != b.sync && (within(a.prefix, b.prefix) || within(b.prefix, a.prefix))
 }
 
-fn claims(root: &Spanned<Node>) -> Vec<Claim<'_>> {
+fn claims<'a>(root: &'a Spanned<Node>, bucket: Option<&'a str>) -> Vec<Claim<'a>> {
     let Some(Node::Mapping(syncs)) = root.value.get("syncs").map(|node| &node.value) else { return Vec::new() };
-    syncs.iter().filter_map(|(name, sync)| claim(&name.value, &sync.value)).collect()
+    syncs.iter().filter_map(|(name, sync)| claim(&name.value, &sync.value, bucket)).collect()
 }
 
-fn claim<'a>(name: &'a Node, sync: &'a Node) -> Option<Claim<'a>> {
+fn claim<'a>(name: &'a Node, sync: &'a Node, bucket: Option<&'a str>) -> Option<Claim<'a>> {
     let destination = &sync.get("destination")?.value;
     let prefix = destination.get("prefix")?;
     Some(Claim {
         sync: name.text()?,
-        bucket: destination.get("bucket")?.value.text()?,
+        bucket: destination.get("bucket").map_or(bucket, |node| node.value.text())?,
         prefix: prefix.value.text()?,
         at: place(prefix),
     })

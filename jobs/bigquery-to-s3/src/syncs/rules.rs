@@ -57,13 +57,14 @@ pub fn column(node: &Node) -> Result<String, String> {
     text(node, expected, rule)
 }
 
+pub const BUCKET: &str = "a bucket's name: 3 to 63 lower-case letters, digits, hyphens and dots, a letter or digit at \
+                          both ends, no two dots together, no IP address, no start or end that S3 keeps for itself";
+
 pub fn bucket(node: &Node) -> Result<String, String> {
-    let expected = "a bucket's name: 3 to 63 lower-case letters, digits, hyphens and dots, a letter or digit at both \
-                    ends, no two dots together, no IP address, no start or end that S3 keeps for itself";
-    text(node, expected, is_bucket)
+    text(node, BUCKET, is_bucket)
 }
 
-fn is_bucket(text: &str) -> bool {
+pub fn is_bucket(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let letters = text.bytes().all(|b| inner(b) || b == b'-' || b == b'.');
     let ends = [text.bytes().next(), text.bytes().last()].into_iter().all(|b| b.is_some_and(inner));

@@ -1,4 +1,4 @@
-//! The JSON Schema of the file, for editors and for checks before a deployment: `syncs.schema.json`.
+//! The JSON Schema of the file, for editors and for checks before a deployment: `config/syncs.schema.json`.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::rules::{
 use super::{Limit, Mode, OnEmpty};
 use crate::json::Int64;
 
-/// As it is written to `syncs.schema.json`.
+/// As it is written to `config/syncs.schema.json`.
 pub fn schema() -> Value {
     // Editors know draft 7 best.
     let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<File>();
@@ -86,11 +86,12 @@ struct SyncShape {
 #[schemars(deny_unknown_fields, rename = "Destination")]
 #[allow(dead_code)]
 struct DestinationShape {
+    /// Where it is left out, the variable `S3_BUCKET_NAME` names it, so that one list serves every environment.
     #[schemars(
         length(min = *BUCKET_LENGTH.start(), max = *BUCKET_LENGTH.end()),
         extend("pattern" = "^[a-z0-9][a-z0-9.-]*[a-z0-9]$", "not" = {"pattern": no_bucket()}),
     )]
-    bucket: String,
+    bucket: Option<String>,
     /// Letters, digits, `-`, `_` and `.`, divided by single slashes.
     #[schemars(
         length(min = 1, max = PREFIX_LENGTH),

@@ -28,7 +28,12 @@ const SETTINGS: [&str; 11] = [
 ];
 
 /// The syncs that hold; the rest are problems. Query files are looked for in `dir`.
-pub fn syncs(root: &Spanned<Node>, dir: &Path, problems: &mut Vec<Problem>) -> BTreeMap<SyncName, Sync> {
+pub fn syncs(
+    root: &Spanned<Node>,
+    dir: &Path,
+    bucket: Option<&str>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<SyncName, Sync> {
     let mut syncs = BTreeMap::new();
     for entry in named(root, problems).unwrap_or_default() {
         let name = entry.name.parse::<SyncName>();
@@ -36,7 +41,7 @@ pub fn syncs(root: &Spanned<Node>, dir: &Path, problems: &mut Vec<Problem>) -> B
             problems.push(Problem::at(entry.at, format!("{:?}: {expected}", entry.name)));
         }
         let fields = Fields::new(entry.name, entry.at, entry.value, &SETTINGS, problems);
-        let sync = fields.and_then(|mut fields| sync(name.ok(), &mut fields, dir));
+        let sync = fields.and_then(|mut fields| sync(name.ok(), &mut fields, dir, bucket));
         syncs.extend(sync.map(|sync| (sync.name.clone(), sync)));
     }
     syncs
@@ -53,10 +58,10 @@ fn named<'a>(root: &'a Spanned<Node>, problems: &mut Vec<Problem>) -> Option<Vec
 }
 
 /// Reads all settings before it gives up on one.
-fn sync(name: Option<SyncName>, fields: &mut Fields<'_>, dir: &Path) -> Option<Sync> {
+fn sync(name: Option<SyncName>, fields: &mut Fields<'_>, dir: &Path, bucket: Option<&str>) -> Option<Sync> {
     let query = query(fields, dir);
     let key = fields.required("key", rules::column);
-    let destination = destination(fields);
+    let destination = destination(fields, bucket);
     let layout = fields.required("layout", word(&rules::LAYOUTS));
     let mode = fields.or("mode", Mode::Delta, mode(layout));
     let shards = fields.or("shards", rules::DEFAULT_SHARDS, rules::power_of_two(rules::SHARDS));
@@ -98,9 +103,12 @@ fn query_of(file: &Path) -> Result<String, String> {
     }
 }
 
-fn destination(fields: &mut Fields<'_>) -> Option<Destination> {
+fn destination(fields: &mut Fields<'_>, default: Option<&str>) -> Option<Destination> {
     let mut destination = fields.mapping("destination", &["bucket", "prefix"])?;
-    let bucket = destination.required("bucket", rules::bucket);
+    let bucket = match default {
+        Some(default) => destination.or("bucket", default.to_owned(), rules::bucket),
+        None => destination.required("bucket", rules::bucket),
+    };
     let prefix = destination.required("prefix", rules::prefix);
     Some(Destination { bucket: bucket?, prefix: prefix? })
 }

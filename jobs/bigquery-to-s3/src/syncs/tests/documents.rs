@@ -1,13 +1,16 @@
 //! The reader and the JSON Schema judge alike.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::schema::allows;
-use super::{parse, sync_with};
-use crate::syncs::schema;
+use super::sync_with;
+use crate::syncs::{Syncs, schema};
 
-const GOOD: [&str; 34] = [
+const GOOD: [&str; 35] = [
     "",
+    "destination: {prefix: a}",
     "key: _id",
     "key: Größe9",
     "key: 会員番号",
@@ -43,7 +46,7 @@ const GOOD: [&str; 34] = [
     "# nothing but a comment",
 ];
 
-const BAD: [&str; 66] = [
+const BAD: [&str; 65] = [
     "query:",
     "query: ''",
     "query: ' ; '",
@@ -63,7 +66,6 @@ const BAD: [&str; 66] = [
     "destination: s3://abc/a",
     "destination: {}",
     "destination: {bucket: abc}",
-    "destination: {prefix: a}",
     "destination: {bucket: abc, prefix: a, region: x}",
     "destination: {bucket: ab, prefix: a}",
     "destination: {bucket: '0123456789012345678901234567890123456789012345678901234567890123', prefix: a}",
@@ -119,7 +121,10 @@ const BAD_FILES: [&str; 9] =
 fn judge(text: &str) -> (bool, bool) {
     let value: Value = serde_saphyr::from_str(text).unwrap();
     let schema = schema();
-    (parse(text).is_ok(), allows(&schema, &schema, &value))
+    // With a bucket for destinations that name none, which the schema cannot know of.
+    let bucket = "acme-app-data".parse().unwrap();
+    let read = Syncs::parse(text, Path::new("syncs.yaml"), Some(&bucket));
+    (read.is_ok(), allows(&schema, &schema, &value))
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a good file means.
 
+use std::path::Path;
+
 use proptest::prelude::*;
 
 use super::{parse, sync, sync_with};
@@ -49,7 +51,7 @@ fn a_query_file_lies_beside_the_list_and_loses_its_byte_order_mark_and_last_semi
     let file = dir.path().join("syncs.yaml");
     std::fs::write(dir.path().join("a.sql"), "\u{feff}-- users\nSELECT ';' AS id ;\n").unwrap();
     std::fs::write(&file, sync_with("query_file: a.sql").replace("    query: SELECT 1 AS id\n", "")).unwrap();
-    assert_eq!(Syncs::read(&file).unwrap().get("a").unwrap().query, "-- users\nSELECT ';' AS id");
+    assert_eq!(Syncs::read(&file, None).unwrap().get("a").unwrap().query, "-- users\nSELECT ';' AS id");
 }
 
 #[test]
@@ -88,4 +90,20 @@ proptest! {
         let limit = Limit { rows, fraction };
         prop_assert!(!limit.allows(n + 1, of) || limit.allows(n, of));
     }
+}
+
+#[test]
+fn a_destination_without_a_bucket_is_in_the_environment_s() {
+    let text = sync_with("destination: {prefix: a}");
+    assert_eq!(super::problems(&text), ["syncs.yaml:4:5: a.destination.bucket: missing"]);
+    let bucket = "acme-stg-app".parse().unwrap();
+    let parse = |text: &str| Syncs::parse(text, Path::new("syncs.yaml"), Some(&bucket));
+    assert_eq!(parse(&text).unwrap().get("a").unwrap().destination.bucket, "acme-stg-app");
+    // Where one names it and the other does not, they still lie in one another.
+    let both = format!(
+        "{text}{}",
+        sync_with("destination: {bucket: acme-stg-app, prefix: a/b}").replace("syncs:\n  a:", "  b:")
+    );
+    assert!(parse(&both).unwrap_err().to_string().contains("overlaps with a of a"), "{both}");
+    assert!("Acme".parse::<crate::syncs::Bucket>().unwrap_err().starts_with("\"Acme\" is not a bucket's name"));
 }

@@ -10,7 +10,7 @@ use super::{InvalidSyncs, Sync, Syncs};
 
 /// As if it stood in `syncs.yaml` of the current directory.
 fn parse(text: &str) -> Result<Syncs, InvalidSyncs> {
-    Syncs::parse(text, Path::new("syncs.yaml"))
+    Syncs::parse(text, Path::new("syncs.yaml"), None)
 }
 
 fn problems(text: &str) -> Vec<String> {

@@ -9,7 +9,7 @@ use crate::syncs::schema;
 
 #[test]
 fn the_schema_file_is_what_the_code_says() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("syncs.schema.json");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/syncs.schema.json");
     let current = format!("{:#}\n", schema());
     if std::env::var_os("WRITE_SCHEMA").is_some() {
         std::fs::write(&file, &current).unwrap();

@@ -137,7 +137,7 @@ fn query_files_that_hold_no_query_are_told() {
     let told = |name: &str| {
         let text = sync_with(&format!("query_file: {name}")).replace("    query: SELECT 1 AS id\n", "");
         std::fs::write(&file, text).unwrap();
-        let error = Syncs::read(&file).unwrap_err().to_string();
+        let error = Syncs::read(&file, None).unwrap_err().to_string();
         error.replace(dir.path().to_str().unwrap(), "DIR")
     };
     let place = "DIR/syncs.yaml:6:17: a.query_file:";
@@ -152,11 +152,11 @@ fn a_list_that_cannot_be_read_is_told() {
     let file = dir.path().join("syncs.yaml");
     let name = file.display().to_string();
     assert_eq!(
-        Syncs::read(&file).unwrap_err().to_string(),
+        Syncs::read(&file, None).unwrap_err().to_string(),
         format!("{name}: cannot be read: No such file or directory (os error 2)")
     );
     std::fs::write(&file, b"syncs: \xff").unwrap();
-    assert!(Syncs::read(&file).unwrap_err().to_string().starts_with(&format!("{name}: is not UTF-8: ")));
+    assert!(Syncs::read(&file, None).unwrap_err().to_string().starts_with(&format!("{name}: is not UTF-8: ")));
 }
 
 #[test]
@@ -168,9 +168,9 @@ fn names_that_are_no_text_are_told() {
 proptest! {
     #[test]
     fn a_file_with_a_piece_cut_out_is_read_or_told_with_its_place(from in 0..770_usize, length in 1..60_usize) {
-        let whole = include_str!("../../../syncs.sample.yaml");
+        let whole = include_str!("../../../../../config/syncs.yaml");
         let cut: String = whole.chars().enumerate().filter(|(i, _)| !(from..from + length).contains(i)).map(|(_, c)| c).collect();
-        if let Err(error) = Syncs::parse(&cut, Path::new("syncs.yaml")) {
+        if let Err(error) = Syncs::parse(&cut, Path::new("syncs.yaml"), None) {
             for line in error.to_string().lines() {
                 let place: Vec<usize> = line.split(':').skip(1).map_while(|part| part.parse().ok()).collect();
                 prop_assert!(place.len() == 2 && place[0] <= cut.lines().count() + 1, "{line}");

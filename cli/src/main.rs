@@ -1,0 +1,138 @@
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use handoff::{Manifest, TableList, table_list_schema};
+use isthmus::{Comparison, proposal};
+
+const AFTER_HELP: &str = "\
+Examples:
+  aws s3 cp s3://BUCKET/stg-20261122/manifest.json - | isthmus tables discover --manifest -
+  isthmus tables check --manifest manifest.json
+Exit codes:
+  0 done; the list and the export agree   1 they differ, or a file is wrong   2 usage";
+
+/// The operator's command of isthmus.
+#[derive(Debug, Parser)]
+#[command(version, after_help = AFTER_HELP, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The list of tables that are loaded into BigQuery
+    #[command(subcommand)]
+    Tables(Tables),
+}
+
+#[derive(Debug, Subcommand)]
+enum Tables {
+    /// Propose what to add to the list and what to take from it, as YAML
+    Discover(Discover),
+    /// Fail where the list is wrong or, with a manifest, is not what the export holds
+    Check(Check),
+    /// Print the JSON Schema of the list
+    Schema,
+}
+
+#[derive(Debug, clap::Args)]
+struct Discover {
+    #[command(flatten)]
+    list: List,
+    /// The manifest of an export; `-` reads it from standard input
+    #[arg(long, value_name = "FILE")]
+    manifest: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct Check {
+    #[command(flatten)]
+    list: List,
+    /// The manifest of an export; `-` reads it from standard input
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct List {
+    /// The list of tables
+    #[arg(long, value_name = "FILE", default_value = "config/tables.yaml")]
+    tables: PathBuf,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    let Command::Tables(command) = Arguments::parse().command;
+    let result = match &command {
+        Tables::Discover(discover) => propose(discover),
+        Tables::Check(check) => judge(check),
+        Tables::Schema => {
+            println!("{:#}", table_list_schema());
+            Ok(true)
+        }
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn propose(discover: &Discover) -> Result<bool> {
+    let file = &discover.list.tables;
+    // The first list of all is made from the proposal.
+    let list = if file.exists() { TableList::read(file)? } else { TableList::default() };
+    let comparison = Comparison::of(&list, &read_manifest(&discover.manifest)?)?;
+    if discover.list.json {
+        println!("{}", serde_json::to_string(&comparison)?);
+    } else {
+        print!("{}", proposal(&comparison, &file.display().to_string()));
+    }
+    Ok(true)
+}
+
+fn judge(check: &Check) -> Result<bool> {
+    let list = TableList::read(&check.list.tables)?;
+    let manifest = check.manifest.as_deref().map(read_manifest).transpose()?;
+    let env = manifest.as_ref().map_or_else(|| "any".parse(), |manifest| Ok(manifest.env.clone()))?;
+    // Names and destinations first: they are wrong whatever the export holds.
+    let listed = list.transfers(&env)?.len();
+    let Some(manifest) = manifest else {
+        tell(check.list.json, &[], &format!("{listed} tables, nothing wrong with the list itself"));
+        return Ok(true);
+    };
+    let comparison = Comparison::of(&list, &manifest)?;
+    let problems = comparison.problems();
+    tell(check.list.json, &problems, &format!("{listed} tables agree with {}", manifest.task_id));
+    Ok(problems.is_empty())
+}
+
+fn tell(json: bool, problems: &[String], good: &str) {
+    if json {
+        println!("{}", serde_json::json!({"ok": problems.is_empty(), "problems": problems}));
+    } else if problems.is_empty() {
+        println!("{good}");
+    } else {
+        problems.iter().for_each(|problem| eprintln!("{problem}"));
+    }
+}
+
+fn read_manifest(file: &Path) -> Result<Manifest> {
+    let name = file.display();
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin().read_to_end(&mut bytes).context("read the manifest from standard input")?;
+    } else {
+        bytes = std::fs::read(file).with_context(|| format!("read the manifest {name}"))?;
+    }
+    Manifest::read(&bytes).with_context(|| format!("the manifest {name}"))
+}

@@ -1,0 +1,139 @@
+# The two buckets, and what both have in common. `export` belongs to RDS and publish-export, `app` to bigquery-to-s3.
+locals {
+  bucket_names = {
+    export = coalesce(var.export_bucket, "isthmus-${var.env}-export-${local.account}")
+    app    = coalesce(var.app_bucket, "isthmus-${var.env}-app-${local.account}")
+  }
+}
+
+resource "aws_s3_bucket" "this" {
+  for_each = local.bucket_names
+
+  bucket        = each.value
+  force_destroy = var.force_destroy
+}
+
+resource "aws_s3_bucket_ownership_controls" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket = each.value.id
+
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+resource "aws_s3_bucket_public_access_block" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket                  = each.value.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket = each.value.id
+
+  rule {
+    # One call to KMS for many objects: without it each of five million small objects pays for one.
+    bucket_key_enabled = true
+
+    apply_server_side_encryption_by_default {
+      sse_algorithm     = "aws:kms"
+      kms_master_key_id = aws_kms_key.this.arn
+    }
+  }
+}
+
+resource "aws_s3_bucket_versioning" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket = each.value.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_policy" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket = each.value.id
+  policy = data.aws_iam_policy_document.tls_only[each.key].json
+
+  depends_on = [aws_s3_bucket_public_access_block.this]
+}
+
+data "aws_iam_policy_document" "tls_only" {
+  for_each = local.bucket_names
+
+  statement {
+    sid       = "TlsOnly"
+    effect    = "Deny"
+    actions   = ["s3:*"]
+    resources = ["arn:${local.partition}:s3:::${each.value}", "arn:${local.partition}:s3:::${each.value}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+# What is current in the application bucket never expires by age: a row that did not change for a year is as live as
+# one of today, and after some failed runs the last good generation is the only one. bigquery-to-s3 collects what no
+# kept generation names; here goes only what was replaced or deleted, and parts of uploads that never ended.
+resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  for_each = aws_s3_bucket.this
+
+  bucket = each.value.id
+
+  rule {
+    id     = "replaced-and-deleted"
+    status = "Enabled"
+    filter {}
+
+    noncurrent_version_expiration {
+      noncurrent_days = var.noncurrent_days
+    }
+
+    expiration {
+      expired_object_delete_marker = true
+    }
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 7
+    }
+  }
+
+  # An export is a whole copy each day; the days before the last month are in BigQuery. Not the reports of
+  # publish-export, which say what has been told already.
+  dynamic "rule" {
+    for_each = each.key == "export" && var.export_retention_days != null ? [var.export_retention_days] : []
+
+    content {
+      id     = "old-exports"
+      status = "Enabled"
+
+      filter {
+        prefix = "${var.env}-"
+      }
+
+      expiration {
+        days = rule.value
+      }
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.this]
+}

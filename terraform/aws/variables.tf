@@ -1,0 +1,102 @@
+variable "env" {
+  type        = string
+  description = "The first word of every export task id and prefix: stg, prod. The same as template.yaml's Env."
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.env)) && length(var.env) <= 20
+    error_message = "env is lower-case words with hyphens between, at most 20 characters: role and bucket names are made of it."
+  }
+}
+
+variable "region" {
+  type        = string
+  description = "The region of the Aurora cluster: a snapshot is exported into a bucket of its own region."
+  default     = "ap-northeast-1"
+}
+
+variable "google_service_account_ids" {
+  type        = object({ load_export = string, bigquery_to_s3 = string })
+  description = "The numeric ids of the jobs' service accounts: output service_account_ids of terraform/gcp."
+
+  validation {
+    condition     = alltrue([for id in values(var.google_service_account_ids) : can(regex("^[0-9]{10,30}$", id))])
+    error_message = "google_service_account_ids are numbers (uniqueId of the service account), not e-mail addresses: AWS compares them with the token's azp and sub."
+  }
+}
+
+variable "audience" {
+  type        = string
+  description = "What the jobs ask their identity tokens for: output audience of terraform/gcp. One for each environment."
+
+  validation {
+    condition     = length(var.audience) >= 4
+    error_message = "audience is the output audience of terraform/gcp, such as isthmus-prod."
+  }
+}
+
+variable "config_dir" {
+  type        = string
+  description = "The folder of tables.yaml and syncs.yaml."
+  default     = "../../config"
+}
+
+variable "export_bucket" {
+  type        = string
+  description = "The name of the export bucket; isthmus-{env}-export-{account} where it is null."
+  default     = null
+}
+
+variable "app_bucket" {
+  type        = string
+  description = "The name of the application bucket; isthmus-{env}-app-{account} where it is null."
+  default     = null
+}
+
+variable "export_retention_days" {
+  type        = number
+  description = "An export expires after so many days, and can be brought back for noncurrent_days more; null keeps all."
+  default     = null
+
+  validation {
+    condition     = var.export_retention_days == null ? true : var.export_retention_days >= 30
+    error_message = "export_retention_days is at least 30: the newest export must outlive a month in which no new one was made."
+  }
+}
+
+variable "noncurrent_days" {
+  type        = number
+  description = "How long what was replaced or deleted can be brought back."
+  default     = 14
+
+  validation {
+    condition     = var.noncurrent_days >= 1
+    error_message = "noncurrent_days is at least 1."
+  }
+}
+
+variable "notification_emails" {
+  type        = set(string)
+  description = "Who gets alarms and reports; each address confirms its subscription once."
+  default     = []
+}
+
+variable "force_destroy" {
+  type        = bool
+  description = "Whether terraform destroy may delete the buckets with what is in them. Never in prod."
+  default     = false
+
+  validation {
+    condition     = !(var.force_destroy && startswith(var.env, "prod"))
+    error_message = "force_destroy is refused in prod: empty the buckets by hand if you mean it."
+  }
+}
+
+variable "cache" {
+  type = object({
+    node_type = optional(string, "cache.t4g.micro")
+    nodes     = optional(number, 1)
+    cidr      = optional(string, "10.90.0.0/24")
+  })
+  description = "ElastiCache for lookup, in a network of its own; null makes none."
+  default     = null
+}
