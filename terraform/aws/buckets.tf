@@ -4,6 +4,9 @@ locals {
     export = coalesce(var.export_bucket, "isthmus-${var.env}-export-${local.account}")
     app    = coalesce(var.app_bucket, "isthmus-${var.env}-app-${local.account}")
   }
+
+  # From the names, so that a plan shows every policy as it will be.
+  bucket_arns = { for key, name in local.bucket_names : key => "arn:${local.partition}:s3:::${name}" }
 }
 
 resource "aws_s3_bucket" "this" {
@@ -63,31 +66,23 @@ resource "aws_s3_bucket_policy" "this" {
   for_each = aws_s3_bucket.this
 
   bucket = each.value.id
-  policy = data.aws_iam_policy_document.tls_only[each.key].json
+  policy = local.tls_only_policies[each.key]
 
   depends_on = [aws_s3_bucket_public_access_block.this]
 }
 
-data "aws_iam_policy_document" "tls_only" {
-  for_each = local.bucket_names
-
-  statement {
-    sid       = "TlsOnly"
-    effect    = "Deny"
-    actions   = ["s3:*"]
-    resources = ["arn:${local.partition}:s3:::${each.value}", "arn:${local.partition}:s3:::${each.value}/*"]
-
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
-    }
-  }
+locals {
+  tls_only_policies = { for key, arn in local.bucket_arns : key => jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "TlsOnly"
+      Effect    = "Deny"
+      Action    = "s3:*"
+      Resource  = [arn, "${arn}/*"]
+      Principal = "*"
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  }) }
 }
 
 # What is current in the application bucket never expires by age: a row that did not change for a year is as live as

@@ -64,24 +64,22 @@ resource "aws_vpc_endpoint" "s3" {
   service_name      = "com.amazonaws.${var.region}.s3"
   vpc_endpoint_type = "Gateway"
   route_table_ids   = [aws_route_table.cache[0].id]
-  policy            = data.aws_iam_policy_document.s3_endpoint[0].json
+  policy            = local.s3_endpoint_policy
   tags              = { Name = local.cache_name }
 }
 
-# Through this network only the application bucket can be read, whatever a role may say.
-data "aws_iam_policy_document" "s3_endpoint" {
-  count = local.has_cache ? 1 : 0
-
-  statement {
-    sid       = "ReadApplicationBucket"
-    actions   = ["s3:GetObject", "s3:ListBucket"]
-    resources = [aws_s3_bucket.this["app"].arn, "${aws_s3_bucket.this["app"].arn}/*"]
-
-    principals {
-      type        = "AWS"
-      identifiers = ["arn:${local.partition}:iam::${local.account}:root"]
-    }
-  }
+locals {
+  # Through this network only the application bucket can be read, whatever a role may say.
+  s3_endpoint_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "ReadApplicationBucket"
+      Effect    = "Allow"
+      Action    = ["s3:GetObject", "s3:ListBucket"]
+      Resource  = [local.bucket_arns.app, "${local.bucket_arns.app}/*"]
+      Principal = { AWS = "arn:${local.partition}:iam::${local.account}:root" }
+    }]
+  })
 }
 
 data "aws_prefix_list" "s3" {

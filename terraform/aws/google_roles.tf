@@ -1,24 +1,29 @@
 # The two roles that jobs on Google Cloud assume without a key. AWS knows accounts.google.com; there is no identity
 # provider to create. See docs/spec/keyless.md.
 locals {
-  syncs = yamldecode(file("${var.config_dir}/syncs.yaml")).syncs
-
-  # What bigquery-to-s3 writes here: the prefixes of the syncs whose destination is this bucket.
-  sync_prefixes = toset([
-    for sync in values(local.syncs) : sync.destination.prefix
-    if try(sync.destination.bucket, local.bucket_names.app) == local.bucket_names.app
-  ])
-
   google_roles = {
-    load-export = {
-      unique_id = var.google_service_account_ids.load_export
-      policy    = data.aws_iam_policy_document.load_export.json
-    }
-    bigquery-to-s3 = {
-      unique_id = var.google_service_account_ids.bigquery_to_s3
-      policy    = data.aws_iam_policy_document.bigquery_to_s3.json
-    }
+    load-export    = { service_account_id = var.google_service_account_ids.load_export, policy = local.load_export_policy }
+    bigquery-to-s3 = { service_account_id = var.google_service_account_ids.bigquery_to_s3, policy = local.bigquery_to_s3_policy }
   }
+
+  google_trust = { for name, role in local.google_roles : name => jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRoleWithWebIdentity"
+      Principal = { Federated = "accounts.google.com" }
+      Condition = { StringEquals = {
+        # The token's azp.
+        "accounts.google.com:aud" = role.service_account_id
+        # The token's aud: what the job asked for. Not enough alone: any service account of anyone can ask for it.
+        "accounts.google.com:oaud" = var.audience
+        "accounts.google.com:sub"  = role.service_account_id
+      } }
+    }]
+  }) }
+
+  # The key serves these roles through S3 only.
+  through_s3 = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
 }
 
 resource "aws_iam_role" "google" {
@@ -26,45 +31,9 @@ resource "aws_iam_role" "google" {
 
   name               = "isthmus-${var.env}-${each.key}"
   description        = "Assumed by the Cloud Run job ${each.key}, with its Google identity"
-  assume_role_policy = data.aws_iam_policy_document.google_trust[each.key].json
-  # A run outlives it: credentials are refreshed ten minutes before their end.
+  assume_role_policy = local.google_trust[each.key]
+  # A run may outlive it: credentials are refreshed ten minutes before their end.
   max_session_duration = 3600
-}
-
-data "aws_iam_policy_document" "google_trust" {
-  for_each = {
-    load-export    = var.google_service_account_ids.load_export
-    bigquery-to-s3 = var.google_service_account_ids.bigquery_to_s3
-  }
-
-  statement {
-    actions = ["sts:AssumeRoleWithWebIdentity"]
-
-    principals {
-      type        = "Federated"
-      identifiers = ["accounts.google.com"]
-    }
-
-    # The token's azp.
-    condition {
-      test     = "StringEquals"
-      variable = "accounts.google.com:aud"
-      values   = [each.value]
-    }
-
-    # The token's aud: what the job asked for. Not enough alone: any service account of anyone can ask for it.
-    condition {
-      test     = "StringEquals"
-      variable = "accounts.google.com:oaud"
-      values   = [var.audience]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "accounts.google.com:sub"
-      values   = [each.value]
-    }
-  }
 }
 
 resource "aws_iam_role_policy" "google" {
@@ -75,57 +44,66 @@ resource "aws_iam_role_policy" "google" {
   policy = each.value.policy
 }
 
-data "aws_iam_policy_document" "load_export" {
-  statement {
-    sid       = "ReadManifests"
-    actions   = ["s3:GetObject"]
-    resources = ["${aws_s3_bucket.this["export"].arn}/${var.env}-*/manifest.json"]
-  }
+locals {
+  load_export_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid      = "ReadManifests"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject"]
+        Resource = ["${local.bucket_arns.export}/${var.env}-*/manifest.json"]
+      },
+      {
+        # Without it S3 answers 403 instead of 404 for a manifest that is not there yet. No condition on the prefix:
+        # reading an object carries none.
+        Sid      = "TellMissingFromDenied"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = [local.bucket_arns.export]
+      },
+      {
+        Sid       = "ReadEncrypted"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt"]
+        Resource  = [aws_kms_key.this.arn]
+        Condition = local.through_s3
+      },
+    ]
+  })
 
-  statement {
-    sid = "TellMissingFromDenied"
-    # Without it S3 answers 403 instead of 404 for a manifest that is not there yet. No condition on the prefix: reading
-    # an object carries none.
-    actions   = ["s3:ListBucket"]
-    resources = [aws_s3_bucket.this["export"].arn]
-  }
+  syncs = yamldecode(file("${var.config_dir}/syncs.yaml")).syncs
 
-  statement {
-    sid       = "ReadEncrypted"
-    actions   = ["kms:Decrypt"]
-    resources = [aws_kms_key.this.arn]
+  # What bigquery-to-s3 writes here: the prefixes of the syncs whose destination is this bucket. A destination elsewhere
+  # is its owner's to open, for the role of output aws.
+  sync_prefixes = sort(distinct([
+    for sync in values(local.syncs) : sync.destination.prefix
+    if try(sync.destination.bucket, local.bucket_names.app) == local.bucket_names.app
+  ]))
 
-    condition {
-      test     = "StringEquals"
-      variable = "kms:ViaService"
-      values   = ["s3.${var.region}.amazonaws.com"]
-    }
-  }
-}
-
-data "aws_iam_policy_document" "bigquery_to_s3" {
-  statement {
-    sid       = "PublishSyncs"
-    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
-    resources = [for prefix in local.sync_prefixes : "${aws_s3_bucket.this["app"].arn}/${prefix}/*"]
-  }
-
-  statement {
-    sid = "ListGenerations"
-    # Also so that a CURRENT which is not there yet reads as 404: no condition on the prefix.
-    actions   = ["s3:ListBucket"]
-    resources = [aws_s3_bucket.this["app"].arn]
-  }
-
-  statement {
-    sid       = "ReadAndWriteEncrypted"
-    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-    resources = [aws_kms_key.this.arn]
-
-    condition {
-      test     = "StringEquals"
-      variable = "kms:ViaService"
-      values   = ["s3.${var.region}.amazonaws.com"]
-    }
-  }
+  bigquery_to_s3_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid      = "PublishSyncs"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+        Resource = [for prefix in local.sync_prefixes : "${local.bucket_arns.app}/${prefix}/*"]
+      },
+      {
+        # Also so that a CURRENT which is not there yet reads as 404: no condition on the prefix.
+        Sid      = "ListGenerations"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = [local.bucket_arns.app]
+      },
+      {
+        Sid       = "ReadAndWriteEncrypted"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = [aws_kms_key.this.arn]
+        Condition = local.through_s3
+      },
+    ]
+  })
 }

@@ -5,27 +5,22 @@ resource "aws_sns_topic" "this" {
 
 resource "aws_sns_topic_policy" "this" {
   arn    = aws_sns_topic.this.arn
-  policy = data.aws_iam_policy_document.topic.json
+  policy = local.topic_policy
 }
 
-# publish-export publishes with its own role; only an alarm comes from a service.
-data "aws_iam_policy_document" "topic" {
-  statement {
-    sid       = "Alarms"
-    actions   = ["sns:Publish"]
-    resources = [aws_sns_topic.this.arn]
-
-    principals {
-      type        = "Service"
-      identifiers = ["cloudwatch.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
-    }
-  }
+locals {
+  # publish-export publishes with its own role; only an alarm comes from a service.
+  topic_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "Alarms"
+      Effect    = "Allow"
+      Action    = "sns:Publish"
+      Resource  = aws_sns_topic.this.arn
+      Principal = { Service = "cloudwatch.amazonaws.com" }
+      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+    }]
+  })
 }
 
 resource "aws_sns_topic_subscription" "email" {

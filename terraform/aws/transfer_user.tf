@@ -9,32 +9,33 @@ resource "aws_iam_user" "transfer" {
 resource "aws_iam_user_policy" "transfer" {
   name   = "read-exports"
   user   = aws_iam_user.transfer.name
-  policy = data.aws_iam_policy_document.transfer.json
+  policy = local.transfer_policy
 }
 
-data "aws_iam_policy_document" "transfer" {
-  statement {
-    sid       = "ReadExports"
-    actions   = ["s3:GetObject"]
-    resources = ["${aws_s3_bucket.this["export"].arn}/${var.env}-*"]
-  }
-
-  statement {
-    sid = "ListExports"
-    # Google asks for the rights of AmazonS3ReadOnlyAccess; these are the calls that a transfer is known to make.
-    actions   = ["s3:ListBucket", "s3:GetBucketLocation"]
-    resources = [aws_s3_bucket.this["export"].arn]
-  }
-
-  statement {
-    sid       = "ReadEncrypted"
-    actions   = ["kms:Decrypt"]
-    resources = [aws_kms_key.this.arn]
-
-    condition {
-      test     = "StringEquals"
-      variable = "kms:ViaService"
-      values   = ["s3.${var.region}.amazonaws.com"]
-    }
-  }
+locals {
+  transfer_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid      = "ReadExports"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject"]
+        Resource = ["${local.bucket_arns.export}/${var.env}-*"]
+      },
+      {
+        # Google asks for AmazonS3ReadOnlyAccess; these are the calls that a transfer is known to make.
+        Sid      = "ListExports"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket", "s3:GetBucketLocation"]
+        Resource = [local.bucket_arns.export]
+      },
+      {
+        Sid       = "ReadEncrypted"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt"]
+        Resource  = [aws_kms_key.this.arn]
+        Condition = local.through_s3
+      },
+    ]
+  })
 }
