@@ -1,10 +1,3 @@
-locals {
-  # An attempt may take its whole timeout, and so may each retry; ten minutes are for starting.
-  job_seconds = {
-    for key, job in local.jobs : key => job.settings.timeout_seconds * (job.settings.max_retries + 1) + 600
-  }
-}
-
 resource "google_workflows_workflow" "daily" {
   for_each = var.aws == null ? toset([]) : toset(["daily"])
 
@@ -17,12 +10,9 @@ resource "google_workflows_workflow" "daily" {
   deletion_protection = var.deletion_protection
 
   user_env_vars = {
-    LOAD_EXPORT_JOB        = google_cloud_run_v2_job.job["load-export"].name
-    LOAD_EXPORT_SECONDS    = tostring(local.job_seconds["load-export"])
-    DBT_JOB                = try(var.dbt_job.name, "")
-    DBT_SECONDS            = tostring(try(var.dbt_job.timeout_seconds, 0))
-    BIGQUERY_TO_S3_JOB     = google_cloud_run_v2_job.job["bigquery-to-s3"].name
-    BIGQUERY_TO_S3_SECONDS = tostring(local.job_seconds["bigquery-to-s3"])
+    LOAD_EXPORT_JOB    = google_cloud_run_v2_job.job["load-export"].name
+    DBT_JOB            = var.dbt_job == null ? "" : var.dbt_job
+    BIGQUERY_TO_S3_JOB = google_cloud_run_v2_job.job["bigquery-to-s3"].name
   }
 
   depends_on = [google_project_service.api]
@@ -43,7 +33,7 @@ resource "google_project_iam_member" "workflow" {
 }
 
 resource "google_cloud_run_v2_job_iam_member" "workflow_dbt" {
-  for_each = var.aws == null || var.dbt_job == null ? toset([]) : toset([var.dbt_job.name])
+  for_each = var.aws == null || var.dbt_job == null ? toset([]) : toset([var.dbt_job])
 
   name     = each.key
   location = var.location

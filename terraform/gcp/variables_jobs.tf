@@ -39,6 +39,12 @@ variable "load_export" {
   }
 
   validation {
+    # daily.workflow.yaml waits for four attempts of that length.
+    condition     = var.load_export.timeout_seconds <= 43200
+    error_message = "load_export.timeout_seconds must be at most 43200 (12 hours)."
+  }
+
+  validation {
     condition     = var.load_export.max_retries >= 0 && var.load_export.max_retries <= 3
     error_message = "load_export.max_retries must be 0 to 3."
   }
@@ -67,18 +73,25 @@ variable "bigquery_to_s3" {
   }
 
   validation {
+    condition     = var.bigquery_to_s3.timeout_seconds >= 600 && var.bigquery_to_s3.timeout_seconds <= 43200
+    error_message = "bigquery_to_s3.timeout_seconds must be 600 to 43200 (12 hours)."
+  }
+
+  validation {
     condition     = var.bigquery_to_s3.max_retries >= 0 && var.bigquery_to_s3.max_retries <= 3
     error_message = "bigquery_to_s3.max_retries must be 0 to 3."
   }
 }
 
 variable "dbt_job" {
-  description = "A Cloud Run job of this project and location that the daily workflow runs between the two, such as one that runs dbt. Null: none."
-  type = object({
-    name            = string
-    timeout_seconds = optional(number, 7200)
-  })
-  default = null
+  description = "The name of a Cloud Run job of this project and location that the daily workflow runs between the two, such as one that runs dbt. Null: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.dbt_job == null || can(regex("^[a-z][a-z0-9-]{0,62}$", var.dbt_job))
+    error_message = "dbt_job must be null or the name of a Cloud Run job."
+  }
 }
 
 variable "schedule" {

@@ -111,11 +111,8 @@ run "the_workflow_runs_the_jobs_in_order" {
     error_message = "load, model, publish"
   }
   assert {
-    condition = google_workflows_workflow.daily["daily"].user_env_vars == tomap({
-      LOAD_EXPORT_JOB    = "isthmus-stg-load-export", LOAD_EXPORT_SECONDS = "29400", DBT_JOB = "", DBT_SECONDS = "0",
-      BIGQUERY_TO_S3_JOB = "isthmus-stg-bigquery-to-s3", BIGQUERY_TO_S3_SECONDS = "43800"
-    })
-    error_message = "the workflow must wait for every attempt of a job: timeout x (retries + 1) + 10 minutes"
+    condition     = google_workflows_workflow.daily["daily"].user_env_vars == tomap({ LOAD_EXPORT_JOB = "isthmus-stg-load-export", DBT_JOB = "", BIGQUERY_TO_S3_JOB = "isthmus-stg-bigquery-to-s3" })
+    error_message = "names of jobs"
   }
   assert {
     condition     = toset(regexall("sys.get_env\\(\"([A-Z0-9_]+)\"\\)", google_workflows_workflow.daily["daily"].source_contents)[*][0]) == setunion(keys(google_workflows_workflow.daily["daily"].user_env_vars), ["GOOGLE_CLOUD_PROJECT_ID", "GOOGLE_CLOUD_LOCATION"])
@@ -126,11 +123,11 @@ run "the_workflow_runs_the_jobs_in_order" {
 run "a_dbt_job_runs_between_them" {
   command = plan
   variables {
-    dbt_job = { name = "dbt" }
+    dbt_job = "dbt"
   }
 
   assert {
-    condition     = google_workflows_workflow.daily["daily"].user_env_vars.DBT_JOB == "dbt" && google_workflows_workflow.daily["daily"].user_env_vars.DBT_SECONDS == "7200"
+    condition     = google_workflows_workflow.daily["daily"].user_env_vars.DBT_JOB == "dbt"
     error_message = "the workflow must know the job"
   }
   assert {

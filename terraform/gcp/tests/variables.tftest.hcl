@@ -189,3 +189,11 @@ run "a_channel_by_its_display_name_is_refused" {
   }
   expect_failures = [var.notification_channels]
 }
+
+run "a_job_that_outlasts_the_workflow_is_refused" {
+  command = plan
+  variables {
+    bigquery_to_s3 = { timeout_seconds = 90000 }
+  }
+  expect_failures = [var.bigquery_to_s3]
+}
