@@ -4,6 +4,7 @@ resource "google_project_service" "api" {
     "bigquery.googleapis.com",
     "bigquerydatatransfer.googleapis.com",
     "bigquerystorage.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
     "cloudscheduler.googleapis.com",
     "iam.googleapis.com",
     "logging.googleapis.com",

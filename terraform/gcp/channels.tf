@@ -4,6 +4,11 @@ resource "google_monitoring_notification_channel" "email" {
   display_name = "isthmus ${var.env} ${each.key}"
   type         = "email"
   labels       = { email_address = each.key }
+
+  # A channel can only be deleted when no alert names it any more: alerts change first.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 ephemeral "google_secret_manager_secret_version" "slack_token" {
@@ -23,6 +28,10 @@ resource "google_monitoring_notification_channel" "slack" {
   sensitive_labels {
     auth_token_wo         = ephemeral.google_secret_manager_secret_version.slack_token["current"].secret_data
     auth_token_wo_version = tostring(var.slack.secret_version)
+  }
+
+  lifecycle {
+    create_before_destroy = true
   }
 }
 

@@ -113,7 +113,7 @@ variable "export_timezone" {
 }
 
 variable "export_utc_offset" {
-  description = "What is added to a transfer run's UTC time to get the export date: the offset of export_timezone, in hours, minutes and seconds. Both change together."
+  description = "What is added to a transfer run's UTC time to get the export date: the offset of export_timezone, in hours, minutes and seconds. Both change together. Where there is summer time, its offset: then both midnights fall on the right day."
   type        = string
   default     = "9h"
 
