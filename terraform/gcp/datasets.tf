@@ -1,0 +1,54 @@
+locals {
+  raw_datasets = toset([for table in local.tables : table.dataset])
+
+  datasets = merge(
+    { for id in local.raw_datasets : id => { description = "Tables as they were exported from Aurora", expiration_ms = null } },
+    {
+      staging       = { description = "Made from raw tables: names and types", expiration_ms = null }
+      warehouse     = { description = "Facts and dimensions", expiration_ms = null }
+      mart          = { description = "What reports and syncs read", expiration_ms = null }
+      isthmus_audit = { description = "What load-export proved; it makes its table loads", expiration_ms = null }
+      # bigquery-to-s3 reads a result within hours; a day is for looking at it afterwards.
+      isthmus_scratch = { description = "Results of syncs, for a day", expiration_ms = 24 * 60 * 60 * 1000 }
+    },
+  )
+
+  # Members beside the dataset, never an access block: that one is authoritative, and would take away the access that
+  # Data Transfer grants by itself when a config is made.
+  dataset_members = merge(
+    merge([for id in local.raw_datasets : {
+      # Counts and truncates.
+      "${id} load-export" = { dataset = id, role = "roles/bigquery.dataEditor", account = "load-export" }
+      # Loads.
+      "${id} transfer" = { dataset = id, role = "roles/bigquery.dataEditor", account = "transfer" }
+    }]...),
+    { for id in var.query_datasets : "${id} bigquery-to-s3" => { dataset = id, role = "roles/bigquery.dataViewer", account = "bigquery-to-s3" } },
+    {
+      "isthmus_audit load-export"      = { dataset = "isthmus_audit", role = "roles/bigquery.dataEditor", account = "load-export" }
+      "isthmus_scratch bigquery-to-s3" = { dataset = "isthmus_scratch", role = "roles/bigquery.dataEditor", account = "bigquery-to-s3" }
+    },
+  )
+}
+
+resource "google_bigquery_dataset" "dataset" {
+  for_each = local.datasets
+
+  dataset_id                  = each.key
+  location                    = var.location
+  description                 = each.value.description
+  default_table_expiration_ms = each.value.expiration_ms
+  delete_contents_on_destroy  = !var.deletion_protection
+  deletion_policy             = var.deletion_protection ? "PREVENT" : "DELETE"
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_bigquery_dataset_iam_member" "member" {
+  for_each = local.dataset_members
+
+  dataset_id = each.value.dataset
+  role       = each.value.role
+  member     = google_service_account.account[each.value.account].member
+
+  depends_on = [google_bigquery_dataset.dataset]
+}

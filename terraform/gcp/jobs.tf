@@ -1,0 +1,110 @@
+locals {
+  # Names of settings: docs/spec/load-export.md and docs/spec/bigquery-to-s3.md. CLOUD_RUN_* come from Cloud Run.
+  keyless = {
+    AWS_REGION           = try(var.aws.region, "")
+    AWS_AUDIENCE         = local.audience
+    GOOGLE_CLOUD_PROJECT = var.project
+    BIGQUERY_LOCATION    = var.location
+  }
+
+  all_jobs = {
+    load-export = {
+      settings = var.load_export
+      tasks    = 1
+      file     = "tables.yaml"
+      env = merge(local.keyless, {
+        AWS_ROLE_ARN     = try(var.aws.load_export_role_arn, "")
+        S3_BUCKET_NAME   = try(var.aws.export_bucket, "")
+        ENV              = var.env
+        TABLES_FILE      = "/config/tables.yaml"
+        AUDIT_DATASET    = google_bigquery_dataset.dataset["isthmus_audit"].dataset_id
+        EXPORT_TIMEZONE  = var.export_timezone
+        WAIT_MINUTES     = tostring(var.load_export.wait_minutes)
+        TRANSFER_MINUTES = tostring(var.load_export.transfer_minutes)
+        ON_DRIFT         = var.load_export.on_drift
+      })
+    }
+    bigquery-to-s3 = {
+      settings = var.bigquery_to_s3
+      tasks    = var.bigquery_to_s3.tasks
+      file     = "syncs.yaml"
+      env = merge(local.keyless, {
+        AWS_ROLE_ARN    = try(var.aws.bigquery_to_s3_role_arn, "")
+        S3_BUCKET_NAME  = try(var.aws.app_bucket, "")
+        SYNCS_FILE      = "/config/syncs.yaml"
+        SCRATCH_DATASET = google_bigquery_dataset.dataset["isthmus_scratch"].dataset_id
+        MAX_CONCURRENCY = tostring(var.bigquery_to_s3.max_concurrency)
+      })
+    }
+  }
+  jobs = { for key, job in local.all_jobs : key => job if var.aws != null }
+
+  audience = "isthmus-${var.env}"
+}
+
+resource "google_cloud_run_v2_job" "job" {
+  for_each = local.jobs
+
+  name                = "isthmus-${var.env}-${each.key}"
+  location            = var.location
+  deletion_protection = var.deletion_protection
+
+  template {
+    task_count  = each.value.tasks
+    parallelism = each.value.tasks
+
+    template {
+      service_account = google_service_account.account[each.key].email
+      timeout         = "${each.value.settings.timeout_seconds}s" # Cloud Run's default is 10 minutes
+      max_retries     = each.value.settings.max_retries
+
+      containers {
+        image = "${local.registry}/${each.key}:${var.image_tag}"
+
+        resources {
+          limits = { cpu = tostring(each.value.settings.cpu), memory = each.value.settings.memory }
+        }
+        dynamic "env" {
+          for_each = each.value.env
+          content {
+            name  = env.key
+            value = env.value
+          }
+        }
+        volume_mounts {
+          name       = "config"
+          mount_path = "/config"
+        }
+      }
+
+      volumes {
+        name = "config"
+        gcs {
+          bucket    = google_storage_bucket.config.name
+          read_only = true
+          # The images run as user 65532 (jobs/*/Dockerfile), and a mounted bucket belongs to root.
+          mount_options = ["uid=65532", "gid=65532"]
+        }
+      }
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = contains(keys(google_storage_bucket_object.config), each.value.file)
+      error_message = "config_dir has no ${each.value.file}, and ${each.key} reads it."
+    }
+  }
+
+  depends_on = [google_storage_bucket_iam_member.reader]
+}
+
+# The workflow runs both, and gives load-export another export date.
+resource "google_cloud_run_v2_job_iam_member" "workflow" {
+  for_each = local.jobs
+
+  name     = google_cloud_run_v2_job.job[each.key].name
+  location = var.location
+  role     = "roles/run.jobsExecutorWithOverrides"
+  member   = google_service_account.account["workflow"].member
+}

@@ -1,0 +1,42 @@
+output "service_account_ids" {
+  description = "The unique ids that the roles on AWS trust: variable google_service_account_ids of terraform/aws."
+  value = {
+    load_export    = google_service_account.account["load-export"].unique_id
+    bigquery_to_s3 = google_service_account.account["bigquery-to-s3"].unique_id
+  }
+}
+
+output "audience" {
+  description = "What the jobs ask their identity tokens for: variable audience of terraform/aws."
+  value       = local.audience
+}
+
+output "registry" {
+  description = "Where images are pushed: {registry}/load-export:{image_tag}."
+  value       = local.registry
+}
+
+output "config_bucket" {
+  description = "The bucket that the jobs mount at /config."
+  value       = google_storage_bucket.config.name
+}
+
+output "transfer_secret" {
+  description = "The secret whose versions are the secret halves of the AWS access key of Data Transfer."
+  value       = google_secret_manager_secret.secret["transfer_key"].secret_id
+}
+
+output "jobs" {
+  description = "The names of the Cloud Run jobs."
+  value       = { for key, job in google_cloud_run_v2_job.job : replace(key, "-", "_") => job.name }
+}
+
+output "workflow" {
+  description = "The name of the daily workflow; null until aws is set."
+  value       = one([for workflow in google_workflows_workflow.daily : workflow.name])
+}
+
+output "transfers" {
+  description = "The transfer config of each table."
+  value       = { for name, config in google_bigquery_data_transfer_config.table : name => config.name }
+}

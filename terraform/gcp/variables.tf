@@ -1,0 +1,142 @@
+variable "env" {
+  description = "The environment: first word of export task ids, prefixes and display names. The same as on AWS."
+  type        = string
+
+  validation {
+    # crates/handoff Environment: the longest spot task id must fit RDS's 60 characters.
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.env)) && length(var.env) <= 43
+    error_message = "env must be lower-case letters, digits and single hyphens, begin with a letter, not end with a hyphen, and have at most 43 characters."
+  }
+}
+
+variable "project" {
+  description = "The id of this environment's Google project."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "project must be a project id: 6 to 30 lower-case letters, digits and hyphens, such as acme-isthmus-stg."
+  }
+}
+
+variable "location" {
+  description = "Where datasets, transfers, jobs and the workflow are."
+  type        = string
+  default     = "asia-northeast1"
+
+  validation {
+    # The multi-regions US and EU have datasets but no Cloud Run.
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]+$", var.location))
+    error_message = "location must be a region, such as asia-northeast1."
+  }
+}
+
+variable "config_dir" {
+  description = "The folder with tables.yaml, syncs.yaml and the queries of the syncs."
+  type        = string
+  default     = "../../config"
+
+  validation {
+    condition     = fileexists("${var.config_dir}/tables.yaml")
+    error_message = "config_dir must have a file tables.yaml."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Whether what holds data, and what AWS trusts by its id, refuses to be deleted."
+  type        = bool
+  default     = true
+}
+
+variable "aws" {
+  description = "The outputs of terraform/aws. Null until that was applied: then only what AWS needs to know exists."
+  type = object({
+    region                  = string
+    export_bucket           = string
+    app_bucket              = string
+    load_export_role_arn    = string
+    bigquery_to_s3_role_arn = string
+  })
+  default = null
+
+  validation {
+    condition = var.aws == null || alltrue([
+      for arn in [try(var.aws.load_export_role_arn, ""), try(var.aws.bigquery_to_s3_role_arn, "")] :
+      can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/", arn))
+    ])
+    error_message = "aws.load_export_role_arn and aws.bigquery_to_s3_role_arn must be ARNs of roles, such as arn:aws:iam::123456789012:role/name."
+  }
+
+  validation {
+    # In a transfer's path a brace would be a parameter and a star a wildcard; the bucket can have neither.
+    condition = var.aws == null || alltrue([
+      for bucket in [try(var.aws.export_bucket, ""), try(var.aws.app_bucket, "")] :
+      can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket))
+    ])
+    error_message = "aws.export_bucket and aws.app_bucket must be names of S3 buckets, without s3://."
+  }
+}
+
+variable "transfer_key" {
+  description = "The AWS access key of BigQuery Data Transfer: its id, and the number of the version of the secret transfer_secret (an output) that holds its other half. Null until that version is written."
+  type = object({
+    access_key_id  = string
+    secret_version = number
+  })
+  default = null
+
+  validation {
+    condition     = var.transfer_key == null || var.aws != null
+    error_message = "transfer_key needs aws: a transfer reads the export bucket."
+  }
+
+  validation {
+    condition     = var.transfer_key == null || can(regex("^AKIA[A-Z0-9]{12,}$", try(var.transfer_key.access_key_id, "")))
+    error_message = "transfer_key.access_key_id must be the id of a long-lived access key (AKIA...). The secret half never stands in a variable."
+  }
+
+  validation {
+    condition     = var.transfer_key == null || try(var.transfer_key.secret_version >= 1 && floor(var.transfer_key.secret_version) == var.transfer_key.secret_version, false)
+    error_message = "transfer_key.secret_version must be a whole number from 1: with a number, a new key is a change that a plan shows."
+  }
+}
+
+variable "export_timezone" {
+  description = "The time zone of export dates and of the daily schedule; start-export's."
+  type        = string
+  default     = "Asia/Tokyo"
+
+  validation {
+    condition     = can(regex("^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$", var.export_timezone))
+    error_message = "export_timezone must be an IANA name, such as Asia/Tokyo."
+  }
+}
+
+variable "export_utc_offset" {
+  description = "What is added to a transfer run's UTC time to get the export date: the offset of export_timezone, in hours, minutes and seconds. Both change together. Where there is summer time, its offset: then both midnights fall on the right day."
+  type        = string
+  default     = "9h"
+
+  validation {
+    # run_time knows h, m and s, and no days. Source: "Runtime parameter support", BigQuery Data Transfer Service.
+    condition     = can(regex("^-?([0-9]{1,2}h([0-9]{1,2}m)?([0-9]{1,2}s)?|[0-9]{1,3}m)$", var.export_utc_offset))
+    error_message = "export_utc_offset must be an offset such as 9h, 5h30m or -8h."
+  }
+}
+
+variable "transfer_schedule" {
+  description = "When transfers run by themselves, in UTC, such as \"every day 21:00\". Null: only load-export starts them, when the export is complete."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.transfer_schedule == null || try(length(trimspace(var.transfer_schedule)) > 0, false)
+    error_message = "transfer_schedule must be null or a schedule in UTC; an empty text would run every day at the time of the config's creation."
+  }
+}
+
+variable "query_datasets" {
+  description = "The datasets that the queries of the syncs read."
+  type        = set(string)
+  default     = ["mart", "warehouse"]
+}

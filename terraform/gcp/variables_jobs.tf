@@ -1,0 +1,112 @@
+variable "image_tag" {
+  description = "The tag of both images in the registry: a version or a commit. The same tag with another image would not reach the jobs."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.aws == null || var.image_tag != null
+    error_message = "image_tag must be set once aws is: the jobs need an image."
+  }
+
+  validation {
+    condition     = var.image_tag == null || try(can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.image_tag)) && var.image_tag != "latest", false)
+    error_message = "image_tag must be a tag that names one image, such as a commit; latest names another one tomorrow."
+  }
+}
+
+variable "load_export" {
+  description = "The job load-export. It waits and counts, BigQuery works: the smallest machine is enough. One retry takes over the runs that the first attempt started."
+  type = object({
+    cpu              = optional(number, 1)
+    memory           = optional(string, "512Mi")
+    timeout_seconds  = optional(number, 14400)
+    max_retries      = optional(number, 1)
+    wait_minutes     = optional(number, 90)
+    transfer_minutes = optional(number, 120)
+    on_drift         = optional(string, "warn")
+  })
+  default = {}
+
+  validation {
+    # Besides waiting: five minutes for young files, the counts, the audit.
+    condition     = var.load_export.timeout_seconds >= (var.load_export.wait_minutes + var.load_export.transfer_minutes + 15) * 60
+    error_message = "load_export.timeout_seconds must be at least wait_minutes + transfer_minutes + 15 minutes, or Cloud Run ends the job while it waits."
+  }
+
+  validation {
+    condition     = contains(["warn", "fail"], var.load_export.on_drift)
+    error_message = "load_export.on_drift must be warn or fail."
+  }
+
+  validation {
+    # daily.workflow.yaml waits for four attempts of that length.
+    condition     = var.load_export.timeout_seconds <= 43200
+    error_message = "load_export.timeout_seconds must be at most 43200 (12 hours)."
+  }
+
+  validation {
+    condition     = var.load_export.max_retries >= 0 && var.load_export.max_retries <= 3
+    error_message = "load_export.max_retries must be 0 to 3."
+  }
+}
+
+variable "bigquery_to_s3" {
+  description = "The job bigquery-to-s3. A task needs under 200 MB however many rows there are, and 1 GiB leaves room for the mounted bucket's cache; one processor signs and sends, the other reads and renders. More tasks share the shards among them."
+  type = object({
+    tasks           = optional(number, 1)
+    cpu             = optional(number, 2)
+    memory          = optional(string, "1Gi")
+    timeout_seconds = optional(number, 14400)
+    max_retries     = optional(number, 2)
+    max_concurrency = optional(number, 200)
+  })
+  default = {}
+
+  validation {
+    condition     = var.bigquery_to_s3.tasks >= 1 && var.bigquery_to_s3.tasks <= 100
+    error_message = "bigquery_to_s3.tasks must be 1 to 100."
+  }
+
+  validation {
+    condition     = var.bigquery_to_s3.max_concurrency >= 10 && var.bigquery_to_s3.max_concurrency <= 1000
+    error_message = "bigquery_to_s3.max_concurrency must be 10 to 1000 (PUTs of one task at a time)."
+  }
+
+  validation {
+    condition     = var.bigquery_to_s3.timeout_seconds >= 600 && var.bigquery_to_s3.timeout_seconds <= 43200
+    error_message = "bigquery_to_s3.timeout_seconds must be 600 to 43200 (12 hours)."
+  }
+
+  validation {
+    condition     = var.bigquery_to_s3.max_retries >= 0 && var.bigquery_to_s3.max_retries <= 3
+    error_message = "bigquery_to_s3.max_retries must be 0 to 3."
+  }
+}
+
+variable "dbt_job" {
+  description = "The name of a Cloud Run job of this project and location that the daily workflow runs between the two, such as one that runs dbt. Null: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.dbt_job == null || can(regex("^[a-z][a-z0-9-]{0,62}$", var.dbt_job))
+    error_message = "dbt_job must be null or the name of a Cloud Run job."
+  }
+}
+
+variable "schedule" {
+  description = "When the daily workflow starts, as a cron expression in export_timezone."
+  type        = string
+  default     = "0 5 * * *"
+
+  validation {
+    condition     = length(split(" ", trimspace(var.schedule))) == 5
+    error_message = "schedule must be a cron expression of five fields, such as \"0 5 * * *\"."
+  }
+}
+
+variable "schedule_enabled" {
+  description = "Whether the daily workflow starts by the clock, and whether a day without success is told."
+  type        = bool
+  default     = false
+}

@@ -1,0 +1,26 @@
+# One Google project is one environment. They differ only by stg.tfvars and prod.tfvars:
+#   terraform init -backend-config=bucket=STATE_BUCKET -backend-config=prefix=isthmus
+#   terraform apply -var-file=stg.tfvars
+terraform {
+  # 1.11 has write-only arguments, which keep secrets out of the state.
+  required_version = ">= 1.11"
+
+  required_providers {
+    google = {
+      source  = "hashicorp/google"
+      version = "~> 8.7"
+    }
+  }
+
+  backend "gcs" {}
+}
+
+provider "google" {
+  project = var.project
+  region  = var.location
+
+  default_labels = {
+    app = "isthmus"
+    env = var.env
+  }
+}
