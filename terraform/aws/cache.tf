@@ -2,8 +2,8 @@
 # needs a way to S3 that does not cost a NAT gateway: an endpoint.
 locals {
   has_cache = var.cache != null
-  # Two zones, so that one can fail.
-  cache_zones = local.has_cache ? slice(data.aws_availability_zones.this[0].names, 0, 2) : []
+  # Named, not asked for: a zone that AWS adds must not move a subnet.
+  cache_zones = local.has_cache ? [for letter in var.cache.zones : "${var.region}${letter}"] : []
   cache_name  = "isthmus-${var.env}"
 
   cache_parameters = local.has_cache ? {
@@ -13,11 +13,6 @@ locals {
     lookup-subnet-ids        = join(",", [for zone in local.cache_zones : aws_subnet.cache[zone].id])
     lookup-security-group-id = aws_security_group.lookup[0].id
   } : {}
-}
-
-data "aws_availability_zones" "this" {
-  count = local.has_cache ? 1 : 0
-  state = "available"
 }
 
 resource "aws_vpc" "cache" {

@@ -96,7 +96,8 @@ variable "cache" {
     node_type = optional(string, "cache.t4g.micro")
     nodes     = optional(number, 1)
     cidr      = optional(string, "10.90.0.0/24")
+    zones     = optional(list(string), ["a", "c"])
   })
-  description = "ElastiCache for lookup, in a network of its own; null makes none."
+  description = "ElastiCache for lookup, in a network of its own, in two zones of the region (Tokyo has a, c and d); null makes none."
   default     = null
 }

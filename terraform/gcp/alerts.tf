@@ -43,8 +43,8 @@ locals {
       rejects = {
         title    = "rows could not be published"
         severity = "WARNING"
-        filter   = "${local.from_job["bigquery-to-s3"]} ${local.published} textPayload=~\" [1-9][0-9]* rejected\""
-        labels   = { execution = local.execution_label.execution, sync = local.sync_name, rows = "REGEXP_EXTRACT(textPayload, \"([0-9]+) rejected\")" }
+        filter   = "${local.from_job["bigquery-to-s3"]} ${local.published} jsonPayload.rejected>0"
+        labels   = { execution = local.execution_label.execution, sync = local.sync_name, rows = "EXTRACT(jsonPayload.rejected)" }
         document = "Sync `$${log.extracted_label.sync}` was published without $${log.extracted_label.rows} rows: its guard allows that many.\n\n[Log of the execution](${local.log_of_execution["bigquery-to-s3"]}). The rows and the reasons are in S3, in `rejects/` of the generation."
       }
     },

@@ -2,9 +2,9 @@
 locals {
   from_job = { for key, job in google_cloud_run_v2_job.job : key => "resource.type=\"cloud_run_job\" resource.labels.job_name=\"${job.name}\"" }
 
-  # bigquery-to-s3 ends a sync with a line for people: "users: published 20261124T190000Z: 12 rows (1 created, ...".
-  published = "textPayload=~\"^[a-z0-9-]+: published [0-9TZ]+: [0-9]+ rows\""
-  sync_name = "REGEXP_EXTRACT(textPayload, \"^([a-z0-9-]+): published\")"
+  # bigquery-to-s3 ends a sync that it published with this line; its figures are fields.
+  published = "jsonPayload.event=\"published\""
+  sync_name = "EXTRACT(jsonPayload.sync)"
 
   log_metrics = var.aws == null ? {} : {
     # One line for each table and load, whatever became of it.
@@ -21,17 +21,17 @@ locals {
     sync_rows = {
       filter = "${local.from_job["bigquery-to-s3"]} ${local.published}"
       labels = { sync = local.sync_name }
-      value  = "REGEXP_EXTRACT(textPayload, \": ([0-9]+) rows\")", unit = "1"
+      value  = "EXTRACT(jsonPayload.rows)", unit = "1"
     }
     sync_puts = {
       filter = "${local.from_job["bigquery-to-s3"]} ${local.published}"
       labels = { sync = local.sync_name }
-      value  = "REGEXP_EXTRACT(textPayload, \"([0-9]+) PUTs\")", unit = "1"
+      value  = "EXTRACT(jsonPayload.puts)", unit = "1"
     }
     sync_seconds = {
       filter = "${local.from_job["bigquery-to-s3"]} ${local.published}"
       labels = { sync = local.sync_name }
-      value  = "REGEXP_EXTRACT(textPayload, \"([0-9.]+) s$\")", unit = "s"
+      value  = "EXTRACT(jsonPayload.seconds)", unit = "s"
     }
     # Counted from the start of the run, told every ten seconds.
     sync_slow_downs = {

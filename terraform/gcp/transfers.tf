@@ -69,12 +69,8 @@ resource "google_bigquery_data_transfer_config" "table" {
 
   lifecycle {
     precondition {
-      condition     = length(split("*", each.value.data_path)) == 2
-      error_message = "tables.yaml, ${each.key}: the pattern ${each.value.pattern} must have exactly one *. One star crosses folders and may match 10,000,000 files; with two, each stays in its folder and 10,000 files are the limit."
-    }
-    precondition {
-      condition     = startswith(each.value.pattern, "*")
-      error_message = "tables.yaml, ${each.key}: the pattern ${each.value.pattern} must begin with *. What stands before it would leave out rows: 1/*.parquet loads the first batch only."
+      condition     = contains(["*.parquet", "*/*.parquet"], each.value.pattern)
+      error_message = "tables.yaml, ${each.key}: the pattern ${each.value.pattern} is neither *.parquet nor */*.parquet: it would leave out rows, as 1/*.parquet leaves out all but the first batch. One star crosses folders and may match 10,000,000 files; with two, each stays in its folder and 10,000 files are the limit."
     }
     precondition {
       condition     = !can(regex("[{}?\\[\\]]", "${each.value.folder}/${each.value.pattern}"))

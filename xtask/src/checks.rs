@@ -6,6 +6,7 @@ mod links;
 mod rights;
 mod sam;
 mod settings;
+mod terraform;
 mod variables;
 
 use anyhow::{Result, bail};
@@ -13,7 +14,7 @@ use anyhow::{Result, bail};
 use crate::environments;
 use crate::step::Step;
 
-const CHECKS: [Step; 14] = [
+const CHECKS: [Step; 18] = [
     Step { name: "fmt", about: "the code is formatted", run: cargo::fmt },
     Step {
         name: "variables",
@@ -43,6 +44,10 @@ const CHECKS: [Step; 14] = [
     Step { name: "sam-validate", about: "template.yaml, by SAM's transform", run: sam::validate },
     Step { name: "sam-lint", about: "template.yaml, by SAM's rules", run: sam::lint },
     Step { name: "sam-build", about: "both functions build as they are deployed (x86_64)", run: sam::build },
+    Step { name: "terraform-aws", about: "formatted, valid, and its plan tests", run: terraform::aws },
+    Step { name: "terraform-gcp", about: "formatted, valid, and its plan tests", run: terraform::gcp },
+    Step { name: "daily-workflow", about: "in an emulator of Workflows", run: terraform::workflow },
+    Step { name: "checkov", about: "both Terraform roots", run: terraform::checkov },
     Step { name: "dockerfiles", about: "Dockerfiles, by hadolint", run: sam::dockerfiles },
 ];
 

@@ -13,9 +13,9 @@ use crate::{Environment, TableName};
 
 pub use schema::table_list_schema;
 
-/// What follows a table's folder: all parts, whatever their batch; or the two other spellings, should the service ever
-/// match no further than one level.
-const PATTERNS: [&str; 3] = ["*.parquet", "*/*.parquet", "1/*.parquet"];
+/// What follows a table's folder: all parts, whatever their batch. The second spelling is for the case that a star does
+/// not cross folders after all; each of its stars stays in one, and at most 10,000 files match.
+const PATTERNS: [&str; 2] = ["*.parquet", "*/*.parquet"];
 
 /// The tables of the source cluster that are loaded into BigQuery.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -78,7 +78,7 @@ pub enum InvalidTableList {
     Destination(String),
     #[error("tables.yaml: {0} is the destination of two tables")]
     Shared(String),
-    #[error("tables.yaml: {0}: the pattern {1:?} is none of *.parquet, */*.parquet and 1/*.parquet")]
+    #[error("tables.yaml: {0}: the pattern {1:?} is neither *.parquet nor */*.parquet")]
     Pattern(TableName, String),
     #[error("tables.yaml: exclude of {0}: {1:?} is not a pattern")]
     Exclude(String, String),
@@ -194,8 +194,8 @@ mod tests {
             "tables.yaml: shop. is not the name of a table"
         );
         assert_eq!(
-            refused(r#"{"databases":{"shop":{"tables":{"a":{"pattern":"*"}}}}}"#),
-            "tables.yaml: shop.a: the pattern \"*\" is none of *.parquet, */*.parquet and 1/*.parquet"
+            refused(r#"{"databases":{"shop":{"tables":{"a":{"pattern":"1/*.parquet"}}}}}"#),
+            "tables.yaml: shop.a: the pattern \"1/*.parquet\" is neither *.parquet nor */*.parquet"
         );
         assert_eq!(
             refused(r#"{"databases":{"shop":{"exclude":["[a"],"tables":{"a":{}}}}}"#),

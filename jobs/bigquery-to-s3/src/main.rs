@@ -162,6 +162,7 @@ async fn work(
         Some(Command::Rollback { to }) => rollback::rollback(sync, to, clouds, &config.task, stop).await?,
         _ => run::run(sync, From::Query, clouds, &config.task, stop).await?,
     };
+    outcome.tell();
     let json = serde_json::to_value(&outcome).context("write the outcome")?;
     Ok(show(arguments, &(outcome.to_text() + "\n"), json))
 }

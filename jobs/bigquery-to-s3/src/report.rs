@@ -2,6 +2,7 @@
 
 use handoff::sync::{Generation, GenerationManifest, Layout, Totals};
 use serde::Serialize;
+use tracing::info;
 
 use crate::progress::Progress;
 use crate::scratch::ScratchTable;
@@ -86,6 +87,27 @@ impl Outcome {
 
     pub fn rolled_back(sync: &Sync, to: &Generation) -> Self {
         Self { sync: sync.name.to_string(), generation: to.clone(), state: State::RolledBack, summary: None }
+    }
+
+    /// For metrics and alerts: one line with a field for each figure.
+    pub fn tell(&self) {
+        let Some(summary) = &self.summary else { return };
+        let Totals { rows, created, updated, deleted, rejected, .. } = summary.totals;
+        let (sync, seconds, puts, slow_downs) = (&self.sync, summary.seconds, summary.puts, summary.slow_downs);
+        info!(
+            event = "published",
+            sync,
+            generation = %self.generation,
+            rows,
+            created,
+            updated,
+            deleted,
+            rejected,
+            puts,
+            slow_downs,
+            seconds,
+            "{sync}: {rows} rows are published"
+        );
     }
 
     pub fn to_text(&self) -> String {

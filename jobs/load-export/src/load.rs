@@ -99,8 +99,8 @@ fn tell(outcome: &Outcome) {
     let (expected, loaded) = (outcome.rows_expected, outcome.rows_loaded);
     let run = outcome.run_name.as_deref().unwrap_or_default();
     if outcome.state.is_good() {
-        let rows = loaded.unwrap_or_default();
-        info!(table, state, rows, run, "{state} {table}: {rows} rows");
+        let (rows, seconds) = (loaded.unwrap_or_default(), outcome.seconds);
+        info!(table, state, rows, seconds, run, "{state} {table}: {rows} rows");
     } else {
         error!(table, state, rows_expected = expected, rows_loaded = loaded, run, "{table} is {state}: {message}");
     }

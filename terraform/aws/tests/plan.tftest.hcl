@@ -99,7 +99,7 @@ run "each_job_reaches_its_own_objects_only" {
 
   assert {
     condition = toset(flatten([for statement in jsondecode(aws_iam_role_policy.google["bigquery-to-s3"].policy).Statement :
-    statement.Resource if statement.Sid == "PublishSyncs"])) == toset([
+      statement.Resource if statement.Sid == "PublishSyncs"])) == toset([
       "arn:aws:s3:::isthmus-prod-app-111111111111/users/*", "arn:aws:s3:::isthmus-prod-app-111111111111/prices/v1/*",
     ])
     error_message = "bigquery-to-s3 writes the prefixes of its syncs, and not those of syncs into other buckets"
@@ -178,7 +178,7 @@ run "no_lifecycle_rule_deletes_live_objects" {
   }
 
   assert {
-    condition = [for rule in aws_s3_bucket_lifecycle_configuration.this["export"].rule : "${rule.filter[0].prefix} ${rule.expiration[0].days}" if rule.id == "old-exports"] == ["prod- 90"]
+    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this["export"].rule : "${rule.filter[0].prefix} ${rule.expiration[0].days}" if rule.id == "old-exports"] == ["prod- 90"]
     error_message = "exports expire, the reports of publish-export do not"
   }
 }
@@ -232,11 +232,6 @@ run "the_cache_has_tls_and_no_password" {
 
   variables {
     cache = { nodes = 2 }
-  }
-
-  override_data {
-    target = data.aws_availability_zones.this
-    values = { names = ["ap-northeast-1a", "ap-northeast-1c", "ap-northeast-1d"] }
   }
 
   override_data {

@@ -130,12 +130,15 @@ run "a_destination_table_is_there_before_and_has_the_names_of_the_list" {
   }
 }
 
-run "two_stars_are_refused" {
+run "a_star_for_each_folder_is_the_other_spelling" {
   command = plan
   variables {
     config_dir = "tests/config/two-stars"
   }
-  expect_failures = [google_bigquery_data_transfer_config.table["shop.orders"]]
+  assert {
+    condition     = endswith(google_bigquery_data_transfer_config.table["shop.orders"].params.data_path, "/shop/shop.orders/*/*.parquet")
+    error_message = "load-export takes it too"
+  }
 }
 
 run "the_folder_of_one_batch_is_refused" {

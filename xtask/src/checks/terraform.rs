@@ -1,0 +1,96 @@
+//! Both Terraform roots: formatted, valid, and what their tests say. On a copy, so that nothing is left in the sources.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::step::Running;
+
+pub(super) fn aws(step: &mut Running<'_>) -> Result<String> {
+    check(step, "aws")
+}
+
+pub(super) fn gcp(step: &mut Running<'_>) -> Result<String> {
+    check(step, "gcp")
+}
+
+/// The workflow that Terraform deploys, in an emulator of Workflows.
+pub(super) fn workflow(step: &mut Running<'_>) -> Result<String> {
+    let python = step.workspace.tool_program("infra", "python");
+    let printed = step.finish(step.program(python).arg("terraform/gcp/tests/daily_workflow_test.py"))?;
+    let ran = printed.lines().find(|line| line.starts_with("Ran "));
+    Ok(ran.context("the tests of the daily workflow did not run")?.to_owned())
+}
+
+/// Policies and settings, by checkov; what is left out says why in `terraform/.checkov.yaml`.
+pub(super) fn checkov(step: &mut Running<'_>) -> Result<String> {
+    let checkov = step.workspace.tool_program("infra", "checkov");
+    let arguments = ["--config-file", "terraform/.checkov.yaml", "--directory", "terraform"];
+    let printed = step.finish(step.program(checkov).args(arguments))?;
+    let passed = printed.lines().rev().find(|line| line.starts_with("Passed checks:"));
+    Ok(passed.context("checkov found no file to check")?.to_owned())
+}
+
+fn check(step: &mut Running<'_>, root: &str) -> Result<String> {
+    if !is_installed() {
+        return Ok("skipped: terraform 1.11 or later is not installed".to_owned());
+    }
+    let copy = copy(step, root)?;
+    let folder = copy.path().join("terraform").join(root);
+    step.finish(terraform(step, &folder).args(["fmt", "-check", "-recursive", "-diff"]))
+        .context("run `terraform fmt -recursive terraform`")?;
+    if let Err(error) = step.finish(terraform(step, &folder).args(["init", "-backend=false", "-input=false"])) {
+        // Who names where providers come from means them to be there.
+        if std::env::var_os("TF_CLI_CONFIG_FILE").is_some() || !says(step, "Failed to query available provider")? {
+            return Err(error);
+        }
+        return Ok(format!("skipped: the {root} provider cannot be had here"));
+    }
+    step.finish(terraform(step, &folder).arg("validate"))?;
+    let printed = step.finish(terraform(step, &folder).arg("test"))?;
+    let passed = printed.lines().rev().find(|line| line.starts_with("Success!"));
+    Ok(passed.context("terraform test ran nothing")?.to_owned())
+}
+
+fn terraform(step: &Running<'_>, folder: &Path) -> std::process::Command {
+    let mut command = step.program("terraform");
+    command.current_dir(folder).env("TF_IN_AUTOMATION", "1").env("TF_CLI_ARGS", "-no-color");
+    command.env_remove("TF_DATA_DIR");
+    command
+}
+
+fn is_installed() -> bool {
+    std::process::Command::new("terraform").arg("version").output().is_ok_and(|output| output.status.success())
+}
+
+fn says(step: &Running<'_>, words: &str) -> Result<bool> {
+    Ok(crate::read(&step.workspace.log(step.name))?.contains(words))
+}
+
+/// The root and what it reads beside itself, in a folder of this run's own.
+fn copy(step: &Running<'_>, root: &str) -> Result<TempDir> {
+    let to = tempfile::Builder::new().prefix("isthmus-terraform-").tempdir()?;
+    for folder in [format!("terraform/{root}"), "config".to_owned()] {
+        copy_folder(&step.workspace.root.join(&folder), &to.path().join(&folder))?;
+    }
+    Ok(to)
+}
+
+/// Without hidden files: `.terraform`, and a lock file of other providers.
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("create {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("read {}", from.display()))? {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        if name.to_string_lossy().starts_with('.') {
+            continue;
+        }
+        if path.is_dir() {
+            copy_folder(&path, &to.join(name))?;
+        } else {
+            fs::copy(&path, to.join(name))?;
+        }
+    }
+    Ok(())
+}
