@@ -1,5 +1,7 @@
 //! One day of one environment, told step by step: what every story begins with.
 
+pub mod iam;
+pub mod infrastructure;
 pub mod reverse;
 
 use std::collections::BTreeMap;

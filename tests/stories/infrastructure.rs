@@ -1,0 +1,218 @@
+//! The infrastructure, and whether it lets the programs do what they do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use chrono::TimeDelta;
+use local::rds::{ACCOUNT, REGION};
+use local::tools;
+use serde_json::{Value, json};
+use stories::iam::{Call, Policy, rds_calls, s3_calls, sns_calls};
+use stories::infrastructure::{Aws, has_terraform, template_policies};
+use stories::reverse::{OBJECTS, PACKED, Reverse};
+use stories::{Outcome, Stage, ended_with, table};
+
+const ENV: &str = "rights";
+
+/// Rights that no call on the laptop cloud shows, and why they are there.
+const UNSEEN: [(&str, &str, &str); 19] = [
+    ("start-export", "logs:CreateLogStream", "Lambda writes the log with the function's role"),
+    ("start-export", "logs:PutLogEvents", "Lambda writes the log with the function's role"),
+    ("start-export", "sqs:SendMessage", "Lambda and the schedule send what failed"),
+    ("start-export", "xray:PutTraceSegments", "Lambda traces"),
+    ("start-export", "xray:PutTelemetryRecords", "Lambda traces"),
+    ("publish-export", "logs:CreateLogStream", "Lambda writes the log with the function's role"),
+    ("publish-export", "logs:PutLogEvents", "Lambda writes the log with the function's role"),
+    ("publish-export", "sqs:SendMessage", "Lambda and the schedule send what failed"),
+    ("publish-export", "xray:PutTraceSegments", "Lambda traces"),
+    ("publish-export", "xray:PutTelemetryRecords", "Lambda traces"),
+    // Who they are for is not a program of ours.
+    ("export", "s3:PutObject*", "RDS writes the export"),
+    ("export", "s3:GetObject*", "RDS asks for it"),
+    ("export", "s3:DeleteObject*", "RDS asks for it"),
+    ("export", "s3:ListBucket", "RDS asks for it"),
+    ("export", "s3:GetBucketLocation", "RDS asks for it"),
+    ("transfer", "s3:GetObject", "Data Transfer reads the parts"),
+    ("transfer", "s3:ListBucket", "Data Transfer lists the parts"),
+    ("transfer", "kms:Decrypt", "Data Transfer reads the parts"),
+    ("transfer", "s3:GetBucketLocation", "part of what Data Transfer asks for"),
+];
+
+pub async fn of_aws_is_applied_once_allows_what_a_day_does_and_is_destroyed(stage: &Stage) -> Result<()> {
+    if !has_terraform() {
+        eprintln!("skipped: terraform is not installed");
+        return Ok(());
+    }
+    let calls = calls_of_a_day(stage).await?;
+    let variables = json!({
+        "env": ENV, "audience": "isthmus-rights", "force_destroy": true, "export_retention_days": 30,
+        "export_bucket": format!("{ENV}-exports"), "app_bucket": format!("{ENV}-app"),
+        "google_service_account_ids": {"load_export": "104200000000000000001", "bigquery_to_s3": "104200000000000000002"},
+    });
+    let syncs = json!({"syncs": {
+        OBJECTS: {"destination": {"prefix": OBJECTS}}, PACKED: {"destination": {"prefix": PACKED}},
+    }});
+    let aws = Aws::new(&variables, &syncs.to_string()).await?;
+    tokio::task::block_in_place(|| {
+        aws.apply()?;
+        aws.plan_is_empty()?;
+        ensure!(!aws.state()?.to_string().contains("aws_iam_access_key"), "a secret would be in the state");
+        let policies = policies(&aws)?;
+        known_to_parliament(&policies)?;
+        allowed_and_used(&policies, &calls, &key_of(&aws)?)?;
+        aws.destroy()
+    })
+}
+
+/// What each program called, on a day with a spot export, drift and a change for the application.
+async fn calls_of_a_day(stage: &Stage) -> Result<BTreeMap<String, BTreeSet<Call>>> {
+    let mut reverse = Reverse::begin(stage, ENV).await?;
+    reverse.sync(&[OBJECTS, PACKED], "    shards: 4\n    keep_generations: 2\n")?;
+    let mut calls: BTreeMap<String, BTreeSet<Call>> = BTreeMap::new();
+    let topic = topic(stage).await?;
+    let story = &mut reverse.story;
+    story.configure(&["orders", "items"]).await?;
+    story.now -= TimeDelta::days(1);
+    for round in 0..3 {
+        // A day, a day with drift, and a spot export of it.
+        story.now += if round == 1 { TimeDelta::days(1) } else { TimeDelta::minutes(1) };
+        story.cloud.rds.set_tables(match round {
+            0 => vec![table("orders", 10), table("items", 20), table("gone", 1)],
+            _ => vec![table("orders", 11 + round), table("items", 20)],
+        });
+        story.snapshot().await?;
+        let spot = json!({"kind": "manual", "spot": true, "tables": ["shop.orders"]});
+        let event = if round == 2 { spot } else { story.scheduled() };
+        note(&mut calls, "start-export", &story.cloud)?;
+        let ended = story.export(&event).await?;
+        note(&mut calls, "start-export", &story.cloud)?;
+        story.cloud.publish_export(Some(&topic))?.invoke(&ended).await?.expect_success()?;
+        note(&mut calls, "publish-export", &story.cloud)?;
+        ended_with(&story.load().await?, 0)?;
+        note(&mut calls, "load-export", &story.cloud)?;
+    }
+    for (rows, version) in [(100, ""), (60, " anew"), (90, " again")] {
+        reverse.sync(
+            &[OBJECTS, PACKED],
+            "    shards: 4\n    keep_generations: 2\n    guards: {max_deletes: {fraction: 1}}\n",
+        )?;
+        reverse.fill_numbered(rows, version).await?;
+        ended_with(&reverse.run().await?, 0)?;
+    }
+    note(&mut calls, "bigquery-to-s3", reverse.cloud())?;
+    Ok(calls)
+}
+
+/// Adds what has passed the wires since the last time.
+fn note(calls: &mut BTreeMap<String, BTreeSet<Call>>, program: &str, cloud: &local::cloud::Cloud) -> Result<()> {
+    let found = calls.entry(program.to_owned()).or_default();
+    let cluster = format!("arn:aws:rds:{REGION}:{ACCOUNT}:cluster:{}", cloud.cluster);
+    for request in cloud.wires.s3.requests() {
+        found.extend(s3_calls(&request, "the key")?);
+    }
+    for request in cloud.wires.rds.requests() {
+        found.extend(rds_calls(&request, &cluster)?);
+    }
+    for request in cloud.wires.sns.requests() {
+        found.extend(sns_calls(&request)?);
+    }
+    for wire in [&cloud.wires.s3, &cloud.wires.rds, &cloud.wires.sns] {
+        wire.forget();
+    }
+    Ok(())
+}
+
+async fn topic(stage: &Stage) -> Result<String> {
+    let request = reqwest::Client::new().post(stage.emulators.moto.endpoint());
+    let form = format!("Action=CreateTopic&Version=2010-03-31&Name=isthmus-{ENV}-notify");
+    let authorization = format!("AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/sns/aws4_request");
+    let request =
+        request.header("content-type", "application/x-www-form-urlencoded").header("authorization", authorization);
+    let answer = request.body(form).send().await?.error_for_status()?.text().await?;
+    let arn = answer.split("<TopicArn>").nth(1).and_then(|rest| rest.split('<').next());
+    Ok(arn.context("no topic")?.to_owned())
+}
+
+/// By program; RDS's role is `export`, the user of Data Transfer `transfer`.
+fn policies(aws: &Aws) -> Result<BTreeMap<String, Value>> {
+    let prefix = format!("isthmus-{ENV}-");
+    let named = |name: String| name.trim_start_matches(&prefix).to_owned();
+    let of_terraform = aws.identity_policies()?.into_iter().map(|(name, policy)| (named(name), policy));
+    let parameters = BTreeMap::from([
+        ("Env", ENV.to_owned()),
+        ("AWS::Partition", "aws".to_owned()),
+        ("AWS::Region", REGION.to_owned()),
+        ("AWS::AccountId", ACCOUNT.to_owned()),
+        ("DbClusterIdentifier", format!("{ENV}-cluster")),
+        ("ExportRoleArn", format!("arn:aws:iam::{ACCOUNT}:role/{ENV}-rds-export")),
+        ("ExportBucket", format!("{ENV}-exports")),
+        ("KmsKeyArn", key_of(aws)?),
+        ("NotificationTopicArn", format!("arn:aws:sns:{REGION}:{ACCOUNT}:isthmus-{ENV}-notify")),
+        // In a policy any ARN will do for what parliament looks at.
+        ("StartExportLogs.Arn", format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{ENV}-start-export:*")),
+        (
+            "PublishExportLogs.Arn",
+            format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{ENV}-publish-export:*"),
+        ),
+        ("DeadLetters.Arn", format!("arn:aws:sqs:{REGION}:{ACCOUNT}:isthmus-{ENV}-dead-letters")),
+    ]);
+    Ok(of_terraform.chain(template_policies(&parameters)?).collect())
+}
+
+fn key_of(aws: &Aws) -> Result<String> {
+    let state = aws.state()?;
+    let resources = state["values"]["root_module"]["resources"].as_array().context("no resources")?;
+    let key = resources.iter().find(|resource| resource["address"] == "aws_kms_key.this").context("no key")?;
+    Ok(key["values"]["arn"].as_str().context("no ARN")?.to_owned())
+}
+
+/// Misspelt actions, resources that an action does not take, conditions that do not exist.
+fn known_to_parliament(policies: &BTreeMap<String, Value>) -> Result<()> {
+    let parliament = tools::emulator("python")?.with_file_name("../../infra/bin/parliament");
+    for (name, policy) in policies {
+        let output =
+            Command::new(&parliament).args(["--string", &policy.to_string()]).env("PYTHONWARNINGS", "ignore").output();
+        let output = output.context("parliament is not installed: run `cargo xtask test --only infra` once")?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "the policy of {name}:\n{said}");
+    }
+    Ok(())
+}
+
+fn allowed_and_used(
+    policies: &BTreeMap<String, Value>,
+    calls: &BTreeMap<String, BTreeSet<Call>>,
+    key: &str,
+) -> Result<()> {
+    let context = BTreeMap::from([
+        ("kms:ViaService".to_owned(), format!("s3.{REGION}.amazonaws.com")),
+        ("iam:PassedToService".to_owned(), "export.rds.amazonaws.com".to_owned()),
+        ("kms:GrantIsForAWSResource".to_owned(), "true".to_owned()),
+    ]);
+    let mut problems = Vec::new();
+    for (program, policy) in policies {
+        let policy = Policy::read(policy)?;
+        let none = BTreeSet::new();
+        let calls = calls.get(program).unwrap_or(&none);
+        for (action, resource) in calls {
+            // The key that the programs know of here is not the one that Terraform made.
+            let resource = if action.starts_with("kms:") { key } else { resource };
+            let call = (action.clone(), resource.to_owned());
+            if !policy.allows(&call, &context) {
+                problems.push(format!("{program} calls {action} on {resource}, which its role does not allow"));
+            }
+        }
+        for action in policy.actions() {
+            let used = calls.iter().any(|(called, _)| called == action);
+            let explained = UNSEEN.iter().any(|(name, right, _)| (*name, *right) == (program, action));
+            match (used, explained) {
+                (false, false) => problems.push(format!("the role of {program} allows {action}, which nothing calls")),
+                (true, true) => problems.push(format!("{action} of {program} is called: it needs no reason any more")),
+                _ => {}
+            }
+        }
+    }
+    ensure!(problems.is_empty(), "{}", problems.join("\n"));
+    Ok(())
+}
