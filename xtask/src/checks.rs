@@ -42,7 +42,7 @@ const CHECKS: [Step; 14] = [
     Step { name: "cfn-lint", about: "template.yaml, by cfn-lint 1.51", run: sam::cfn_lint },
     Step { name: "sam-validate", about: "template.yaml, by SAM's transform", run: sam::validate },
     Step { name: "sam-lint", about: "template.yaml, by SAM's rules", run: sam::lint },
-    Step { name: "sam-build", about: "both functions build as they are deployed (x86_64)", run: sam::build },
+    Step { name: "sam-build", about: "every function builds as it is deployed (x86_64)", run: sam::build },
     Step { name: "dockerfiles", about: "Dockerfiles, by hadolint", run: sam::dockerfiles },
 ];
 

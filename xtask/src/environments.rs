@@ -20,9 +20,14 @@ const SAM: Step =
     Step { name: "sam", about: "SAM and cargo-lambda, in target/tools", run: |step| venv::install(step, "sam") };
 const LINT: Step =
     Step { name: "lint", about: "cfn-lint and hadolint, in target/tools", run: |step| venv::install(step, "lint") };
+const SCHEMATHESIS: Step = Step {
+    name: "schemathesis",
+    about: "Schemathesis, which tries lookup's OpenAPI document, in target/tools",
+    run: |step| venv::install(step, "schemathesis"),
+};
 
 pub(crate) const STEPS_OF_DEMO: [Step; 2] = [MARIADB, EMULATORS];
-pub(crate) const STEPS: [Step; 4] = [MARIADB, EMULATORS, SAM, LINT];
+pub(crate) const STEPS: [Step; 5] = [MARIADB, EMULATORS, SAM, LINT, SCHEMATHESIS];
 
 fn emulators(step: &mut Running<'_>) -> Result<String> {
     let note = venv::install(step, "emulators")?;
