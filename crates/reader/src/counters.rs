@@ -6,6 +6,12 @@ macro_rules! counters {
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         pub struct Counts { $($(#[$doc])* pub $name: u64,)* }
 
+        impl Counts {
+            pub(crate) fn plus(self, other: &Self) -> Self {
+                Self { $($name: self.$name + other.$name,)* }
+            }
+        }
+
         #[derive(Debug, Default)]
         pub(crate) struct Counters { $(pub(crate) $name: Counter,)* }
 

@@ -22,6 +22,9 @@ pub enum ReadError {
     /// A mistake in the configuration: the role lacks a right, or the bucket does not exist.
     #[error("{object} may not be read: s3:GetObject on the object and s3:ListBucket on the bucket are needed")]
     Denied { object: String, source: Arc<S3Failure> },
+    /// Either it was damaged, or the generation is so old that it was collected, and no newer one can be seen.
+    #[error("{object} is named by the manifest and not there")]
+    Gone { object: String },
     /// What stands in S3 is not what the generation's manifest says.
     #[error("{object} is damaged: {why}")]
     Damaged { object: String, why: String },

@@ -16,11 +16,20 @@
 //! ```
 
 mod answer;
+mod bucket;
+mod changes;
 mod counters;
 mod error;
+mod follow;
+mod jitter;
+mod objects;
+mod packed;
 mod reader;
 mod redis;
+mod rows;
+mod served;
 mod settings;
+mod shard;
 
 pub use answer::{Answer, Batch, Origin, Published, Row};
 pub use counters::Counts;
