@@ -98,10 +98,9 @@ impl Inner {
             }
         }
         let sought = self.objects_not_in_redis(served, sought, &mut found).await;
-        let reads = sought.into_iter().map(async |key| {
-            let answered = self.object(followed, served, key, false).await?;
-            Ok::<_, ReadError>((key, answered))
-        });
+        let read = |key| async move { Ok::<_, ReadError>((key, self.object(followed, served, key, false).await?)) };
+        // Collected: a stream that holds the closure cannot be sent to another thread.
+        let reads: Vec<_> = sought.into_iter().map(read).collect();
         let reads = iter(reads).buffer_unordered(self.settings.concurrency.max(1));
         let read: Vec<(&str, (Option<Row>, Origin))> = reads.try_collect().await?;
         found.extend(read);

@@ -75,7 +75,8 @@ impl Inner {
         for one in sought {
             shards.entry(one.place.shard).or_default().push(one);
         }
-        let reads = shards.into_values().map(async |sought| self.fetch_shard(followed, sought).await);
+        // Collected: a stream that holds the closure cannot be sent to another thread.
+        let reads: Vec<_> = shards.into_values().map(|sought| self.fetch_shard(followed, sought)).collect();
         let reads = iter(reads).buffer_unordered(self.settings.concurrency.max(1));
         let read: Vec<Vec<(&str, Option<Row>, Origin)>> = reads.try_collect().await?;
         found.extend(read.into_iter().flatten().map(|(key, row, from)| (key, (row, from))));

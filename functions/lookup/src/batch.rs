@@ -37,6 +37,10 @@ fn keys(headers: &HeaderMap, body: Option<&Bytes>) -> Result<Vec<String>, Proble
     if !is_json(headers) {
         return Err(Problem::new(Kind::UnsupportedMediaType, "send the body with content-type: application/json"));
     }
+    // serde would take an array of fields for the object.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::new(Kind::InvalidBody, "the body is an object with the field `keys`"));
+    }
     let asked: Asked =
         serde_json::from_slice(body).map_err(|error| Problem::new(Kind::InvalidBody, error.to_string()))?;
     if asked.keys.len() > MAX_KEYS {
@@ -92,8 +96,10 @@ mod tests {
         let read = keys(&HeaderMap::new(), Some(&Bytes::from("{\"keys\":[\"a\",\"\\u672c\",\"a\"]}"))).unwrap();
         assert_eq!(read, ["a", "本", "a"]);
         for (body, told) in [
-            ("", "EOF while parsing a value"),
-            ("[]", "missing field `keys`"),
+            ("", "the body is an object"),
+            ("[[\"a\"]]", "the body is an object"),
+            ("null", "the body is an object"),
+            ("{", "EOF while parsing an object"),
             ("{}", "missing field `keys`"),
             ("{\"keys\":\"a\"}", "invalid type: string \"a\", expected a sequence"),
             ("{\"keys\":[1]}", "invalid type: integer `1`, expected a string"),

@@ -94,12 +94,9 @@ impl Lookup {
         }
     }
 
-    /// For a process that sleeps between calls: sees what was published meanwhile. What stands in the way is told by the
-    /// answers that need it.
+    /// For a process that sleeps between calls: sees what was published meanwhile.
     pub async fn wake(&self) {
-        if let Err(error) = self.reader.refresh_if_older_than(self.poll).await {
-            tracing::warn!("look for a new generation: {}", startup::with_causes(&error));
-        }
+        self.reader.refresh_if_older_than(self.poll).await;
     }
 
     /// One line of metrics for what was answered since the last one, if any is due.

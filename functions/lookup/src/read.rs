@@ -90,7 +90,7 @@ pub(crate) fn refused(call: &Call, sync: &str, failure: &ReadError) -> Problem {
         ReadError::InvalidKey(_) => Kind::InvalidKey,
         ReadError::NotPublished(_) => Kind::NotPublished,
         ReadError::Unavailable { .. } => Kind::Unavailable,
-        ReadError::Damaged { .. } => Kind::Damaged,
+        ReadError::Damaged { .. } | ReadError::Gone { .. } => Kind::Damaged,
         ReadError::Denied { .. } | ReadError::RepeatedSync(_) => Kind::Internal,
     };
     let (request_id, told) = (&call.id, startup::with_causes(failure));
@@ -108,7 +108,9 @@ fn public(failure: &ReadError) -> String {
         ReadError::InvalidKey(_) => failure.to_string(),
         ReadError::NotPublished(_) => "no generation of this sync has been published yet".to_owned(),
         ReadError::Unavailable { .. } => "S3 gives no answer, and the row is in no cache".to_owned(),
-        ReadError::Damaged { .. } => "what is stored is not what was published; the log names the object".to_owned(),
+        ReadError::Damaged { .. } | ReadError::Gone { .. } => {
+            "what is stored is not what was published; the log names the object".to_owned()
+        }
         ReadError::Denied { .. } | ReadError::RepeatedSync(_) => "the log says what is wrong".to_owned(),
     }
 }

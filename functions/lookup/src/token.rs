@@ -86,7 +86,7 @@ mod tests {
             serverless: false,
         };
         let credentials = Credentials::new("AKIDEXAMPLE", "secret", Some("session/+=".into()), None, "test");
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_594_210);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_595_410);
         let token = login.token(credentials, now).unwrap();
         assert!(token.starts_with("isthmus-prod/?Action=connect&User=lookup&X-Amz-"), "{token}");
         let parts = parts(&token);
