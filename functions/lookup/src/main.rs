@@ -7,7 +7,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use clap::{Parser, Subcommand};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use lookup::function::{Event, Reply};
+use lookup::function::Event;
 use lookup::settings::Settings;
 use lookup::{Due, Lookup, OPENAPI, function, redis, server};
 use reader::{Reader, RedisCache};
@@ -15,7 +15,10 @@ use startup::{LogFormat, Vars};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::OnceCell;
-use tracing::{error, info};
+use tracing::{error, info, warn};
+
+/// The first requests shall find Redis, but a Redis that is away shall not keep anyone from starting.
+const REDIS_WITHIN: Duration = Duration::from_millis(300);
 
 const AFTER_HELP: &str = "\
 Environment, required:
@@ -77,7 +80,7 @@ fn run(mut runtime: tokio::runtime::Builder, program: impl Future<Output = Resul
 
 async fn be_a_server(settings: Settings) -> Result<()> {
     let stop = stop_on_signal().context("listen for signals")?;
-    let lookup = open(&settings).await?;
+    let lookup = Box::pin(open(&settings)).await?; // boxed, or the compiler's layout queries are too deep
     let address = (settings.host, settings.port);
     let listener = TcpListener::bind(address).await.with_context(|| format!("listen on {address:?}"))?;
     let address = listener.local_addr()?;
@@ -103,7 +106,7 @@ async fn be_a_function(settings: Result<Settings, String>) -> Result<()> {
     let ready = Arc::new((settings, OnceCell::new()));
     if let (Ok(settings), cell) = &*ready {
         // The start has more processor than the calls have; what fails here is tried again by the first call.
-        if let Err(failure) = cell.get_or_try_init(|| open(settings)).await {
+        if let Err(failure) = cell.get_or_try_init(|| Box::pin(open(settings))).await {
             error!("{}", startup::with_causes(failure.as_ref()));
         }
     }
@@ -112,10 +115,10 @@ async fn be_a_function(settings: Result<Settings, String>) -> Result<()> {
         async move {
             let (settings, cell) = &*ready;
             let settings = settings.as_ref().map_err(|invalid| refuse("InvalidEnvironment", invalid))?;
-            let lookup = cell.get_or_try_init(|| open(settings)).await;
+            let lookup = cell.get_or_try_init(|| Box::pin(open(settings))).await;
             let lookup = lookup.map_err(|failure| refuse("CannotStart", &startup::with_causes(failure.as_ref())))?;
             lookup.wake().await;
-            let reply = function::reply(lookup, event.payload).await;
+            let reply = Box::pin(function::reply(lookup, event.payload)).await;
             server::print(lookup.metrics(Due::InTime));
             reply.map_err(|error| refuse("InvalidEvent", &error.to_string()))
         }
@@ -132,6 +135,11 @@ async fn open(settings: &Settings) -> Result<Arc<Lookup>> {
     let aws = startup::aws_config().load().await;
     let redis = settings.redis.as_ref().map(|place| redis::settings(place, &aws)).transpose();
     let redis = redis.map_err(anyhow::Error::msg)?.map(RedisCache::connect).transpose()?;
+    if let Some(redis) = &redis
+        && !redis.answers_within(REDIS_WITHIN).await
+    {
+        warn!("Redis does not answer yet: rows come from S3 until it does");
+    }
     // An endpoint of one's own has no host name for each bucket.
     let custom = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].iter().any(|name| std::env::var_os(name).is_some());
     // Somebody waits: short tries, and several of them within the reader's own limit of a request.
