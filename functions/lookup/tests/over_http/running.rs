@@ -112,7 +112,8 @@ impl Server {
 
     pub async fn send(&self, request: http::request::Builder, path: &str, body: impl Into<Bytes>) -> Response<Bytes> {
         let request: Request<Full<Bytes>> = request.uri(self.uri(path)).body(Full::new(body.into())).unwrap();
-        let (head, body) = self.client.request(request).await.unwrap().into_parts();
+        let answered = self.client.request(request).await;
+        let (head, body) = answered.unwrap_or_else(|error| panic!("{error:?}\n{}", self.process.log())).into_parts();
         Response::from_parts(head, body.collect().await.unwrap().to_bytes())
     }
 

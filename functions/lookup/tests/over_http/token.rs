@@ -23,10 +23,12 @@ cluster, user, region, session, serverless = sys.argv[1:]
 kind = "&ResourceType=ServerlessCache" if serverless == "true" else ""
 credentials = botocore.credentials.Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", session or None)
 service = botocore.model.ServiceId("elasticache")
-signer = botocore.signers.RequestSigner(service, region, "elasticache", "v4", credentials, botocore.hooks.HierarchicalEmitter())
+emitter = botocore.hooks.HierarchicalEmitter()
+signer = botocore.signers.RequestSigner(service, region, "elasticache", "v4", credentials, emitter)
 url = f"http://{cluster}/?Action=connect{kind}&User={user}"
 request = {"method": "GET", "url": url, "body": {}, "headers": {}, "context": {}}
-print(signer.generate_presigned_url(request, operation_name="connect", expires_in=900, region_name=region).removeprefix("http://"))
+signed = signer.generate_presigned_url(request, operation_name="connect", expires_in=900, region_name=region)
+print(signed.removeprefix("http://"))
 "#;
 
 fn of_botocore(login: &Login, session: &str) -> String {
