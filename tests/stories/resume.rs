@@ -82,7 +82,9 @@ async fn run_unpublished(reverse: &Reverse, version: &str) -> Result<()> {
     Ok(())
 }
 
-pub async fn after_two_runs_that_never_published_writes_and_lists_every_key_that_they_touched(stage: &Stage) -> Result<()> {
+pub async fn after_two_runs_that_never_published_writes_and_lists_every_key_that_they_touched(
+    stage: &Stage,
+) -> Result<()> {
     let reverse = Reverse::begin(stage, "rv-touched").await?;
     reverse.sync(&[OBJECTS], "    shards: 4\n")?;
     reverse.fill_numbered(200, "").await?;

@@ -14,8 +14,11 @@ const MARIADB: Step = Step {
     about: "MariaDB, which stands for Aurora",
     run: |_| debian::install("mariadbd", "mariadb-server"),
 };
-const REDIS: Step =
-    Step { name: "redis", about: "Redis, the cache of readers", run: |_| debian::install("redis-server", "redis-server") };
+const REDIS: Step = Step {
+    name: "redis",
+    about: "Redis, the cache of readers",
+    run: |_| debian::install("redis-server", "redis-server"),
+};
 const EMULATORS: Step =
     Step { name: "emulators", about: "BigQuery, moto and the sample data, in target/tools", run: emulators };
 const SAM: Step =

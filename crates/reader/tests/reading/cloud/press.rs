@@ -59,7 +59,8 @@ impl Press {
         }
         let mut totals = Totals { rows: rows.len() as u64, ..delta.totals };
         totals.bytes = rows.values().map(|body| body.len() as u64).sum();
-        let changes = self.destination.key(&SyncKey::Changes(&generation, ShardRange { first: 0, last: self.shards - 1 }));
+        let changes =
+            self.destination.key(&SyncKey::Changes(&generation, ShardRange { first: 0, last: self.shards - 1 }));
         self.put(&changes, change_file::write(&delta.changes).unwrap());
         let manifest = GenerationManifest {
             version: SYNC_VERSION,
@@ -111,8 +112,11 @@ impl Press {
     }
 
     fn delta(&self, rows: &Rows) -> Delta {
-        let held = self.standing.iter().map(|(key, body)| {
-            Held { key: key.clone(), value: Some(body.clone().into_bytes()), published: true, touched: false }
+        let held = self.standing.iter().map(|(key, body)| Held {
+            key: key.clone(),
+            value: Some(body.clone().into_bytes()),
+            published: true,
+            touched: false,
         });
         delta(held.collect(), rows.iter().map(|(key, body)| (key.as_str(), body.as_bytes())))
     }
