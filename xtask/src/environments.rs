@@ -1,4 +1,4 @@
-//! What demo and test need beside cargo: a database from the system, emulators and tools from PyPI.
+//! What demo and test need beside cargo: a database and a cache from the system, emulators and tools from PyPI.
 
 use anyhow::Result;
 
@@ -14,6 +14,11 @@ const MARIADB: Step = Step {
     about: "MariaDB, which stands for Aurora",
     run: |_| debian::install("mariadbd", "mariadb-server"),
 };
+const REDIS: Step = Step {
+    name: "redis",
+    about: "Redis, the cache of readers",
+    run: |_| debian::install("redis-server", "redis-server"),
+};
 const EMULATORS: Step =
     Step { name: "emulators", about: "BigQuery, moto and the sample data, in target/tools", run: emulators };
 const SAM: Step =
@@ -27,7 +32,7 @@ const SCHEMATHESIS: Step = Step {
 };
 
 pub(crate) const STEPS_OF_DEMO: [Step; 2] = [MARIADB, EMULATORS];
-pub(crate) const STEPS: [Step; 5] = [MARIADB, EMULATORS, SAM, LINT, SCHEMATHESIS];
+pub(crate) const STEPS: [Step; 6] = [MARIADB, REDIS, EMULATORS, SAM, LINT, SCHEMATHESIS];
 
 fn emulators(step: &mut Running<'_>) -> Result<String> {
     let note = venv::install(step, "emulators")?;

@@ -2,7 +2,7 @@
 //! its key changed since?
 
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
-use handoff::sync::KeyHash;
+use handoff::sync::{KeyHash, MAX_OBJECT_KEY_BYTES};
 
 use crate::bucket::{Got, Wanted};
 use crate::changes::Mark;
@@ -24,6 +24,9 @@ impl Inner {
         key: &str,
         ask_redis: bool,
     ) -> Result<(Option<Row>, Origin), ReadError> {
+        if followed.bucket.destination.object_key(key, KeyHash::of(key)).len() > MAX_OBJECT_KEY_BYTES {
+            return Ok((None, Origin::Manifest)); // the job rejects such rows, and S3 would refuse the question
+        }
         let (mark, name) = (Mark::of(key), followed.object_name(key));
         for _ in 0..FLIGHTS {
             if let Some(row) = self.object_here(served, mark, &name).await {

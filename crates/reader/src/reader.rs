@@ -68,7 +68,8 @@ impl Reader {
         }
         let follow = |followed: &Arc<Followed>| tokio::spawn(Arc::clone(followed).keep_following(settings.poll));
         let following = followed.values().map(follow).collect();
-        let (rows, shelf) = (Rows::new(settings.memory_bytes), Shelf::new(settings.index_bytes));
+        let rows = Rows::new(settings.memory_bytes);
+        let shelf = Shelf::new(settings.index_bytes, settings.whole_shard_bytes);
         Ok(Self(Arc::new(Inner { followed, rows, shelf, redis, counters, settings, following })))
     }
 

@@ -75,3 +75,31 @@ impl Rows {
         Ok((entry.into_value(), mine))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(bytes: usize, keep: Duration) -> Kept {
+        let row = Some(Row::new(vec![b'x'; bytes].into()));
+        Kept { row, stamp: Arc::new("20261125T190000Z".parse().unwrap()), from: Origin::S3, keep }
+    }
+
+    #[tokio::test]
+    async fn rows_take_no_more_memory_than_they_may() {
+        let rows = Rows::new(1024 * 1024);
+        for n in 0..20_000 {
+            rows.keep(format!("row-{n}"), kept(1000, Duration::from_hours(1))).await;
+        }
+        rows.0.run_pending_tasks().await;
+        let (bytes, count) = (rows.0.weighted_size(), rows.0.entry_count());
+        assert!(bytes <= 1024 * 1024 && (500..=840).contains(&count), "{count} rows, {bytes} bytes");
+    }
+
+    #[tokio::test]
+    async fn a_row_that_must_not_be_kept_is_given_once() {
+        let rows = Rows::new(1024 * 1024);
+        let fetched = rows.get_or_fetch("row", async { Ok(kept(10, Duration::ZERO)) }).await.unwrap();
+        assert!(fetched.1 && rows.get("row").await.is_none());
+    }
+}

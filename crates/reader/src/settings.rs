@@ -28,6 +28,9 @@ pub struct Settings {
     pub memory_bytes: u64,
     /// For shards in this process: small ones whole, of large ones the index and pages.
     pub index_bytes: u64,
+    /// Up to this size a shard comes whole, by one GET, and its SHA-256 is compared with the manifest's. Of a larger one
+    /// come the index and single pages. Measured in `docs/research/reader.md`.
+    pub whole_shard_bytes: u64,
     /// For the lists of changed keys (layout objects), over all generations of a sync.
     pub changes_bytes: u64,
     /// How long a row is cached, in this process and in Redis; up to 15 % longer or shorter, so that what came together
@@ -48,6 +51,7 @@ impl Default for Settings {
             poll: Duration::from_secs(10),
             memory_bytes: 32 * MIB,
             index_bytes: 64 * MIB,
+            whole_shard_bytes: MIB,
             changes_bytes: 32 * MIB,
             ttl: Duration::from_hours(24),
             miss_ttl: Duration::from_secs(30),

@@ -105,3 +105,49 @@ impl ChunkReader for Parts {
         Ok(bytes.slice(at..at + length))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use handoff::sync::Layout;
+
+    fn file() -> (Bytes, Index) {
+        let keys = StringArray::from_iter_values((0..600).map(|n| format!("key-{n:03}")));
+        let file = bigquery_to_s3::shard_file::write(Layout::Packed, keys, "x".repeat(600).into(), (0..=600).collect());
+        let file = file.unwrap();
+        let index = Index::parse(&file, file.len() as u64, 600).unwrap();
+        (file, index)
+    }
+
+    #[test]
+    fn a_page_is_found_by_its_bounds_and_gives_its_rows() {
+        let (file, index) = file();
+        assert_eq!(index.pages.iter().map(|page| page.rows.clone()).collect::<Vec<_>>(), [0..256, 256..512, 512..600]);
+        assert_eq!(
+            ["a", "key-000", "key-256", "key-2555", "z"].map(|key| index.candidates(key.as_bytes())),
+            [0..0, 0..1, 1..2, 1..1, 3..3]
+        );
+        let page = Page::read(&index, &index.pages[1], file).unwrap();
+        assert_eq!((page.body("key-300"), page.body("key-000"), page.body("key-3000")), (Some("x"), None, None));
+    }
+
+    #[test]
+    fn a_page_of_other_keys_than_the_index_says_is_damaged() {
+        let (file, index) = file();
+        for (first, last) in [("key-001", "key-255"), ("key-000", "key-254"), ("other", "others")] {
+            let place = PagePlace { first: first.into(), last: last.into(), ..index.pages[0].clone() };
+            let refused = Page::read(&index, &place, file.clone()).err().unwrap();
+            assert_eq!(refused, "a page holds other keys than its index says");
+        }
+    }
+
+    #[test]
+    fn an_index_of_other_rows_or_columns_is_damaged() {
+        let (file, _) = file();
+        assert!(Index::parse(&file, file.len() as u64, 599).is_err());
+        let hashes = StringArray::from_iter_values(["a"]);
+        let objects =
+            bigquery_to_s3::shard_file::write(Layout::Objects, hashes, vec![0; 32].into(), vec![0, 32]).unwrap();
+        assert!(Index::parse(&objects, objects.len() as u64, 1).is_err());
+    }
+}

@@ -14,9 +14,6 @@ use super::page::{Page, Parts};
 use crate::ReadError;
 use crate::bucket::{Bucket, Got, Wanted};
 
-/// Up to here a shard comes whole, by one GET, and its SHA-256 is compared with the manifest's. Measured in
-/// `docs/research/reader.md`.
-pub(crate) const WHOLE_BYTES: u64 = 1024 * 1024;
 /// What the first GET of a larger one asks for: the footer and the page index of about 800 pages.
 const TAIL_BYTES: u64 = 64 * 1024;
 
@@ -50,11 +47,7 @@ pub(crate) struct Shelf {
 }
 
 impl Shelf {
-    pub(crate) fn new(memory_bytes: u64) -> Self {
-        Self::reading_whole(memory_bytes, WHOLE_BYTES)
-    }
-
-    pub(crate) fn reading_whole(memory_bytes: u64, whole_bytes: u64) -> Self {
+    pub(crate) fn new(memory_bytes: u64, whole_bytes: u64) -> Self {
         let weight = |(object, _): &Name, held: &Held| {
             let bytes = object.len() + 128 + held.memory_bytes();
             u32::try_from(bytes).unwrap_or(u32::MAX)
