@@ -67,7 +67,8 @@ impl Bucket {
     /// A poll: not counted as a read.
     pub(crate) async fn look(&self, key: &str, wanted: Wanted) -> Result<Got, ReadError> {
         let failed = |failure| self.failed(key, failure);
-        match timeout(self.timeout, self.fetch(key, wanted)).await {
+        // Boxed: the SDK's future is large, and most requests never come here.
+        match timeout(self.timeout, Box::pin(self.fetch(key, wanted))).await {
             Ok(answer) => answer.map_err(failed),
             Err(_) => Err(failed(S3Failure::TimedOut(self.timeout))),
         }
