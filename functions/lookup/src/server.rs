@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
 use crate::{Due, Lookup, MAX_BODY_BYTES};
@@ -95,7 +95,7 @@ async fn whole(body: Incoming) -> Result<Option<Bytes>, Broken> {
 }
 
 async fn tell_metrics(lookup: Arc<Lookup>) -> Infallible {
-    let mut ticks = tokio::time::interval(METRICS_EVERY);
+    let mut ticks = tokio::time::interval_at(Instant::now() + METRICS_EVERY, METRICS_EVERY);
     loop {
         ticks.tick().await;
         print(lookup.metrics(Due::Now));

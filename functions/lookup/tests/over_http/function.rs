@@ -64,7 +64,8 @@ async fn conditions_head_and_request_ids_work_there_too() {
     let cloud = Cloud::start().await;
     let path = format!("/v1/{PACKED}/user-7");
     let etag = format!("\"{}\"", sha256(&cloud.rows["user-7"]));
-    let known = answer(&cloud, &event("GET", &path, &json!({"if-none-match": etag, "x-request-id": "r-1"}), None)).await;
+    let known =
+        answer(&cloud, &event("GET", &path, &json!({"if-none-match": etag, "x-request-id": "r-1"}), None)).await;
     assert_eq!((&known["statusCode"], &known["body"]), (&json!(304), &json!("")));
     assert_eq!(known["headers"]["x-request-id"], "r-1");
     let head = answer(&cloud, &event("HEAD", &path, &json!({}), None)).await;

@@ -8,6 +8,7 @@ mod function;
 mod openapi;
 mod outages;
 mod published;
+mod redis;
 mod refusals;
 mod running;
 mod start;

@@ -29,7 +29,10 @@ async fn without_s3_what_is_in_memory_is_served_and_the_rest_says_when_to_ask_ag
     let id = response.headers()["x-request-id"].to_str().unwrap();
     let lines = server.log();
     let line = lines.iter().find(|line| line["request_id"] == id).unwrap();
-    assert_eq!((&line["level"], &line["problem"], &line["sync"]), (&json!("ERROR"), &json!("unavailable"), &json!(OBJECTS)));
+    assert_eq!(
+        (&line["level"], &line["problem"], &line["sync"]),
+        (&json!("ERROR"), &json!("unavailable"), &json!(OBJECTS))
+    );
     assert!(line["message"].as_str().unwrap().contains("item-prices/"), "the log names the object: {line}");
 }
 

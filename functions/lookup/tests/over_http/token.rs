@@ -50,7 +50,9 @@ fn parts(token: &str) -> (String, Vec<String>) {
 #[test]
 fn a_token_has_the_signature_that_botocore_gives_it() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_595_410);
-    for (session, serverless, user) in [("", false, "lookup"), ("FwoGZXIvYXdzE//+=", false, "lookup-1"), ("s", true, "u")] {
+    for (session, serverless, user) in
+        [("", false, "lookup"), ("FwoGZXIvYXdzE//+=", false, "lookup-1"), ("s", true, "u")]
+    {
         let (cluster, region) = ("isthmus-prod".to_owned(), "ap-northeast-1".to_owned());
         let login = Login { cluster, user: user.to_owned(), region, serverless };
         let token = Some(session.to_owned()).filter(|session| !session.is_empty());
