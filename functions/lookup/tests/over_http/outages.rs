@@ -1,6 +1,5 @@
 //! What is around it fails: S3 away, an object damaged, Redis gone.
 
-use bytes::Bytes;
 use handoff::sync::{KeyHash, SyncKey};
 use http::StatusCode;
 use local::wire::Effect;
@@ -51,9 +50,9 @@ async fn a_damaged_shard_is_never_served_and_only_the_log_names_it() {
     let generation = GENERATION.parse().unwrap();
     let shard = KeyHash::of("user-7").shard(8);
     let key = destination(PACKED).key(&SyncKey::Shard(&generation, shard));
-    let mut bytes = cloud.s3.store().get(BUCKET, &key).unwrap().bytes.to_vec();
-    bytes.iter_mut().for_each(|byte| *byte ^= 0xff);
-    cloud.s3.store().put(BUCKET, &key, Bytes::from(bytes));
+    let whole = cloud.s3.store().get(BUCKET, &key).unwrap().bytes;
+    let damaged: Vec<u8> = whole.iter().map(|byte| byte ^ 0xff).collect();
+    cloud.s3.store().put(BUCKET, &key, damaged);
     let server = cloud.serve().await;
     let response = server.get(&format!("/v1/{PACKED}/user-7")).await;
     assert_eq!((response.status(), problem(&response).as_str()), (StatusCode::BAD_GATEWAY, "damaged"));
