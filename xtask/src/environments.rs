@@ -21,6 +21,9 @@ const REDIS: Step = Step {
 };
 const EMULATORS: Step =
     Step { name: "emulators", about: "BigQuery, moto and the sample data, in target/tools", run: emulators };
+/// What lookup is measured beside.
+const NGINX: Step =
+    Step { name: "nginx", about: "nginx, a peer of lookup", run: |_| debian::install("nginx", "nginx-light") };
 const SAM: Step =
     Step { name: "sam", about: "SAM and cargo-lambda, in target/tools", run: |step| venv::install(step, "sam") };
 const LINT: Step =
@@ -32,6 +35,7 @@ const SCHEMATHESIS: Step = Step {
 };
 
 pub(crate) const STEPS_OF_DEMO: [Step; 2] = [MARIADB, EMULATORS];
+pub(crate) const STEPS_OF_BENCH: [Step; 3] = [MARIADB, EMULATORS, NGINX];
 pub(crate) const STEPS: [Step; 6] = [MARIADB, REDIS, EMULATORS, SAM, LINT, SCHEMATHESIS];
 
 fn emulators(step: &mut Running<'_>) -> Result<String> {
