@@ -158,6 +158,37 @@ mod tests {
         );
     }
 
+    const KINDS: [Kind; 16] = [
+        Kind::UnknownPath,
+        Kind::UnknownSync,
+        Kind::UnknownKey,
+        Kind::InvalidPath,
+        Kind::InvalidKey,
+        Kind::InvalidBody,
+        Kind::TooManyKeys,
+        Kind::MethodNotAllowed,
+        Kind::BodyTooLarge,
+        Kind::UnsupportedMediaType,
+        Kind::AnswerTooLarge,
+        Kind::NotReady,
+        Kind::NotPublished,
+        Kind::Unavailable,
+        Kind::Damaged,
+        Kind::Internal,
+    ];
+
+    #[test]
+    fn the_document_and_its_page_know_every_kind_and_no_other() {
+        let document: Value = serde_json::from_str(crate::OPENAPI).unwrap();
+        let types = document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"].as_array().unwrap();
+        let known: Vec<String> = KINDS.map(|kind| format!("urn:problem-type:isthmus:{}", kind.word())).into();
+        assert_eq!(*types, known);
+        let page = include_str!("../../../docs/spec/lookup.md");
+        for kind in KINDS {
+            assert!(page.contains(&format!("`{}`", kind.word())), "{}", kind.word());
+        }
+    }
+
     #[test]
     fn what_may_pass_says_when_to_ask_again_and_a_wrong_method_which_are_right() {
         assert_eq!(Problem::new(Kind::Unavailable, "").response("r").headers()["retry-after"], "2");
