@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use handoff::sync::Destination;
 use tokio::time::timeout;
 
@@ -67,8 +68,9 @@ impl Bucket {
     /// A poll: not counted as a read.
     pub(crate) async fn look(&self, key: &str, wanted: Wanted) -> Result<Got, ReadError> {
         let failed = |failure| self.failed(key, failure);
-        // Boxed: the SDK's future is large, and most requests never come here.
-        match timeout(self.timeout, Box::pin(self.fetch(key, wanted))).await {
+        // In a box: the SDK's future is large, and its type would be part of every caller's.
+        let fetch = self.fetch(key, wanted).boxed();
+        match timeout(self.timeout, fetch).await {
             Ok(answer) => answer.map_err(failed),
             Err(_) => Err(failed(S3Failure::TimedOut(self.timeout))),
         }

@@ -191,7 +191,6 @@ impl Followed {
     /// Learns what changed in earlier generations too, so that what other processes cached, or this one before it missed
     /// a publication, need not be read again. Older ones may have been collected; then this is as far as it goes.
     async fn look_back(&self) {
-        let _polling = self.polling.lock().await;
         while let Ok(served) = self.served() {
             let Some(generation) = served.history.next_older() else { return };
             let room = self.changes_bytes.saturating_sub(served.history.bytes());
@@ -199,7 +198,11 @@ impl Followed {
             let Ok(manifest) = self.manifest(&key, generation).await else { return };
             let Ok(step) = Step::read(&self.bucket, &manifest, room).await else { return };
             let history = Arc::new(served.history.with_older(step));
-            self.serve(Served { history, ..(*served).clone() });
+            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            // Unless a poll was quicker; then what it saw is looked back from.
+            if state.served.as_ref().is_some_and(|now| Arc::ptr_eq(now, &served)) {
+                state.served = Some(Arc::new(Served { history, ..(*served).clone() }));
+            }
         }
     }
 

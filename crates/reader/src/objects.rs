@@ -1,7 +1,9 @@
 //! Layout objects: an object for each row. Objects are replaced in place, so a cached row is stamped, and asked about: has
 //! its key changed since?
 
+use futures_util::future::BoxFuture;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
+use futures_util::{FutureExt, TryFutureExt};
 use handoff::sync::{KeyHash, MAX_OBJECT_KEY_BYTES};
 
 use crate::bucket::{Got, Wanted};
@@ -32,7 +34,7 @@ impl Inner {
             if let Some(row) = self.object_here(served, mark, &name).await {
                 return Ok((row, Origin::Memory));
             }
-            let flight = self.fetch_object(followed, served, key, &name, ask_redis);
+            let flight = self.fetch_object(followed, served, key, &name, ask_redis).boxed();
             let (kept, mine) = self.rows.get_or_fetch(&name, flight).await?;
             if mine || served.history.is_true(mark, &kept.stamp) {
                 return Ok((kept.row, if mine { kept.from } else { Origin::Memory }));
@@ -101,9 +103,10 @@ impl Inner {
             }
         }
         let sought = self.objects_not_in_redis(served, sought, &mut found).await;
-        let read = |key| async move { Ok::<_, ReadError>((key, self.object(followed, served, key, false).await?)) };
-        // Collected: a stream that holds the closure cannot be sent to another thread.
-        let reads: Vec<_> = sought.into_iter().map(read).collect();
+        let reads: Vec<BoxFuture<Result<_, ReadError>>> = sought
+            .into_iter()
+            .map(|key| self.object(followed, served, key, false).map_ok(move |answered| (key, answered)).boxed())
+            .collect();
         let reads = iter(reads).buffer_unordered(self.settings.concurrency.max(1));
         let read: Vec<(&str, (Option<Row>, Origin))> = reads.try_collect().await?;
         found.extend(read);

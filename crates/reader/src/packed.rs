@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
 use crate::follow::Followed;
@@ -35,7 +37,8 @@ impl Inner {
         if let Some(kept) = self.rows.get(&name).await {
             return Ok((kept.row, Origin::Memory));
         }
-        let (kept, mine) = self.rows.get_or_fetch(&name, self.fetch(followed, &place, key, &name)).await?;
+        let flight = self.fetch(followed, &place, key, &name).boxed();
+        let (kept, mine) = self.rows.get_or_fetch(&name, flight).await?;
         Ok((kept.row, if mine { kept.from } else { Origin::Memory }))
     }
 
@@ -75,8 +78,8 @@ impl Inner {
         for one in sought {
             shards.entry(one.place.shard).or_default().push(one);
         }
-        // Collected: a stream that holds the closure cannot be sent to another thread.
-        let reads: Vec<_> = shards.into_values().map(|sought| self.fetch_shard(followed, sought)).collect();
+        let fetch = |sought| self.fetch_shard(followed, sought).boxed();
+        let reads: Vec<BoxFuture<Result<Vec<_>, ReadError>>> = shards.into_values().map(fetch).collect();
         let reads = iter(reads).buffer_unordered(self.settings.concurrency.max(1));
         let read: Vec<Vec<(&str, Option<Row>, Origin)>> = reads.try_collect().await?;
         found.extend(read.into_iter().flatten().map(|(key, row, from)| (key, (row, from))));

@@ -172,3 +172,17 @@ impl Inner {
         Kept { row, stamp: Arc::new(stamp.clone()), from, keep: jittered(time, TTL_JITTER_PERCENT) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever calls the reader may be on any thread, as axum's handlers and Tokio's tasks are.
+    #[test]
+    fn requests_may_be_spawned() {
+        fn spawned<T: Send>(_: impl FnOnce(Reader) -> T) {}
+        spawned(|reader| async move { reader.get("users", "1").await });
+        spawned(|reader| async move { reader.get_many("users", &["1"]).await });
+        spawned(|reader| async move { reader.refresh_if_older_than(Duration::ZERO).await });
+    }
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use handoff::sync::Generation;
 use moka::Expiry;
 use moka::future::Cache;
@@ -68,7 +69,7 @@ impl Rows {
     pub(crate) async fn get_or_fetch(
         &self,
         name: &str,
-        fetch: impl Future<Output = Result<Kept, ReadError>>,
+        fetch: BoxFuture<'_, Result<Kept, ReadError>>,
     ) -> Result<(Kept, bool), ReadError> {
         let entry = self.0.entry_by_ref(name).or_try_insert_with(fetch).await.map_err(|error| (*error).clone())?;
         let mine = entry.is_fresh();
@@ -99,7 +100,7 @@ mod tests {
     #[tokio::test]
     async fn a_row_that_must_not_be_kept_is_given_once() {
         let rows = Rows::new(1024 * 1024);
-        let fetched = rows.get_or_fetch("row", async { Ok(kept(10, Duration::ZERO)) }).await.unwrap();
+        let fetched = rows.get_or_fetch("row", Box::pin(async { Ok(kept(10, Duration::ZERO)) })).await.unwrap();
         assert!(fetched.1 && rows.get("row").await.is_none());
     }
 }

@@ -47,7 +47,7 @@ impl Index {
             ParquetError::NeedMoreData(needed) if (needed as u64) <= bytes => Unread::Longer(needed as u64),
             error => Unread::Damaged(error.to_string()),
         })?;
-        Self::of(reader.finish().map_err(damaged)?, rows)
+        Self::of(reader.finish().map_err(|error| damaged(&error))?, rows)
     }
 
     fn of(metadata: ParquetMetaData, rows: u64) -> Result<Self, Unread> {
@@ -68,7 +68,8 @@ impl Index {
         }
         let bounds: usize = pages.iter().map(|page| page.first.len() + page.last.len() + size_of::<PagePlace>()).sum();
         let memory_bytes = metadata.memory_size() + bounds;
-        let metadata = ArrowReaderMetadata::try_new(metadata.into(), ArrowReaderOptions::new()).map_err(damaged)?;
+        let metadata = ArrowReaderMetadata::try_new(metadata.into(), ArrowReaderOptions::new())
+            .map_err(|error| damaged(&error))?;
         Ok(Self { metadata, pages, memory_bytes })
     }
 
@@ -80,7 +81,7 @@ impl Index {
     }
 }
 
-fn damaged(error: ParquetError) -> Unread {
+fn damaged(error: &ParquetError) -> Unread {
     Unread::Damaged(error.to_string())
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::try_join;
 use moka::future::Cache;
 use sha2::{Digest, Sha256};
@@ -104,7 +105,7 @@ impl Shelf {
             };
             shard.map(|shard| Held::Shard(Arc::new(shard)))
         };
-        match self.held.try_get_with((Arc::clone(name), None), fetch).await {
+        match self.held.try_get_with((Arc::clone(name), None), fetch.boxed()).await {
             Ok(Held::Shard(shard)) => Ok(shard),
             Ok(Held::Page(_)) => Err(ReadError::damaged(&**name, "a page stands where its index should be")),
             Err(error) => Err((*error).clone()),
@@ -130,7 +131,7 @@ impl Shelf {
             let parts = Parts { object_bytes: object.bytes, parts: [(keys, fetched.0), (bodies, fetched.1)] };
             Page::read(&shard.index, place, parts).map(|page| Held::Page(Arc::new(page))).map_err(damaged)
         };
-        match self.held.try_get_with((Arc::clone(name), Some(n)), fetch).await {
+        match self.held.try_get_with((Arc::clone(name), Some(n)), fetch.boxed()).await {
             Ok(Held::Page(page)) => Ok(page),
             Ok(Held::Shard(_)) => Err(damaged("an index stands where its page should be".into())),
             Err(error) => Err((*error).clone()),

@@ -31,7 +31,7 @@ async fn every_row_is_found_by_its_key_alone_and_together_and_nothing_else_is() 
         let batch = fresh.get_many(sync, &keys).await.unwrap();
         assert_eq!((batch.rows.len(), &batch.generation), (keys.len(), &generation));
         for (key, row) in keys.iter().zip(&batch.rows) {
-            assert_eq!(row.as_ref().map(|row| &row.body[..]), rows.get(*key).map(|body| body.as_bytes()), "{key:?}");
+            assert_eq!(row.as_ref().map(|row| &row.body[..]), rows.get(*key).map(String::as_bytes), "{key:?}");
         }
         let published = fresh.generation(sync).unwrap();
         assert_eq!((published.rows, published.layout, published.problem), (rows.len() as u64, layout, None));

@@ -71,8 +71,8 @@ pub async fn connected(redis: &Redis) -> RedisCache {
 }
 
 pub fn is_row(request: &Recorded) -> bool {
-    let is_shard = request.path.ends_with(".parquet") && !request.path.contains("/changes/");
-    is_shard || (request.path.ends_with(".json") && !request.path.contains("/g/"))
+    let is_shard = request.path.contains(".parquet") && !request.path.contains("/changes/");
+    is_shard || (request.path.contains(".json") && !request.path.contains("/g/"))
 }
 
 /// Fails after twenty seconds.
