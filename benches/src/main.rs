@@ -1,6 +1,7 @@
 //! Figures of whole programs: release binaries, beside a peer in the same run. A slow figure is only told; a wrong result
 //! fails.
 
+mod lookup;
 mod publish_export;
 mod put;
 mod reverse;
@@ -32,6 +33,10 @@ enum Bench {
     Packed,
     Unchanged,
     Tasks,
+    LookupWarm,
+    LookupCold,
+    LookupMemory,
+    LookupStart,
 }
 
 /// By name; the unit is the end of the name.
@@ -71,6 +76,18 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if chosen(Bench::Tasks) {
         figures.extend(reverse::tasks().await?);
+    }
+    if chosen(Bench::LookupWarm) {
+        figures.extend(lookup::warm().await?);
+    }
+    if chosen(Bench::LookupCold) {
+        figures.extend(lookup::cold().await?);
+    }
+    if chosen(Bench::LookupMemory) {
+        figures.extend(lookup::memory().await?);
+    }
+    if chosen(Bench::LookupStart) {
+        figures.extend(lookup::cold_start().await?);
     }
     for (name, value) in &figures {
         println!("{name:32} {value:>12.3}");

@@ -14,6 +14,7 @@ pub mod moto;
 pub mod process;
 pub mod rds;
 pub mod read;
+pub mod redis;
 pub mod s3;
 pub mod sink;
 pub mod sts;

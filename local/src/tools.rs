@@ -5,21 +5,24 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-const FOLDER: &str = "tools/emulators/bin";
-
 /// The path of a program of the emulators: `python`, `moto_server`, `local-bigquery`.
 pub fn emulator(program: &str) -> Result<PathBuf> {
+    tool("emulators", program)
+}
+
+/// The path of a program in one of the Python environments.
+pub fn tool(environment: &str, program: &str) -> Result<PathBuf> {
     let here = std::env::current_exe().context("find the folder of this program")?;
-    emulator_near(&here, program)
+    tool_near(&here, environment, program)
 }
 
 /// `target/debug/local` and `target/debug/deps/local-0a1b` both find `target/tools`.
-fn emulator_near(here: &Path, program: &str) -> Result<PathBuf> {
-    let found = here.ancestors().map(|folder| folder.join(FOLDER).join(program)).find(|path| path.exists());
+fn tool_near(here: &Path, environment: &str, program: &str) -> Result<PathBuf> {
+    let bin = format!("tools/{environment}/bin");
+    let found = here.ancestors().map(|folder| folder.join(&bin).join(program)).find(|path| path.exists());
     found.with_context(|| {
         format!(
-            "the emulator {program} is not in {FOLDER} above {}: \
-             run `cargo xtask demo` or `cargo xtask test` once: they install it",
+            "the program {program} is not in {bin} above {}: run `cargo xtask setup` once, which installs it",
             here.display()
         )
     })
@@ -38,23 +41,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_emulator_names_the_command_that_installs_it() {
-        let error = emulator_near(Path::new("/nowhere/target/debug/local"), "moto_server").unwrap_err();
+    fn a_missing_program_names_the_command_that_installs_it() {
+        let error = tool_near(Path::new("/nowhere/target/debug/local"), "emulators", "moto_server").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the emulator moto_server is not in tools/emulators/bin above /nowhere/target/debug/local: \
-             run `cargo xtask demo` or `cargo xtask test` once: they install it"
+            "the program moto_server is not in tools/emulators/bin above /nowhere/target/debug/local: run \
+             `cargo xtask setup` once, which installs it"
         );
     }
 
     #[test]
     fn programs_and_tests_find_the_same_emulator() {
         let folder = tempfile::tempdir().unwrap();
-        let bin = folder.path().join("target").join(FOLDER);
+        let bin = folder.path().join("target/tools/emulators/bin");
         std::fs::create_dir_all(&bin).unwrap();
         std::fs::write(bin.join("python"), "").unwrap();
         for program in ["target/debug/local", "target/debug/deps/local-0a1b", "target/release/local"] {
-            assert_eq!(emulator_near(&folder.path().join(program), "python").unwrap(), bin.join("python"));
+            let found = tool_near(&folder.path().join(program), "emulators", "python");
+            assert_eq!(found.unwrap(), bin.join("python"));
         }
     }
 }

@@ -69,6 +69,8 @@ fn main() -> ExitCode {
             publication::is_explained_by_doctor_where_aws_refuses_it,
             resume::after_sigkill_at_twenty_points_ends_with_exactly_the_rows,
             resume::after_a_run_that_was_given_up_leaves_nothing_of_it,
+            resume::after_two_runs_that_never_published_writes_and_lists_every_key_that_they_touched,
+            resume::after_two_runs_that_never_published_publishes_the_rows_of_the_first,
             resume::while_another_execution_writes_says_who_it_is_and_changes_nothing,
             resume::by_four_tasks_of_which_one_is_killed_is_published_once_by_the_last,
             resume::after_somebody_else_took_the_lease_or_flipped_current_gives_up,

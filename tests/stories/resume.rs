@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use local::wire::Effect;
+use local::wire::{Effect, Recorded};
 use stories::reverse::{OBJECTS, PACKED, Reverse, is_row_put, numbered, outcome};
 use stories::{Stage, ended_with};
 
@@ -70,6 +70,50 @@ async fn kill_twenty_times(reverse: &Reverse, dice: &mut Dice) -> Result<()> {
     }
     ensure!(killed >= 12, "only {killed} runs were long enough to be killed");
     Ok(())
+}
+
+/// Writes all rows and is refused the manifest.
+async fn run_unpublished(reverse: &Reverse, version: &str) -> Result<()> {
+    reverse.fill_numbered(200, version).await?;
+    let is_manifest = |request: &Recorded| request.method == "PUT" && request.path.ends_with("/manifest.json");
+    reverse.cloud().wires.s3.fault(100, Effect::Refuse(403, String::new()), is_manifest);
+    ended_with(&reverse.run().await?, 1)?;
+    reverse.cloud().wires.s3.heal();
+    Ok(())
+}
+
+pub async fn after_two_runs_that_never_published_writes_and_lists_every_key_that_they_touched(
+    stage: &Stage,
+) -> Result<()> {
+    let reverse = Reverse::begin(stage, "rv-touched").await?;
+    reverse.sync(&[OBJECTS], "    shards: 4\n")?;
+    reverse.fill_numbered(200, "").await?;
+    ended_with(&reverse.run().await?, 0)?;
+    // The first writes new rows, the second the old ones again; neither may publish.
+    run_unpublished(&reverse, " b").await?;
+    run_unpublished(&reverse, "").await?;
+    // Readers may hold a row of either: both outcomes have to list it.
+    for version in ["", " b"] {
+        reverse.fill_numbered(200, version).await?;
+        let run = reverse.run().await?;
+        ended_with(&run, 0)?;
+        reverse.is_exactly(&[OBJECTS], &reverse.expected().await?)?;
+        let updated = outcome(&run, OBJECTS)?["updated"].clone();
+        ensure!(updated == 200, "{updated} of 200 rows are listed as updated");
+    }
+    Ok(())
+}
+
+pub async fn after_two_runs_that_never_published_publishes_the_rows_of_the_first(stage: &Stage) -> Result<()> {
+    let reverse = Reverse::begin(stage, "rv-twice").await?;
+    reverse.sync(&[OBJECTS], "    shards: 4\n")?;
+    reverse.fill_numbered(200, "").await?;
+    ended_with(&reverse.run().await?, 0)?;
+    run_unpublished(&reverse, " b").await?;
+    run_unpublished(&reverse, "").await?;
+    reverse.fill_numbered(200, " b").await?;
+    ended_with(&reverse.run().await?, 0)?;
+    reverse.is_exactly(&[OBJECTS], &reverse.expected().await?)
 }
 
 pub async fn after_a_run_that_was_given_up_leaves_nothing_of_it(stage: &Stage) -> Result<()> {

@@ -43,7 +43,7 @@ const CHECKS: [Step; 18] = [
     Step { name: "cfn-lint", about: "template.yaml, by cfn-lint 1.51", run: sam::cfn_lint },
     Step { name: "sam-validate", about: "template.yaml, by SAM's transform", run: sam::validate },
     Step { name: "sam-lint", about: "template.yaml, by SAM's rules", run: sam::lint },
-    Step { name: "sam-build", about: "both functions build as they are deployed (x86_64)", run: sam::build },
+    Step { name: "sam-build", about: "every function builds as it is deployed (x86_64)", run: sam::build },
     Step { name: "terraform-aws", about: "formatted, valid, and its plan tests", run: terraform::aws },
     Step { name: "terraform-gcp", about: "formatted, valid, and its plan tests", run: terraform::gcp },
     Step { name: "daily-workflow", about: "in an emulator of Workflows", run: terraform::workflow },
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn an_unknown_check_is_told_with_the_names_that_exist() {
         let error = chosen(&["clipy".to_owned()]).err().unwrap().to_string();
-        assert!(error.starts_with("no check is named clipy; there are: mariadb, emulators, "), "{error}");
+        assert!(error.starts_with("no check is named clipy; there are: mariadb, redis, emulators, "), "{error}");
     }
 
     #[test]

@@ -12,7 +12,8 @@ pub(crate) fn install(program: &str, package: &str) -> Result<String> {
     if !is_root() || !is_there("apt-get") {
         bail!(
             "{program} is not installed: `sudo apt-get install {package}` on Debian and Ubuntu, \
-             `brew install mariadb` on macOS"
+             `brew install {}` on macOS",
+            package.trim_end_matches("-server")
         );
     }
     apt_get(&["update"])?;

@@ -1,4 +1,4 @@
-//! What demo and test need beside cargo: a database from the system, emulators and tools from PyPI.
+//! What demo and test need beside cargo: a database and a cache from the system, emulators and tools from PyPI.
 
 use anyhow::Result;
 
@@ -14,8 +14,16 @@ const MARIADB: Step = Step {
     about: "MariaDB, which stands for Aurora",
     run: |_| debian::install("mariadbd", "mariadb-server"),
 };
+const REDIS: Step = Step {
+    name: "redis",
+    about: "Redis, the cache of readers",
+    run: |_| debian::install("redis-server", "redis-server"),
+};
 const EMULATORS: Step =
     Step { name: "emulators", about: "BigQuery, moto and the sample data, in target/tools", run: emulators };
+/// What lookup is measured beside.
+const NGINX: Step =
+    Step { name: "nginx", about: "nginx, a peer of lookup", run: |_| debian::install("nginx", "nginx-light") };
 const SAM: Step =
     Step { name: "sam", about: "SAM and cargo-lambda, in target/tools", run: |step| venv::install(step, "sam") };
 const LINT: Step =
@@ -26,8 +34,15 @@ const INFRA: Step = Step {
     run: |step| venv::install(step, "infra"),
 };
 
-pub(crate) const STEPS_OF_DEMO: [Step; 2] = [MARIADB, EMULATORS];
-pub(crate) const STEPS: [Step; 5] = [MARIADB, EMULATORS, SAM, LINT, INFRA];
+const SCHEMATHESIS: Step = Step {
+    name: "schemathesis",
+    about: "Schemathesis, which tries lookup's OpenAPI document, in target/tools",
+    run: |step| venv::install(step, "schemathesis"),
+};
+
+pub(crate) const STEPS_OF_DEMO: [Step; 3] = [MARIADB, REDIS, EMULATORS];
+pub(crate) const STEPS_OF_BENCH: [Step; 4] = [MARIADB, REDIS, EMULATORS, NGINX];
+pub(crate) const STEPS: [Step; 7] = [MARIADB, REDIS, EMULATORS, SAM, LINT, INFRA, SCHEMATHESIS];
 
 fn emulators(step: &mut Running<'_>) -> Result<String> {
     let note = venv::install(step, "emulators")?;

@@ -30,7 +30,7 @@ pub fn demo(workspace: &Workspace, keep: bool, json: bool) -> Result<()> {
 }
 
 pub fn bench(workspace: &Workspace, names: &[String], json: bool) -> Result<()> {
-    run_all(workspace, &environments::STEPS_OF_DEMO)?;
+    run_all(workspace, &environments::STEPS_OF_BENCH)?;
     let flag = json.then(|| "--json".to_owned());
     program::build_and_become(workspace, "bench", true, names.iter().cloned().chain(flag))
 }

@@ -56,7 +56,7 @@ pub struct Writer {
 /// A shard after the comparison, before the first write.
 struct Prepared {
     record: ShardRecord,
-    /// The shard's own object, where it differs from the standing one.
+    /// The shard's own object, where it differs from the standing one, or rows are written.
     file: Option<Body>,
     rendered: Rendered,
     delta: Delta,
@@ -149,7 +149,8 @@ impl Workshop {
         totals.rows = rendered.keys.len() as u64;
         totals.bytes = rendered.bodies.len() as u64;
         totals.rejected = rendered.rejects.len() as u64;
-        let written = same.is_none();
+        // Where rows of an unfinished run are put right, the next run has to know of it, should this one not publish.
+        let written = same.is_none() || !delta.writes.is_empty();
         let record = ShardRecord { shard, totals, file: same.or(own) };
         Ok(Prepared { record, file: file.filter(|_| written), rendered, delta })
     }

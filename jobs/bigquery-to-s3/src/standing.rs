@@ -32,6 +32,24 @@ pub struct Started {
     pub query_sha256: String,
 }
 
+/// What is known of a key; nothing at first.
+#[derive(Debug, Default)]
+struct Stood {
+    value: Option<Vec<u8>>,
+    published: bool,
+    touched: bool,
+}
+
+impl Stood {
+    /// A run that never published wrote this value (`finished`), or may have.
+    fn overlay(&mut self, value: Vec<u8>, finished: bool) {
+        if self.value.as_ref() != Some(&value) {
+            self.touched = true;
+            self.value = finished.then_some(value);
+        }
+    }
+}
+
 /// A run that came after the current generation and never published. Only layout objects has to know of it: there it may
 /// have written objects that readers see.
 #[derive(Debug, Clone)]
@@ -169,24 +187,25 @@ impl Standing {
             for covering in covering(shard, shards, manifest.shards) {
                 let Some(file) = &manifest.records[covering as usize].file else { continue };
                 for (key, value) in self.rows_of(&file.generation, covering).await? {
-                    held.insert(key, (Some(value), true));
+                    held.insert(key, Stood { value: Some(value), published: true, touched: false });
                 }
             }
         }
         for (_, key) in self.undeleted.iter().filter(|(hash, _)| hash.shard(shards) == shard) {
-            held.insert(key.clone(), (None, false));
+            held.insert(key.clone(), Stood::default());
         }
         for run in &self.unfinished {
             self.overlay(&mut held, run, shard, shards).await?;
         }
         let of_shard = held.into_iter().filter(|(key, _)| KeyHash::of(key).shard(shards) == shard);
-        Ok(of_shard.map(|(key, (value, published))| Held { key, value, published }).collect())
+        let named = |(key, Stood { value, published, touched })| Held { key, value, published, touched };
+        Ok(of_shard.map(named).collect())
     }
 
     /// A run that finished a shard has put every row of its file; of one that did not, nobody knows.
     async fn overlay(
         &self,
-        held: &mut BTreeMap<String, (Option<Vec<u8>>, bool)>,
+        held: &mut BTreeMap<String, Stood>,
         run: &Unfinished,
         shard: u32,
         shards: u32,
@@ -197,12 +216,7 @@ impl Standing {
             }
             let finished = run.done.iter().any(|range| (range.first..=range.last).contains(&covering));
             for (key, value) in self.rows_of(&run.generation, covering).await? {
-                let (known, _) = held.entry(key).or_insert((None, false));
-                if finished {
-                    *known = Some(value);
-                } else if known.as_ref() != Some(&value) {
-                    *known = None;
-                }
+                held.entry(key).or_default().overlay(value, finished);
             }
         }
         Ok(())
@@ -269,6 +283,24 @@ mod tests {
                 let (hash, shards) = (KeyHash::of(key), 16);
                 assert!(covering(hash.shard(shards), shards, standing).contains(&hash.shard(standing)), "{key}");
             }
+        }
+    }
+
+    #[test]
+    fn a_key_is_touched_by_a_run_that_had_another_value_and_stays_so() {
+        let (old, new) = (b"old".to_vec(), b"new".to_vec());
+        let published = || Stood { value: Some(old.clone()), published: true, touched: false };
+        for (runs, value, touched) in [
+            (vec![(&old, true)], Some(&old), false),
+            (vec![(&old, false)], Some(&old), false),
+            (vec![(&new, true)], Some(&new), true),
+            (vec![(&new, false)], None, true),
+            (vec![(&new, true), (&old, true)], Some(&old), true),
+            (vec![(&new, false), (&new, true)], Some(&new), true),
+        ] {
+            let mut stood = published();
+            runs.into_iter().for_each(|(value, finished)| stood.overlay(value.clone(), finished));
+            assert_eq!((stood.value.as_ref(), stood.touched), (value, touched));
         }
     }
 

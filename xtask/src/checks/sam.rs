@@ -40,7 +40,7 @@ pub(super) fn build(step: &mut Running<'_>) -> Result<String> {
     let cache_text = cache.display().to_string();
     let flags = ["--parameter-overrides", &overrides, "--build-dir", &built_text, "--cache-dir", &cache_text];
     sam(step, &[&["build"], &flags[..]].concat())?;
-    let sizes = ["StartExport", "PublishExport"].map(|id| deployable(&built.join(id).join("bootstrap")));
+    let sizes = ["StartExport", "PublishExport", "Lookup"].map(|id| deployable(&built.join(id).join("bootstrap")));
     let sizes = sizes.into_iter().collect::<Result<Vec<_>>>()?;
     Ok(sizes.join(", "))
 }

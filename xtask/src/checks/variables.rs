@@ -10,8 +10,11 @@ use crate::step::Running;
 use crate::template;
 use crate::workspace::Workspace;
 
-pub(super) const FUNCTIONS: [&str; 2] = ["start-export", "publish-export"];
+pub(super) const FUNCTIONS: [&str; 3] = ["start-export", "publish-export", "lookup"];
 const JOBS: [&str; 2] = ["load-export", "bigquery-to-s3"];
+
+/// Read by the same program where it is a server, which the template does not deploy.
+const OF_SERVERS: [(&str, &str); 2] = [("lookup", "HOST"), ("lookup", "PORT")];
 
 /// `vars.required("ENV")`, `vars.or("EXPORT_TIMEZONE", …)`: how `startup::Vars` is asked.
 const READERS: [&str; 3] = ["required", "optional", "or"];
@@ -24,9 +27,8 @@ pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
         let set = set_by_template(&text, function)?;
         let read = read_by_program(&sources(step.workspace, "functions", function)?);
         count += read.len();
-        problems.extend(
-            read.difference(&set).map(|name| format!("{function} reads {name}, template.yaml does not set it")),
-        );
+        let unset = read.difference(&set).filter(|name| !OF_SERVERS.contains(&(function, name.as_str())));
+        problems.extend(unset.map(|name| format!("{function} reads {name}, template.yaml does not set it")));
         problems.extend(
             set.difference(&read).map(|name| format!("template.yaml sets {name}, {function} does not read it")),
         );
