@@ -9,6 +9,7 @@ pub mod generated;
 pub mod job;
 pub mod lambda;
 mod listen;
+pub mod lookup;
 pub mod metadata;
 pub mod moto;
 pub mod process;

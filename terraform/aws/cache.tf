@@ -5,14 +5,6 @@ locals {
   # Named, not asked for: a zone that AWS adds must not move a subnet.
   cache_zones = local.has_cache ? [for letter in var.cache.zones : "${var.region}${letter}"] : []
   cache_name  = "isthmus-${var.env}"
-
-  cache_parameters = local.has_cache ? {
-    redis-url                = "rediss://${aws_elasticache_replication_group.this[0].primary_endpoint_address}:6379"
-    redis-cluster            = local.cache_name
-    redis-user               = aws_elasticache_user.lookup[0].user_name
-    lookup-subnet-ids        = join(",", [for zone in local.cache_zones : aws_subnet.cache[zone].id])
-    lookup-security-group-id = aws_security_group.lookup[0].id
-  } : {}
 }
 
 resource "aws_vpc" "cache" {

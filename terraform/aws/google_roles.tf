@@ -76,10 +76,10 @@ locals {
 
   # What bigquery-to-s3 writes here: the prefixes of the syncs whose destination is this bucket. A destination elsewhere
   # is its owner's to open, for the role of output aws.
-  sync_prefixes = sort(distinct([
-    for sync in values(local.syncs) : sync.destination.prefix
+  syncs_here = {
+    for name, sync in local.syncs : name => sync.destination.prefix
     if try(sync.destination.bucket, local.bucket_names.app) == local.bucket_names.app
-  ]))
+  }
 
   bigquery_to_s3_policy = jsonencode({
     Version = "2012-10-17"
@@ -88,7 +88,7 @@ locals {
         Sid      = "PublishSyncs"
         Effect   = "Allow"
         Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
-        Resource = [for prefix in local.sync_prefixes : "${local.bucket_arns.app}/${prefix}/*"]
+        Resource = [for prefix in values(local.syncs_here) : "${local.bucket_arns.app}/${prefix}/*"]
       },
       {
         # Also so that a CURRENT which is not there yet reads as 404: no condition on the prefix.

@@ -13,3 +13,23 @@ output "transfer_user" {
   description = "Whose key terraform/rotate-transfer-key.sh makes"
   value       = aws_iam_user.transfer.name
 }
+
+output "lookup" {
+  description = "Parameters of template.yaml that let lookup serve every sync of the application bucket"
+  value = merge(
+    {
+      LookupSyncs      = join(",", [for name, prefix in local.syncs_here : "${name}=s3://${local.bucket_names.app}/${prefix}"])
+      LookupObjectArns = join(",", [for prefix in values(local.syncs_here) : "${local.bucket_arns.app}/${prefix}/*"])
+      LookupBucketArns = local.bucket_arns.app
+      LookupKmsKeyArn  = aws_kms_key.this.arn
+    },
+    local.has_cache ? {
+      LookupRedisUrl         = "rediss://${aws_elasticache_replication_group.this[0].primary_endpoint_address}:6379"
+      LookupRedisAuth        = "iam"
+      LookupRedisUser        = aws_elasticache_user.lookup[0].user_name
+      LookupRedisClusterName = local.cache_name
+      LookupSubnetIds        = join(",", [for zone in local.cache_zones : aws_subnet.cache[zone].id])
+      LookupSecurityGroupIds = aws_security_group.lookup[0].id
+    } : {},
+  )
+}

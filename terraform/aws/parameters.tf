@@ -1,15 +1,11 @@
 # What template.yaml reads: samconfig.toml names these parameters, so no name is typed twice.
 locals {
-  parameters = merge(
-    {
-      export-role-arn        = aws_iam_role.export.arn
-      export-bucket          = aws_s3_bucket.this["export"].id
-      app-bucket             = aws_s3_bucket.this["app"].id
-      kms-key-arn            = aws_kms_key.this.arn
-      notification-topic-arn = aws_sns_topic.this.arn
-    },
-    local.cache_parameters,
-  )
+  parameters = {
+    export-role-arn        = aws_iam_role.export.arn
+    export-bucket          = aws_s3_bucket.this["export"].id
+    kms-key-arn            = aws_kms_key.this.arn
+    notification-topic-arn = aws_sns_topic.this.arn
+  }
 }
 
 resource "aws_ssm_parameter" "this" {

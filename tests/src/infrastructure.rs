@@ -45,8 +45,18 @@ impl Aws {
         Ok(Self { folder, moto })
     }
 
+    /// `false` where the provider cannot be had. Who names where providers come from means them to be there.
+    pub fn init(&self) -> Result<bool> {
+        let output = self.output(&["init", "-input=false"])?;
+        let unreachable = said(&output).contains("Failed to query available provider");
+        if unreachable && std::env::var_os("TF_CLI_CONFIG_FILE").is_none() {
+            return Ok(false);
+        }
+        ensure!(output.status.success(), "terraform init:\n{}", said(&output));
+        Ok(true)
+    }
+
     pub fn apply(&self) -> Result<()> {
-        self.terraform(&["init", "-input=false"])?;
         self.terraform(&["apply", "-input=false", "-auto-approve"])?;
         Ok(())
     }
@@ -153,6 +163,10 @@ fn filled_in(value: &Value, parameters: &BTreeMap<&str, String>) -> Value {
                     text = text.replace(&["${", name, "}"].concat(), value);
                 }
                 text.into()
+            }
+            // Of two kinds of Redis, the one that terraform/aws makes.
+            Some(("!If", Value::Array(choice))) if choice[0] == "LookupRedisIsServerless" => {
+                filled_in(&choice[2], parameters)
             }
             Some(("!If", Value::Array(choice))) => filled_in(&choice[1], parameters),
             _ => map.iter().map(|(name, value)| (name.clone(), filled_in(value, parameters))).collect(),

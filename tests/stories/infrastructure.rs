@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use chrono::TimeDelta;
+use local::lookup::Lookup;
 use local::rds::{ACCOUNT, REGION};
 use local::tools;
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ use stories::{Outcome, Stage, ended_with, table};
 const ENV: &str = "rights";
 
 /// Rights that no call on the laptop cloud shows, and why they are there.
-const UNSEEN: [(&str, &str, &str); 19] = [
+const UNSEEN: [(&str, &str, &str); 30] = [
     ("start-export", "logs:CreateLogStream", "Lambda writes the log with the function's role"),
     ("start-export", "logs:PutLogEvents", "Lambda writes the log with the function's role"),
     ("start-export", "sqs:SendMessage", "Lambda and the schedule send what failed"),
@@ -27,6 +28,17 @@ const UNSEEN: [(&str, &str, &str); 19] = [
     ("publish-export", "sqs:SendMessage", "Lambda and the schedule send what failed"),
     ("publish-export", "xray:PutTraceSegments", "Lambda traces"),
     ("publish-export", "xray:PutTelemetryRecords", "Lambda traces"),
+    ("lookup", "logs:CreateLogStream", "Lambda writes the log with the function's role"),
+    ("lookup", "logs:PutLogEvents", "Lambda writes the log with the function's role"),
+    ("lookup", "xray:PutTraceSegments", "Lambda traces"),
+    ("lookup", "xray:PutTelemetryRecords", "Lambda traces"),
+    ("lookup", "elasticache:Connect", "ElastiCache looks at the token, which is no call"),
+    ("lookup", "ec2:CreateNetworkInterface", "Lambda attaches the function to its network"),
+    ("lookup", "ec2:DescribeNetworkInterfaces", "Lambda attaches the function to its network"),
+    ("lookup", "ec2:DescribeSubnets", "Lambda attaches the function to its network"),
+    ("lookup", "ec2:DeleteNetworkInterface", "Lambda attaches the function to its network"),
+    ("lookup", "ec2:AssignPrivateIpAddresses", "Lambda attaches the function to its network"),
+    ("lookup", "ec2:UnassignPrivateIpAddresses", "Lambda attaches the function to its network"),
     // Who they are for is not a program of ours.
     ("export", "s3:PutObject*", "RDS writes the export"),
     ("export", "s3:GetObject*", "RDS asks for it"),
@@ -55,6 +67,10 @@ pub async fn of_aws_is_applied_once_allows_what_a_day_does_and_is_destroyed(stag
     }});
     let aws = Aws::new(&variables, &syncs.to_string()).await?;
     tokio::task::block_in_place(|| {
+        if !aws.init()? {
+            eprintln!("skipped: the AWS provider cannot be had here");
+            return Ok(());
+        }
         aws.apply()?;
         aws.plan_is_empty()?;
         ensure!(!aws.state()?.to_string().contains("aws_iam_access_key"), "a secret would be in the state");
@@ -101,6 +117,12 @@ async fn calls_of_a_day(stage: &Stage) -> Result<BTreeMap<String, BTreeSet<Call>
         ended_with(&reverse.run().await?, 0)?;
     }
     note(&mut calls, "bigquery-to-s3", reverse.cloud())?;
+    let lookup = Lookup::start(reverse.cloud(), &[OBJECTS, PACKED], None).await?;
+    for sync in [OBJECTS, PACKED] {
+        lookup.get(sync, "1").await?.with_context(|| format!("{sync} has no row 1"))?;
+        ensure!(lookup.get(sync, "none").await?.is_none());
+    }
+    note(&mut calls, "lookup", reverse.cloud())?;
     Ok(calls)
 }
 
@@ -155,6 +177,12 @@ fn policies(aws: &Aws) -> Result<BTreeMap<String, Value>> {
             "PublishExportLogs.Arn",
             format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{ENV}-publish-export:*"),
         ),
+        ("LookupLogs.Arn", format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{ENV}-lookup:*")),
+        ("LookupObjectArns", format!("arn:aws:s3:::{ENV}-app/*")),
+        ("LookupBucketArns", format!("arn:aws:s3:::{ENV}-app")),
+        ("LookupKmsKeyArn", key_of(aws)?),
+        ("LookupRedisClusterName", format!("isthmus-{ENV}")),
+        ("LookupRedisUser", format!("isthmus-{ENV}-lookup")),
         ("DeadLetters.Arn", format!("arn:aws:sqs:{REGION}:{ACCOUNT}:isthmus-{ENV}-dead-letters")),
     ]);
     Ok(of_terraform.chain(template_policies(&parameters)?).collect())
@@ -167,6 +195,11 @@ fn key_of(aws: &Aws) -> Result<String> {
     Ok(key["values"]["arn"].as_str().context("no ARN")?.to_owned())
 }
 
+/// What parliament says of a policy and we let stand.
+const ACCEPTED: [(&str, &str); 1] =
+    // GetObject* is how RDS asks for it; that one of the actions it covers is for access points only hurts nobody.
+    [("export", "No resources match for the given action -  - [{'action': 's3:GetObjectAttributes'")];
+
 /// Misspelt actions, resources that an action does not take, conditions that do not exist.
 fn known_to_parliament(policies: &BTreeMap<String, Value>) -> Result<()> {
     let parliament = tools::emulator("python")?.with_file_name("../../infra/bin/parliament");
@@ -175,7 +208,10 @@ fn known_to_parliament(policies: &BTreeMap<String, Value>) -> Result<()> {
             Command::new(&parliament).args(["--string", &policy.to_string()]).env("PYTHONWARNINGS", "ignore").output();
         let output = output.context("parliament is not installed: run `cargo xtask test --only infra` once")?;
         let said = String::from_utf8_lossy(&output.stdout);
-        ensure!(output.status.success(), "the policy of {name}:\n{said}");
+        let accepted = |line: &&str| ACCEPTED.iter().any(|(policy, text)| policy == name && line.contains(text));
+        let said: Vec<_> = said.lines().filter(|line| !line.trim().is_empty() && !accepted(line)).collect();
+        let failed = output.status.code().is_none_or(|code| code > 1); // 1: it says something
+        ensure!(said.is_empty() && !failed, "the policy of {name}: {}", said.join("\n"));
     }
     Ok(())
 }
@@ -214,5 +250,73 @@ fn allowed_and_used(
         }
     }
     ensure!(problems.is_empty(), "{}", problems.join("\n"));
+    Ok(())
+}
+
+/// gcloud is played: what it is given on standard input is what Secret Manager would keep.
+const GCLOUD: &str = r#"#!/bin/sh
+echo "gcloud $*" >> calls
+case "$*" in
+  "secrets versions add"*) [ -e refuse ] && exit 1; n=$(($(cat n 2>/dev/null || echo 0) + 1)); echo $n > n; cat > "secret-$n"
+    echo "projects/1/secrets/s/versions/$n" ;;
+  "secrets versions list"*) i=$(cat n); while [ $i -gt 0 ]; do echo "projects/1/secrets/s/versions/$i"; i=$((i - 1)); done ;;
+esac
+"#;
+
+pub async fn of_a_transfer_key_is_rotated_and_its_secret_is_never_shown(stage: &Stage) -> Result<()> {
+    if !Command::new("aws").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: the AWS CLI is not installed");
+        return Ok(());
+    }
+    let dir = tempfile::tempdir()?;
+    let gcloud = dir.path().join("gcloud");
+    std::fs::write(&gcloud, GCLOUD)?;
+    std::fs::set_permissions(&gcloud, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let path = format!("{}:{}", dir.path().display(), std::env::var("PATH")?);
+    let command = |program: &str| {
+        let mut command = Command::new(program);
+        command.current_dir(dir.path()).env("PATH", &path).env("AWS_ENDPOINT_URL", stage.emulators.moto.endpoint());
+        command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").env("AWS_DEFAULT_REGION", REGION);
+        command
+    };
+    let script = stories::infrastructure::root().join("terraform/rotate-transfer-key.sh");
+    let rotate = |arguments: &[&str]| -> Result<(bool, String)> {
+        let output = command(script.to_str().context("a path")?).args(arguments).output()?;
+        Ok((output.status.success(), [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat()))
+    };
+    let secret = |n: u32| std::fs::read_to_string(dir.path().join(format!("secret-{n}")));
+
+    let (ok, said) = rotate(&["start", "rotated", "acme"])?;
+    ensure!(!ok && said.contains("cannot list the keys of isthmus-rotated-transfer"), "{said}");
+    ensure!(
+        command("aws")
+            .args(["iam", "create-user", "--user-name", "isthmus-rotated-transfer"])
+            .output()?
+            .status
+            .success()
+    );
+    std::fs::write(dir.path().join("refuse"), "")?;
+    let (ok, said) = rotate(&["start", "rotated", "acme"])?;
+    ensure!(!ok && said.contains("was deleted again"), "{said}");
+    std::fs::remove_file(dir.path().join("refuse"))?;
+
+    let mut ids = Vec::new();
+    for n in 1..=2 {
+        let (ok, said) = rotate(&["start", "rotated", "acme"])?;
+        let stored = secret(n)?;
+        ensure!(ok && stored.len() == 40 && !said.contains(&stored), "{said}");
+        let id = said.split('"').nth(1).context("no id")?.to_owned();
+        ensure!(said == format!("transfer_key = {{ access_key_id = \"{id}\", secret_version = {n} }}\n"), "{said}");
+        ids.push(id);
+    }
+    ensure!(!std::fs::read_to_string(dir.path().join("calls"))?.contains(&secret(2)?), "a secret is an argument");
+    let (ok, said) = rotate(&["start", "rotated", "acme"])?;
+    ensure!(!ok && said.contains("has two keys already"), "{said}");
+    let (ok, said) = rotate(&["finish", "rotated", "acme", "AKIANOTONE"])?;
+    ensure!(!ok && said.contains("AKIANOTONE is not a key of"), "{said}");
+    let (ok, said) = rotate(&["finish", "rotated", "acme", &ids[1]])?;
+    ensure!(ok && said == format!("deleted {}\ndisabled version 1\n", ids[0]), "{said}");
+    let (ok, said) = rotate(&["help"])?;
+    ensure!(!ok && said.contains("finish stg"), "{said}");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Every check of `cargo xtask test`, quick ones first where the order does not matter.
 
+mod agreement;
 mod cargo;
 mod commands;
 mod links;
@@ -14,7 +15,7 @@ use anyhow::{Result, bail};
 use crate::environments;
 use crate::step::Step;
 
-const CHECKS: [Step; 18] = [
+const CHECKS: [Step; 19] = [
     Step { name: "fmt", about: "the code is formatted", run: cargo::fmt },
     Step {
         name: "variables",
@@ -30,6 +31,11 @@ const CHECKS: [Step; 18] = [
         name: "settings",
         about: "samconfig.toml gives the template's parameters for stg and prod",
         run: settings::check,
+    },
+    Step {
+        name: "agreement",
+        about: "both Terraform roots, SAM and the programs expect what the others give",
+        run: agreement::check,
     },
     Step { name: "links", about: "relative links in documents lead somewhere", run: links::check },
     Step {

@@ -10,7 +10,7 @@ use crate::bigquery::PROJECT;
 use crate::cloud::Cloud;
 
 /// Commands that work as they stand while the demo is kept running.
-pub(super) fn commands(cloud: &Cloud, mariadb_port: u16, object: &Object) -> Result<String> {
+pub(super) fn commands(cloud: &Cloud, mariadb_port: u16, object: &Object, row: &str) -> Result<String> {
     let (s3, rds) = (cloud.s3.endpoint(), cloud.rds.endpoint());
     let (transfer, bigquery) = (cloud.transfer.endpoint(), cloud.emulators.bigquery.endpoint());
     let (exports, app) = (&cloud.bucket, &cloud.app_bucket);
@@ -29,6 +29,7 @@ pub(super) fn commands(cloud: &Cloud, mariadb_port: u16, object: &Object) -> Res
   aws --endpoint-url {s3} s3 ls s3://{app}/planes/
   aws --endpoint-url {s3} s3 cp s3://{app}/planes/CURRENT -
   aws --endpoint-url {s3} s3 cp s3://{app}/{key} -
+  curl -i {row}
   {job} plan
   {job} generations
   curl {transfer}/v1/projects/{PROJECT}/locations/asia-northeast1/transferConfigs

@@ -1,6 +1,7 @@
 //! The whole loop on real data, by the binaries that are deployed: Aurora → S3 → BigQuery, and BigQuery → S3.
 
 mod look_around;
+mod lookup;
 mod report;
 mod reverse;
 mod source;
@@ -52,12 +53,14 @@ impl Demo {
             .await?;
         let date = forward(&mut steps, &aurora, &cloud, dir).await?;
         let tables = tables(&aurora, &cloud, date).await?; // before the rows change
-        let syncs = reverse::reverse(&mut steps, &cloud).await?;
-        let report = Report { tables, syncs, object: Object::find(&cloud)?, seconds: steps.total() };
+        let (syncs, application) = reverse::reverse(&mut steps, &cloud).await?;
+        let (object, lookups) = (Object::find(&cloud)?, application.asked.clone());
+        let report = Report { tables, syncs, object, lookups, seconds: steps.total() };
         report.print();
         report.check()?;
+        report.check_lookups()?;
         if self.keep {
-            eprintln!("\n{}", look_around::commands(&cloud, aurora.port(), &report.object)?);
+            eprintln!("\n{}", look_around::commands(&cloud, aurora.port(), &report.object, &application.url())?);
         }
         if self.json {
             println!("{}", serde_json::to_string(&report)?);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
+use super::lookup::{Application, Asked};
 use super::reverse::{LATE, Written};
 use super::sync::Layout;
 use crate::cloud::Cloud;
@@ -14,6 +15,7 @@ pub(super) struct Report {
     pub(super) tables: BTreeMap<String, Counts>,
     pub(super) syncs: BTreeMap<String, Published>,
     pub(super) object: Object,
+    pub(super) lookups: Vec<Asked>,
     pub(super) seconds: BTreeMap<&'static str, f64>,
 }
 
@@ -44,7 +46,7 @@ pub(super) struct Published {
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Object {
     pub(super) key: String,
-    body: String,
+    pub(super) body: String,
 }
 
 impl Object {
@@ -76,6 +78,11 @@ impl Report {
             );
         }
         eprintln!("\n  GET {}\n  {}", self.object.key, self.object.body);
+    }
+
+    /// What lookup gave is looked at beside what is published now.
+    pub(super) fn check_lookups(&self) -> Result<()> {
+        Application::check(&self.lookups, &self.object.body)
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -139,7 +146,7 @@ mod tests {
     fn report(tables: &[(&str, Counts)], syncs: &[(&str, Published)]) -> Report {
         let tables = tables.iter().map(|(name, counts)| ((*name).to_owned(), *counts)).collect();
         let syncs = syncs.iter().map(|(name, sync)| ((*name).to_owned(), sync.clone())).collect();
-        Report { tables, syncs, object: Object::default(), seconds: BTreeMap::new() }
+        Report { tables, syncs, object: Object::default(), lookups: Vec::new(), seconds: BTreeMap::new() }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::lookup::{self, Application};
 use super::report::{Published, grouped};
 use super::steps::Steps;
 use super::sync::{FILES, SYNCS, Sync, is_row};
@@ -35,23 +36,25 @@ impl Written {
 /// By the name of the sync.
 type Run = BTreeMap<String, Written>;
 
-pub(super) async fn reverse(steps: &mut Steps, cloud: &Cloud) -> Result<BTreeMap<String, Published>> {
+pub(super) async fn reverse(steps: &mut Steps, cloud: &Cloud) -> Result<(BTreeMap<String, Published>, Application)> {
     prepare(cloud).await?;
     let first = steps.run("publish", "bigquery-to-s3 (Cloud Run job)", run(cloud, "first"), told).await?;
     let unchanged = steps.run("publish_unchanged", "bigquery-to-s3 again", run(cloud, "unchanged"), told).await?;
+    let mut application = lookup::ask(steps, cloud).await?;
     steps
         .run("change", "change a few flights in BigQuery (SQL)", change(cloud), |()| {
             format!("{LATE} is late at Boston, {GONE} never flew")
         })
         .await?;
     let changed = steps.run("publish_changed", "bigquery-to-s3 again", run(cloud, "changed"), told).await?;
+    lookup::ask_again(steps, &mut application).await?;
     let mut published = BTreeMap::new();
     for sync in &SYNCS {
         let of = |run: &Run| run.get(sync.name).copied().with_context(|| format!("the job left out {}", sync.name));
         let runs = [of(&first)?, of(&unchanged)?, of(&changed)?];
         published.insert(sync.name.to_owned(), compare(sync, cloud, runs).await?);
     }
-    Ok(published)
+    Ok((published, application))
 }
 
 /// What a deployment does: the list and its queries, and the dataset for query results.

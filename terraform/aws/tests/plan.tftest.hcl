@@ -211,10 +211,24 @@ run "sam_finds_what_it_reads" {
 
   assert {
     condition = toset([for parameter in aws_ssm_parameter.this : parameter.name]) == toset([
-      "/isthmus/prod/app-bucket", "/isthmus/prod/export-bucket", "/isthmus/prod/export-role-arn",
+      "/isthmus/prod/export-bucket", "/isthmus/prod/export-role-arn",
       "/isthmus/prod/kms-key-arn", "/isthmus/prod/notification-topic-arn",
     ])
     error_message = "the parameters of template.yaml"
+  }
+}
+
+run "lookup_is_told_where_the_syncs_are" {
+  command = plan
+
+  assert {
+    condition = output.lookup == {
+      LookupSyncs      = "prices=s3://isthmus-prod-app-111111111111/prices/v1,users=s3://isthmus-prod-app-111111111111/users"
+      LookupObjectArns = "arn:aws:s3:::isthmus-prod-app-111111111111/prices/v1/*,arn:aws:s3:::isthmus-prod-app-111111111111/users/*"
+      LookupBucketArns = "arn:aws:s3:::isthmus-prod-app-111111111111"
+      LookupKmsKeyArn  = "arn:aws:kms:ap-northeast-1:111111111111:key/8c5b1f4e-0000-4000-8000-000000000000"
+    }
+    error_message = "the syncs of the application bucket, without Redis"
   }
 }
 

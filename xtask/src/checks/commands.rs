@@ -6,7 +6,7 @@ use anyhow::Result;
 use crate::step::Running;
 
 /// Commands by how they begin, and who runs them.
-const RUN: [(&str, By); 11] = [
+const RUN: [(&str, By); 15] = [
     ("cargo xtask setup", By::Check("emulators")),
     ("cargo xtask demo --keep", By::Reason("waits for a person; it is the demo that .ci/run runs")),
     ("cargo xtask demo", By::Ci("cargo xtask demo --json")),
@@ -17,6 +17,10 @@ const RUN: [(&str, By); 11] = [
     ("sam deploy", By::Reason("needs an AWS account; sam-validate and settings check what it is given")),
     ("aws lambda invoke", By::Reason("needs an AWS account; tests/ invokes the built programs with such events")),
     ("gcloud run jobs execute", By::Reason("needs a Google Cloud project; tests/ runs the built job")),
+    ("gcloud workflows execute", By::Reason("needs a Google Cloud project; daily-workflow runs the workflow")),
+    ("terraform -chdir=terraform/gcp apply", By::Check("terraform-gcp")),
+    ("terraform -chdir=terraform/aws apply", By::Check("terraform-aws")),
+    ("isthmus tables", By::Check("test")),
     ("sam build && sam deploy", By::Reason("needs an AWS account; sam-build runs its first half")),
 ];
 

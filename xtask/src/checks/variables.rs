@@ -11,7 +11,7 @@ use crate::template;
 use crate::workspace::Workspace;
 
 pub(super) const FUNCTIONS: [&str; 3] = ["start-export", "publish-export", "lookup"];
-const JOBS: [&str; 2] = ["load-export", "bigquery-to-s3"];
+pub(super) const JOBS: [&str; 2] = ["load-export", "bigquery-to-s3"];
 
 /// Read by the same program where it is a server, which the template does not deploy.
 const OF_SERVERS: [(&str, &str); 2] = [("lookup", "HOST"), ("lookup", "PORT")];
@@ -71,17 +71,25 @@ fn set_by_template(text: &str, function: &str) -> Result<BTreeSet<String>> {
     Ok(template::keys(&variables).into_iter().map(str::to_owned).collect())
 }
 
-fn read_by_program(code: &str) -> BTreeSet<String> {
+pub(super) fn read_by_program(code: &str) -> BTreeSet<String> {
+    asked_by(code, &READERS)
+}
+
+pub(super) fn required_by_program(code: &str) -> BTreeSet<String> {
+    asked_by(code, &READERS[..1])
+}
+
+fn asked_by(code: &str, readers: &[&str]) -> BTreeSet<String> {
     let asked = code.split('"').collect::<Vec<_>>();
-    let names = asked.windows(2).filter(|pair| asks(pair[0])).map(|pair| pair[1]);
+    let names = asked.windows(2).filter(|pair| asks(pair[0], readers)).map(|pair| pair[1]);
     names.filter(|name| is_variable(name)).map(str::to_owned).collect()
 }
 
 /// Ends in `.required(`, or in `.required::<u32>(`.
-fn asks(before: &str) -> bool {
+fn asks(before: &str, readers: &[&str]) -> bool {
     let Some(call) = before.trim_end().strip_suffix('(') else { return false };
     let call = call.split_once("::<").map_or(call, |_| &call[..call.rfind("::<").unwrap_or(call.len())]);
-    READERS.iter().any(|reader| call.ends_with(&format!(".{reader}")))
+    readers.iter().any(|reader| call.ends_with(&format!(".{reader}")))
 }
 
 fn is_variable(name: &str) -> bool {

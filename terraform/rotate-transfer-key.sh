@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Gives BigQuery Data Transfer a new AWS access key. The secret goes from AWS to Secret Manager through a pipe: it is
+# neither printed nor written to a file, a variable of Terraform or a state.
+#
+#   terraform/rotate-transfer-key.sh start stg acme-isthmus-stg
+#       makes a key, stores it, prints the line for stg.tfvars of terraform/gcp. Then: terraform apply, one load by hand.
+#   terraform/rotate-transfer-key.sh finish stg acme-isthmus-stg AKIA…
+#       deletes every other key of the user, and disables the older versions of the secret.
+set +x -euo pipefail
+
+usage() {
+  sed -n '5,8s/^# \{0,3\}//p' "$0" >&2
+  exit 2
+}
+
+fail() {
+  echo "error: $*" >&2
+  exit 1
+}
+
+[ $# -ge 3 ] || usage
+command=$1 env=$2 project=$3
+user=isthmus-$env-transfer
+secret=isthmus-$env-transfer-key
+
+keys() {
+  aws iam list-access-keys --user-name "$user" --query 'AccessKeyMetadata[].AccessKeyId' --output text | tr '\t' '\n'
+}
+
+start() {
+  local existing id version
+  existing=$(keys) || fail "cannot list the keys of $user: apply terraform/aws first"
+  # AWS allows a user two keys.
+  [ "$(grep -c . <<<"$existing")" -lt 2 ] ||
+    fail "$user has two keys already (${existing//$'\n'/ }): finish the last rotation with the one in use"
+  local made
+  made=$(aws iam create-access-key --user-name "$user" --query 'AccessKey.[AccessKeyId,SecretAccessKey]' --output text)
+  id=${made%%[[:space:]]*}
+  if ! version=$(printf %s "${made##*[[:space:]]}" |
+    gcloud secrets versions add "$secret" --project "$project" --data-file=- --format 'value(name)'); then
+    aws iam delete-access-key --user-name "$user" --access-key-id "$id"
+    fail "cannot add a version to $secret in $project: the new key $id was deleted again"
+  fi
+  echo "transfer_key = { access_key_id = \"$id\", secret_version = ${version##*/} }"
+}
+
+finish() {
+  local keep=$1 existing version
+  existing=$(keys)
+  grep -qx -- "$keep" <<<"$existing" || fail "$keep is not a key of $user (${existing//$'\n'/ })"
+  while read -r id; do
+    [ "$id" = "$keep" ] && continue
+    aws iam delete-access-key --user-name "$user" --access-key-id "$id"
+    echo "deleted $id"
+  done <<<"$existing"
+  # The newest comes first, and is the one that was stored with the key that stays.
+  gcloud secrets versions list "$secret" --project "$project" --filter state=ENABLED --sort-by ~createTime \
+    --format 'value(name)' | tail -n +2 | while read -r version; do
+    gcloud secrets versions disable "${version##*/}" --secret "$secret" --project "$project" --quiet
+    echo "disabled version ${version##*/}"
+  done
+}
+
+case $command in
+  start) start ;;
+  finish)
+    [ $# -eq 4 ] || usage
+    finish "$4"
+    ;;
+  *) usage ;;
+esac
