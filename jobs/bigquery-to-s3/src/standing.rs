@@ -299,7 +299,9 @@ mod tests {
             (vec![(&new, false), (&new, true)], Some(&new), true),
         ] {
             let mut stood = published();
-            runs.into_iter().for_each(|(value, finished)| stood.overlay(value.clone(), finished));
+            for (value, finished) in runs {
+                stood.overlay(value.clone(), finished);
+            }
             assert_eq!((stood.value.as_ref(), stood.touched), (value, touched));
         }
     }
