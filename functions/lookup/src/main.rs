@@ -153,9 +153,12 @@ async fn open(settings: &Settings) -> Result<Arc<Lookup>> {
         .timeout_config(timeouts)
         .retry_config(retries)
         .build();
+    let memory_bytes = u64::from(settings.memory_mb.get()) * 1024 * 1024;
     let reading = reader::Settings {
         poll: Duration::from_secs(settings.poll_seconds.get().into()),
-        memory_bytes: u64::from(settings.memory_mb.get()) * 1024 * 1024,
+        memory_bytes,
+        // Small shards stand there whole, and one brings the neighbours of its row along.
+        index_bytes: memory_bytes + memory_bytes / 2,
         ..reader::Settings::default()
     };
     let s3 = aws_sdk_s3::Client::from_conf(s3);

@@ -63,8 +63,13 @@ pub fn settings() -> Settings {
     Settings { poll: POLL, s3_timeout: Duration::from_secs(2), ..Settings::default() }
 }
 
+/// Patient: on a busy machine a healthy Redis may answer late, which is no matter of most tests.
 pub async fn connected(redis: &Redis) -> RedisCache {
-    let settings = RedisSettings { pause: Duration::from_millis(100), ..RedisSettings::new(redis.url()) };
+    connected_with(redis, Duration::from_secs(5)).await
+}
+
+pub async fn connected_with(redis: &Redis, timeout: Duration) -> RedisCache {
+    let settings = RedisSettings { timeout, pause: Duration::from_millis(100), ..RedisSettings::new(redis.url()) };
     let cache = RedisCache::connect(settings).unwrap();
     assert!(cache.answers_within(Duration::from_secs(10)).await);
     cache
