@@ -131,9 +131,9 @@ pub async fn cold() -> Result<Figures> {
     let packed = one_by_one(lookup.port, first).await?;
     let warm_shard = one_by_one(lookup.port, second).await?;
     Ok(Figures::from([
-        ("lookup_cold_objects_ms", percentile(&objects, 0.5)),
-        ("lookup_cold_packed_ms", percentile(&packed, 0.5)),
-        ("lookup_warm_shard_ms", percentile(&warm_shard, 0.5)),
+        ("cold_objects_ms", percentile(&objects, 0.5)),
+        ("cold_packed_ms", percentile(&packed, 0.5)),
+        ("warm_shard_ms", percentile(&warm_shard, 0.5)),
     ]))
 }
 
