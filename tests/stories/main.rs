@@ -66,6 +66,7 @@ fn main() -> ExitCode {
             publication::leaves_out_the_rows_that_cannot_be_published_and_says_why,
             publication::can_be_cut_into_another_number_of_shards_and_written_in_full,
             publication::is_planned_without_a_write_listed_collected_and_rolled_back,
+            publication::in_layout_packed_is_read_by_the_python_of_the_document,
             publication::is_explained_by_doctor_where_aws_refuses_it,
             resume::after_sigkill_at_twenty_points_ends_with_exactly_the_rows,
             resume::after_a_run_that_was_given_up_leaves_nothing_of_it,

@@ -1,6 +1,6 @@
 //! What comes out, run after run.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use stories::reverse::{OBJECTS, PACKED, Reverse, Rows, numbered, object_path, outcome};
 use stories::{Stage, ended_with};
@@ -226,5 +226,50 @@ pub async fn is_explained_by_doctor_where_aws_refuses_it(stage: &Stage) -> Resul
         ensure!(sick.log.contains(line), "no {line:?} in\n{}", sick.log);
     }
     ensure!(!sick.log.contains("eyJ"), "the token must not be printed:\n{}", sick.log);
+    Ok(())
+}
+
+/// A second reader of layout `packed`, which shares nothing with ours: the sample of `docs/spec/packed.md`.
+pub async fn in_layout_packed_is_read_by_the_python_of_the_document(stage: &Stage) -> Result<()> {
+    const ALL: &str = "\n
+import sys
+bucket, prefix = sys.argv[1:]
+rows = {key: row(bucket, prefix, key) for key in json.load(sys.stdin)}
+print(json.dumps({key: body if body is None or isinstance(body, str) else body.decode() for key, body in rows.items()}))
+";
+    let reverse = Reverse::begin(stage, "rv-python").await?;
+    reverse.sync(&[PACKED], "    shards: 16\n")?;
+    reverse.fill_numbered(500, "").await?;
+    ended_with(&reverse.run().await?, 0)?;
+    reverse.fill_numbered(450, " of a second generation").await?;
+    ended_with(&reverse.run().await?, 0)?;
+
+    let document = std::fs::read_to_string(stories::infrastructure::root().join("docs/spec/packed.md"))?;
+    let sample = document.split("```python\n").nth(1).and_then(|rest| rest.split("```").next());
+    let program = sample.context("packed.md has no sample")?.to_owned() + ALL;
+    let keys: Vec<String> = (1..=500).map(|n| n.to_string()).collect();
+    let expected = reverse.expected().await?;
+    let input = reverse.cloud().dir.join("keys.json");
+    std::fs::write(&input, json!(keys).to_string())?;
+    let output = std::process::Command::new(local::tools::emulator("python")?)
+        .args(["-c", &program, &reverse.cloud().app_bucket, PACKED])
+        .env("AWS_ENDPOINT_URL_S3", reverse.cloud().s3.endpoint())
+        .envs([
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+        ])
+        .stdin(std::fs::File::open(&input)?)
+        .output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read: std::collections::BTreeMap<String, Option<String>> = serde_json::from_slice(&output.stdout)?;
+    ensure!(read.len() == 500 && expected.len() == 450, "{} keys asked, {} rows published", read.len(), expected.len());
+    for (key, body) in read {
+        ensure!(
+            body.as_ref() == expected.get(&key),
+            "{key}: Python reads {body:?}, published is {:?}",
+            expected.get(&key)
+        );
+    }
     Ok(())
 }
