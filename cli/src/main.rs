@@ -122,7 +122,9 @@ fn tell(json: bool, problems: &[String], good: &str) {
     } else if problems.is_empty() {
         println!("{good}");
     } else {
-        problems.iter().for_each(|problem| eprintln!("{problem}"));
+        for problem in problems {
+            eprintln!("{problem}");
+        }
     }
 }
 

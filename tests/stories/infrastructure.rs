@@ -108,6 +108,10 @@ async fn calls_of_a_day(stage: &Stage) -> Result<BTreeMap<String, BTreeSet<Call>
         ended_with(&story.load().await?, 0)?;
         note(&mut calls, "load-export", &story.cloud)?;
     }
+    // The manifest of a day that never was.
+    let waiting = story.cloud.load_export()?.with("WAIT_MINUTES", "0");
+    ended_with(&waiting.run(&["--export-date", "2020-01-01"]).await?, 3)?;
+    note(&mut calls, "load-export", &story.cloud)?;
     for (rows, version) in [(100, ""), (60, " anew"), (90, " again")] {
         reverse.sync(
             &[OBJECTS, PACKED],
