@@ -6,10 +6,12 @@
 #       makes a key, stores it, prints the line for stg.tfvars of terraform/gcp. Then: terraform apply, one load by hand.
 #   terraform/rotate-transfer-key.sh finish stg acme-isthmus-stg AKIA…
 #       deletes every other key of the user, and disables the older versions of the secret.
+#   terraform/rotate-transfer-key.sh stop stg acme-isthmus-stg
+#       deletes every key and disables every version: before terraform destroy.
 set +x -euo pipefail
 
 usage() {
-  sed -n '5,8s/^# \{0,3\}//p' "$0" >&2
+  sed -n '5,10s/^# \{0,3\}//p' "$0" >&2
   exit 2
 }
 
@@ -45,17 +47,25 @@ start() {
 }
 
 finish() {
-  local keep=$1 existing version
+  local keep=$1 existing
   existing=$(keys)
   grep -qx -- "$keep" <<<"$existing" || fail "$keep is not a key of $user (${existing//$'\n'/ })"
-  while read -r id; do
-    [ "$id" = "$keep" ] && continue
+  # The newest version comes first, and is the one that was stored with the key that stays.
+  delete_keys_but "$keep"
+  disable_versions_after 1
+}
+
+delete_keys_but() {
+  keys | while read -r id; do
+    [ -z "$id" ] || [ "$id" = "$1" ] && continue
     aws iam delete-access-key --user-name "$user" --access-key-id "$id"
     echo "deleted $id"
-  done <<<"$existing"
-  # The newest comes first, and is the one that was stored with the key that stays.
+  done
+}
+
+disable_versions_after() {
   gcloud secrets versions list "$secret" --project "$project" --filter state=ENABLED --sort-by ~createTime \
-    --format 'value(name)' | tail -n +2 | while read -r version; do
+    --format 'value(name)' | tail -n "+$(($1 + 1))" | while read -r version; do
     gcloud secrets versions disable "${version##*/}" --secret "$secret" --project "$project" --quiet
     echo "disabled version ${version##*/}"
   done
@@ -66,6 +76,10 @@ case $command in
   finish)
     [ $# -eq 4 ] || usage
     finish "$4"
+    ;;
+  stop)
+    delete_keys_but none
+    disable_versions_after 0
     ;;
   *) usage ;;
 esac

@@ -1,9 +1,7 @@
 # BigQuery Data Transfer takes access keys only. Its key is not made here, because the secret would lie in the state:
-# terraform/rotate-transfer-key.sh makes it and hands it to Secret Manager.
+# terraform/rotate-transfer-key.sh makes it, hands it to Secret Manager, and deletes it before the user goes.
 resource "aws_iam_user" "transfer" {
   name = "isthmus-${var.env}-transfer"
-  # Keys that the script made go with the user.
-  force_destroy = true
 }
 
 resource "aws_iam_user_policy" "transfer" {

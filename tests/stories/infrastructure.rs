@@ -323,6 +323,8 @@ pub async fn of_a_transfer_key_is_rotated_and_its_secret_is_never_shown(stage: &
     ensure!(!ok && said.contains("AKIANOTONE is not a key of"), "{said}");
     let (ok, said) = rotate(&["finish", "rotated", "acme", &ids[1]])?;
     ensure!(ok && said == format!("deleted {}\ndisabled version 1\n", ids[0]), "{said}");
+    let (ok, said) = rotate(&["stop", "rotated", "acme"])?;
+    ensure!(ok && said == format!("deleted {}\ndisabled version 2\ndisabled version 1\n", ids[1]), "{said}");
     let (ok, said) = rotate(&["help"])?;
     ensure!(!ok && said.contains("finish stg"), "{said}");
     Ok(())
