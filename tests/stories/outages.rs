@@ -120,7 +120,7 @@ pub async fn of_sts_and_credentials_that_run_out_again_and_again_lose_nothing(st
 }
 
 /// The same on the clock of a real outage. It takes eight minutes, so it is run by hand:
-/// `cargo test -p tests --test stories five_minutes -- --ignored`.
+/// `cargo test -p stories --test stories five_minutes -- --ignored`.
 pub async fn of_sts_for_five_minutes_lose_nothing(stage: &Stage) -> Result<()> {
     let seconds = Duration::from_secs;
     let weather = Weather { life: seconds(60), away: seconds(70)..seconds(370), rows: 15_000, puts_at_once: "10" };

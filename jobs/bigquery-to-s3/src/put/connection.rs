@@ -1,11 +1,12 @@
 //! One connection. hyper leaves the reading and writing to a future of its own, which is usually given a task: then each
-//! request wakes two tasks one after the other, often on two threads. Here the put that uses the connection polls it too,
-//! which takes a third of the processor time off a small PUT. While the connection is idle nobody polls it, so that S3 has
-//! closed it is seen when it is used next.
+//! request wakes two tasks one after the other, often on two threads. Here the put that uses the connection polls it too;
+//! `docs/research/put-engine.md` says what that saves. While the connection is idle nobody polls it, so that S3 has closed
+//! it is seen when it is used next.
 
 use std::error::Error;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -62,7 +63,7 @@ impl Wire {
     /// The wire first, since it may have ended; once more after `work`, which may have left it something to write.
     async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
-        std::future::poll_fn(|context| {
+        poll_fn(|context| {
             for _ in 0..2 {
                 self.poll(context);
                 if let Poll::Ready(done) = work.as_mut().poll(context) {
@@ -74,7 +75,7 @@ impl Wire {
         .await
     }
 
-    fn poll(&mut self, context: &mut std::task::Context<'_>) {
+    fn poll(&mut self, context: &mut Context<'_>) {
         let Some(wire) = &mut self.0 else { return };
         if let Poll::Ready(end) = Pin::new(wire).poll(context) {
             self.0 = None;
