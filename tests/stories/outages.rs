@@ -103,32 +103,60 @@ pub async fn of_a_read_session_that_expires_are_read_anew(stage: &Stage) -> Resu
     reverse.is_exactly(&[PACKED], &reverse.expected().await?)
 }
 
+/// How long credentials live, and when STS is away.
+struct Weather {
+    life: Duration,
+    away: std::ops::Range<Duration>,
+    rows: u32,
+    puts_at_once: &'static str,
+}
+
 pub async fn of_sts_and_credentials_that_run_out_again_and_again_lose_nothing(stage: &Stage) -> Result<()> {
-    const LIFE: Duration = Duration::from_secs(3);
-    let reverse = Reverse::begin(stage, "rv-sts").await?;
+    let seconds = Duration::from_secs;
+    let weather = Weather { life: seconds(3), away: seconds(7)..seconds(15), rows: 6000, puts_at_once: "40" };
+    let keys = publish_in(stage, "rv-sts", &weather).await?;
+    ensure!(keys.len() > 3, "the run outlived {} sets of credentials", keys.len());
+    Ok(())
+}
+
+/// The same on the clock of a real outage. It takes eight minutes, so it is run by hand:
+/// `cargo test -p stories --test stories five_minutes -- --ignored`.
+pub async fn of_sts_for_five_minutes_lose_nothing(stage: &Stage) -> Result<()> {
+    let seconds = Duration::from_secs;
+    let weather = Weather { life: seconds(60), away: seconds(70)..seconds(370), rows: 15_000, puts_at_once: "10" };
+    let began = Instant::now();
+    let keys = publish_in(stage, "rv-sts-long", &weather).await?;
+    ensure!(began.elapsed() > weather.away.end, "the run was over before STS was back");
+    println!("{} rows, {} sets of credentials, {:?}", weather.rows, keys.len(), began.elapsed());
+    Ok(())
+}
+
+/// The access keys that the run had.
+async fn publish_in(stage: &Stage, environment: &str, weather: &Weather) -> Result<BTreeSet<String>> {
+    let reverse = Reverse::begin(stage, environment).await?;
     reverse.sync(&[OBJECTS], "    shards: 8\n")?;
-    reverse.fill_numbered(6000, "").await?;
+    reverse.fill_numbered(weather.rows, "").await?;
     let (cloud, emulators) = (reverse.cloud(), &stage.emulators);
     let job = reverse.execution()?;
     let role = job.variable("AWS_ROLE_ARN").context("no role")?.to_owned();
     let (id, oaud) = (local::cloud::UNIQUE_ID.to_owned(), local::cloud::AUDIENCE.to_owned());
     let trust = Trust { role_arn: role, aud: id.clone(), oaud, sub: id };
     let sts = Sts::start(trust, &emulators.metadata, &emulators.moto).await?;
-    sts.set_lifetime(LIFE);
+    sts.set_lifetime(weather.life);
     let sts_wire = Wire::start(&sts.endpoint()).await?;
     cloud.wires.s3.delay(Duration::from_millis(120));
-    let running =
-        job.with("AWS_ENDPOINT_URL_STS", &sts_wire.endpoint()).with("MAX_CONCURRENCY", "40").start(&["--json"])?;
-    let keys = tokio::select! {
-        keys = expire(&reverse, &sts_wire, LIFE) => keys?,
-        finished = running.finish() => { ended_with(&finished?, 0)?; cloud.access_keys() }
-    };
-    ensure!(keys.len() > 3, "the run outlived {} sets of credentials", keys.len());
-    reverse.is_exactly(&[OBJECTS], &reverse.expected().await?)
+    let job = job.with("AWS_ENDPOINT_URL_STS", &sts_wire.endpoint()).with("MAX_CONCURRENCY", weather.puts_at_once);
+    let running = job.start(&["--json"])?;
+    tokio::select! {
+        never = expire(&reverse, &sts_wire, weather) => never?,
+        finished = running.finish() => ended_with(&finished?, 0)?,
+    }
+    reverse.is_exactly(&[OBJECTS], &reverse.expected().await?)?;
+    Ok(cloud.access_keys())
 }
 
-/// S3 refuses each key when its time is over; after seven seconds STS is away for eight.
-async fn expire(reverse: &Reverse, sts: &Wire, life: Duration) -> Result<BTreeSet<String>> {
+/// S3 refuses each key when its time is over.
+async fn expire(reverse: &Reverse, sts: &Wire, weather: &Weather) -> Result<()> {
     let began = Instant::now();
     let mut seen: Vec<(String, Instant)> = Vec::new();
     let (mut down, mut up) = (false, false);
@@ -140,15 +168,15 @@ async fn expire(reverse: &Reverse, sts: &Wire, life: Duration) -> Result<BTreeSe
             }
         }
         for (key, since) in &seen {
-            if since.elapsed() > life {
+            if since.elapsed() > weather.life {
                 reverse.cloud().s3.expire(key);
             }
         }
-        if !down && began.elapsed() > Duration::from_secs(7) {
+        if !down && began.elapsed() > weather.away.start {
             sts.outage();
             down = true;
         }
-        if !up && began.elapsed() > Duration::from_secs(15) {
+        if !up && began.elapsed() > weather.away.end {
             sts.restore();
             up = true;
         }

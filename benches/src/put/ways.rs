@@ -144,24 +144,17 @@ async fn sdk(client: &aws_sdk_s3::Client, load: Load) -> Result<()> {
     .await
 }
 
-/// As a job uses it: the permit first, then a task for each object.
+/// As a job uses it: on a worker of the runtime, as it uses one for each chunk.
 async fn engine(engine: &PutEngine, load: Load) -> Result<()> {
-    let bucket: Arc<str> = BUCKET.into();
-    let mut puts = JoinSet::new();
-    for n in 0..load.objects {
-        let permit = engine.permit().await;
-        let put =
-            Put { bucket: Arc::clone(&bucket), key: key(n), body: body(), sha256: HASH, content_type: CONTENT_TYPE };
-        let engine = engine.clone();
-        puts.spawn(async move { engine.put(permit, put).await });
-        while let Some(done) = puts.try_join_next() {
-            done??;
-        }
-    }
-    while let Some(done) = puts.join_next().await {
-        done??;
-    }
-    Ok(())
+    let (engine, bucket) = (engine.clone(), Arc::<str>::from(BUCKET));
+    let put = move |n| Put {
+        bucket: Arc::clone(&bucket),
+        key: key(n),
+        body: body(),
+        sha256: HASH,
+        content_type: CONTENT_TYPE,
+    };
+    Ok(tokio::spawn(async move { engine.put_all((0..load.objects).map(put)).await }).await??)
 }
 
 fn http_client() -> HttpClient {

@@ -1,5 +1,7 @@
 //! What a run would do, and what it would cost. It runs the query and reads what stands in S3; it writes nothing there.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use chrono::Utc;
 use handoff::sync::{Generation, Layout, Totals};
@@ -46,7 +48,7 @@ pub async fn plan(sync: &Sync, clouds: &Clouds, runs_a_month: u32, stop: Stop) -
     let table = clouds.bigquery.scratch_table(&Source { sync: &name, ..source(sync) }, &generation).await?;
     let published = standing.rows();
     let early = guard::at_the_beginning(&sync.guards, table.rows, published).err();
-    let workshop = workshop(sync, &generation, standing, table, progress.counters(), None);
+    let workshop = Arc::new(workshop(sync, &generation, standing, table, progress.counters(), None));
     let alone = Task { execution: "plan".into(), index: 0, count: 1, attempt: 0 };
     let finished = work(&workshop, &clouds.reader, &alone, &Finished::default(), &progress, stop).await?;
     let totals = finished.totals();

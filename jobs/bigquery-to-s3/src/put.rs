@@ -8,6 +8,7 @@ mod answer;
 mod attempt;
 mod budget;
 mod clock;
+mod connection;
 mod dns;
 mod error;
 mod pool;
@@ -16,11 +17,13 @@ mod target;
 mod trial;
 mod window;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
+use futures_util::stream::{FuturesUnordered, StreamExt, TryStreamExt};
 use keyless::Keyless;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -81,7 +84,7 @@ pub enum Gate {
     Lost,
 }
 
-/// The right to have one put under way. Take one before the put is spawned: that is what holds the reader back.
+/// The right to have one put under way. Take one before the put is made: that is what holds the reader back.
 pub struct Permit {
     /// Bounds the puts in memory, those that pause between attempts too.
     _held: Option<OwnedSemaphorePermit>,
@@ -141,6 +144,24 @@ impl PutEngine {
     /// Returns once S3 has the object, whole; an error says that it may or may not have it.
     pub async fn put(&self, permit: Permit, put: Put) -> Result<(), PutError> {
         Trial::new(&self.0, &put)?.run(permit.slot).await
+    }
+
+    /// All of them, as many at once as the window has room for, until one fails for good. They share the caller's task:
+    /// with a task for each, most are woken on another thread, and that costs more than all else that a small put does.
+    pub async fn put_all(&self, puts: impl Iterator<Item = Put>) -> Result<(), PutError> {
+        let mut under_way = FuturesUnordered::new();
+        for put in puts {
+            let mut permit = pin!(self.permit());
+            let permit = loop {
+                tokio::select! {
+                    biased;
+                    Some(done) = under_way.next() => done?,
+                    permit = &mut permit => break permit,
+                }
+            };
+            under_way.push(self.put(permit, put));
+        }
+        under_way.try_collect().await
     }
 
     /// How many requests may be under way now.

@@ -10,6 +10,7 @@ use chrono::Utc;
 use futures_util::stream::{StreamExt, iter};
 use handoff::sync::{Generation, Layout, SYNC_VERSION, SyncKey};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::bucket::Bucket;
@@ -144,7 +145,7 @@ async fn make(
         .context("set up the PUT engine")?;
     let writer =
         Writer { engine, bucket: sync.destination.bucket.as_str().into(), destination: sync.destination.clone() };
-    let workshop = workshop(sync, generation, standing, table, counters, Some(writer));
+    let workshop = Arc::new(workshop(sync, generation, standing, table, counters, Some(writer)));
     work(&workshop, &clouds.reader, task, &finished, &progress, stop).await?;
     progress.say("publishing");
     let finished = Finished::look(&bucket, &sync.destination, generation).await?;
@@ -207,7 +208,7 @@ pub fn workshop(
 /// This task's share of the shards, as far as it is not done yet. When the job is told to stop, no chunk is begun any
 /// more.
 pub async fn work(
-    workshop: &Workshop,
+    workshop: &Arc<Workshop>,
     reader: &Reader,
     task: &Task,
     finished: &Finished,
@@ -226,7 +227,7 @@ pub async fn work(
     });
     let work = reads.buffered(CONNECTIONS).map(|read| async move {
         let (chunk, batches) = read?;
-        workshop.chunk(chunk, batches).await
+        on_a_worker(Arc::clone(workshop).chunk(chunk, batches)).await
     });
     let mut work = pin!(work.buffer_unordered(CHUNKS_IN_FLIGHT));
     let mut done = Finished::default();
@@ -234,6 +235,14 @@ pub async fn work(
         done.add(chunk?);
     }
     if *stop.borrow() { Err(RunError::Stopped) } else { Ok(done) }
+}
+
+/// The thread that runs `main` is none of the runtime's workers: every wake of it is a call to the kernel. Ends when the
+/// caller is dropped.
+async fn on_a_worker<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    let mut one = JoinSet::new();
+    one.spawn(work);
+    one.join_next().await.context("nothing was spawned")?.context("work on a chunk")?
 }
 
 async fn last_words(mut stop: Stop) {

@@ -9,12 +9,12 @@ use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use handoff::sync::{Destination, Generation, Layout, ShardFile, ShardRange, ShardRecord, SyncKey};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use crate::counters::Counters;
 use crate::delta::{Change, Delta, delta};
 use crate::digest::{hex, sha256};
-use crate::put::{Put, PutEngine, PutError};
+use crate::put::{Put, PutEngine};
 use crate::read::Chunk;
 use crate::rows::{ChunkRows, Reject, Rendered, Rendering};
 use crate::scratch::ScratchTable;
@@ -71,7 +71,7 @@ struct Body {
 impl Workshop {
     /// Dying anywhere in here leaves the range undone: it is done again, and every write of it is one that may be
     /// repeated.
-    pub async fn chunk(&self, chunk: Chunk, batches: Vec<RecordBatch>) -> Result<Done> {
+    pub async fn chunk(self: Arc<Self>, chunk: Chunk, batches: Vec<RecordBatch>) -> Result<Done> {
         let ShardRange { first, last } = chunk.range;
         let counted = &self.table.shard_rows[first as usize..=last as usize];
         let rows = Arc::new(ChunkRows::new(batches, chunk.range, counted)?);
@@ -177,9 +177,12 @@ impl Workshop {
             writer.put_hashed(key, file.clone(), PARQUET).await?;
         }
         if self.rendering.layout == Layout::Objects {
-            let all = (0..prepared.rendered.keys.len()).filter(|_| self.full);
-            let changed = prepared.delta.writes.iter().copied().filter(|_| !self.full);
-            writer.put_rows(&prepared.rendered, all.chain(changed)).await?;
+            let rows = &prepared.rendered;
+            if self.full {
+                writer.engine.put_all((0..rows.keys.len()).map(|n| writer.row(rows, n))).await?;
+            } else {
+                writer.engine.put_all(prepared.delta.writes.iter().map(|n| writer.row(rows, *n))).await?;
+            }
         }
         Ok(())
     }
@@ -226,23 +229,6 @@ impl Writer {
         let Body { bytes, sha256 } = body;
         let put = Put { bucket: Arc::clone(&self.bucket), key, body: bytes, sha256, content_type };
         Ok(self.engine.put(permit, put).await?)
-    }
-
-    async fn put_rows(&self, rendered: &Rendered, rows: impl Iterator<Item = usize>) -> Result<()> {
-        let mut puts: JoinSet<Result<(), PutError>> = JoinSet::new();
-        for n in rows {
-            let permit = self.engine.permit().await;
-            let put = self.row(rendered, n);
-            let engine = self.engine.clone();
-            puts.spawn(async move { engine.put(permit, put).await });
-            while let Some(done) = puts.try_join_next() {
-                done.context("a put")??;
-            }
-        }
-        while let Some(done) = puts.join_next().await {
-            done.context("a put")??;
-        }
-        Ok(())
     }
 
     fn row(&self, rendered: &Rendered, n: usize) -> Put {

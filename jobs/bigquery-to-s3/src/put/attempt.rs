@@ -9,12 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Body, Incoming};
+use http_body_util::Full;
 use tokio::time::timeout;
 
 use super::answer::Refusal;
-use super::pool::BoxError;
+use super::connection::BoxError;
 use super::sign::{Subject, hex};
 use super::target::Target;
 use super::{Engine, Put};
@@ -23,9 +22,6 @@ const CHECKSUM: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
-
-/// S3's error documents are below 1 KiB.
-const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// Why an attempt did not succeed.
 pub(super) enum Failure {
@@ -42,16 +38,16 @@ pub(super) enum Failure {
 pub(super) struct Prepared {
     pub(super) target: Arc<Target>,
     path: Bytes,
-    sha256_hex: String,
-    sha256_base64: String,
+    sha256_hex: Bytes,
+    sha256_base64: Bytes,
 }
 
 impl Prepared {
     pub(super) fn new(target: Arc<Target>, put: &Put) -> Self {
         Self {
             path: target.path(&put.key).into(),
-            sha256_hex: hex(&put.sha256),
-            sha256_base64: STANDARD.encode(put.sha256),
+            sha256_hex: hex(&put.sha256).into(),
+            sha256_base64: STANDARD.encode(put.sha256).into(),
             target,
         }
     }
@@ -75,14 +71,14 @@ impl Engine {
         let mut connection = self.pool.connection(&prepared.target).await.map_err(Failure::Broken)?;
         let request = self.request(put, prepared, credentials).map_err(Failure::Unsendable)?;
         let broken = if connection.reused { Failure::Stale } else { Failure::Broken };
-        let answer = connection.sender.send_request(request).await.map_err(|error| broken(error.into()))?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = whole(answer.into_body()).await.map_err(Failure::Broken)?;
+        let answer = connection.send(request).await.map_err(|error| broken(error.into()))?;
+        let (head, body) = answer.into_parts();
+        let body = connection.whole(body).await.map_err(Failure::Broken)?;
         self.pool.keep(&prepared.target, connection);
-        if status == StatusCode::OK {
+        if head.status == StatusCode::OK {
             return Ok(());
         }
-        Err(Failure::Refused(Refusal::new(status, &headers, &body)))
+        Err(Failure::Refused(Refusal::new(head.status, &head.headers, &body)))
     }
 
     fn request(
@@ -96,8 +92,8 @@ impl Engine {
             host: prepared.target.authority(),
             path: std::str::from_utf8(&prepared.path)?,
             content_type: put.content_type,
-            sha256_hex: &prepared.sha256_hex,
-            sha256_base64: &prepared.sha256_base64,
+            sha256_hex: std::str::from_utf8(&prepared.sha256_hex)?,
+            sha256_base64: std::str::from_utf8(&prepared.sha256_base64)?,
         });
         let mut request = Request::new(Full::new(put.body.clone()));
         *request.method_mut() = Method::PUT;
@@ -105,21 +101,14 @@ impl Engine {
         let mut headers = HeaderMap::with_capacity(10);
         headers.insert(HOST, prepared.target.host.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(put.content_type));
-        headers.insert(CHECKSUM, HeaderValue::from_str(&prepared.sha256_base64)?);
-        headers.insert(CONTENT_SHA256, HeaderValue::from_str(&prepared.sha256_hex)?);
+        headers.insert(CHECKSUM, HeaderValue::from_maybe_shared(prepared.sha256_base64.clone())?);
+        headers.insert(CONTENT_SHA256, HeaderValue::from_maybe_shared(prepared.sha256_hex.clone())?);
         headers.insert(DATE, stamp.date.clone());
         if let Some(token) = &stamp.token {
             headers.insert(TOKEN, token.clone());
         }
-        headers.insert(AUTHORIZATION, HeaderValue::try_from(authorization)?);
+        headers.insert(AUTHORIZATION, HeaderValue::from_maybe_shared(Bytes::from(authorization))?);
         *request.headers_mut() = headers;
         Ok(request)
     }
-}
-
-async fn whole(body: Incoming) -> Result<Bytes, BoxError> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    Ok(Limited::new(body, LONGEST_ANSWER).collect().await?.to_bytes())
 }

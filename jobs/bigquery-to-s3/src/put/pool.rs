@@ -3,20 +3,16 @@
 //! opens one beside each wait.
 
 use std::collections::VecDeque;
-use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::client::conn::http1::{self, SendRequest};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tower_service::Service;
-use tracing::debug;
 
+use super::connection::{BoxError, Connection};
 use super::dns::Dns;
 use super::target::Target;
 
@@ -27,8 +23,6 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// After an outage the whole window may need connections at once; handshakes cost both sides.
 const CONNECTING_AT_ONCE: usize = 32;
 
-pub(super) type BoxError = Box<dyn Error + Send + Sync>;
-
 pub(super) struct Pool {
     connector: HttpsConnector<HttpConnector<Dns>>,
     /// Used from the back, so that the front grows old.
@@ -38,14 +32,8 @@ pub(super) struct Pool {
 
 struct Idle {
     target: Arc<Target>,
-    sender: SendRequest<Full<Bytes>>,
+    connection: Connection,
     since: Instant,
-}
-
-pub(super) struct Connection {
-    pub(super) sender: SendRequest<Full<Bytes>>,
-    /// It has carried a request before: S3 may have closed it in the meantime.
-    pub(super) reused: bool,
 }
 
 impl Pool {
@@ -63,47 +51,40 @@ impl Pool {
     }
 
     pub(super) async fn connection(&self, target: &Arc<Target>) -> Result<Connection, BoxError> {
-        while let Some(mut sender) = self.idle_one(target) {
-            if sender.ready().await.is_ok() {
-                return Ok(Connection { sender, reused: true });
+        while let Some(mut connection) = self.idle_one(target) {
+            if connection.is_open().await {
+                return Ok(connection);
             }
         }
         let _one_of_few = self.connecting.acquire().await?;
-        let sender = timeout(CONNECT_TIMEOUT, self.connect(target))
+        timeout(CONNECT_TIMEOUT, self.connect(target))
             .await
-            .map_err(|_| format!("connect to {}: no answer within {CONNECT_TIMEOUT:?}", target.authority()))??;
-        Ok(Connection { sender, reused: false })
+            .map_err(|_| format!("connect to {}: no answer within {CONNECT_TIMEOUT:?}", target.authority()))?
     }
 
     /// To be called once the answer was read to its end.
     pub(super) fn keep(&self, target: &Arc<Target>, connection: Connection) {
-        let (target, sender, now) = (Arc::clone(target), connection.sender, Instant::now());
+        let (target, now) = (Arc::clone(target), Instant::now());
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push_back(Idle { target, sender, since: now });
+        idle.push_back(Idle { target, connection, since: now });
         if idle.front().is_some_and(|oldest| now.duration_since(oldest.since) > IDLE_TIMEOUT) {
             idle.pop_front();
         }
     }
 
     /// The one used last. Where only other buckets' are idle, one of those is closed in favour of the one to be opened.
-    fn idle_one(&self, target: &Arc<Target>) -> Option<SendRequest<Full<Bytes>>> {
+    fn idle_one(&self, target: &Arc<Target>) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = |one: &Idle| one.since.elapsed() <= IDLE_TIMEOUT;
         let Some(last) = idle.iter().rposition(|one| Arc::ptr_eq(&one.target, target)) else {
             idle.pop_front();
             return None;
         };
-        idle.remove(last).filter(fresh).map(|one| one.sender)
+        idle.remove(last).filter(fresh).map(|one| one.connection)
     }
 
-    async fn connect(&self, target: &Target) -> Result<SendRequest<Full<Bytes>>, BoxError> {
+    async fn connect(&self, target: &Target) -> Result<Connection, BoxError> {
         let stream = self.connector.clone().call(target.uri.clone()).await?;
-        let (sender, connection) = http1::handshake(stream).await?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                debug!("a connection to S3 ended: {error}"); // the request that it carried tells the caller
-            }
-        });
-        Ok(sender)
+        Connection::new(stream).await
     }
 }
