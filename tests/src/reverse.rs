@@ -112,8 +112,12 @@ impl Reverse {
         Ok(Some(rows))
     }
 
+    pub fn current(&self, layout: &str) -> Result<Option<Value>> {
+        self.json(&format!("{layout}/CURRENT"))
+    }
+
     pub fn manifest(&self, layout: &str) -> Result<Option<Value>> {
-        let Some(current) = self.json(&format!("{layout}/CURRENT"))? else { return Ok(None) };
+        let Some(current) = self.current(layout)? else { return Ok(None) };
         let key = current["manifest"].as_str().context("CURRENT names no manifest")?;
         let manifest = self.json(key)?.with_context(|| format!("CURRENT names {key}, which is not there"))?;
         ensure!(manifest["generation"] == current["generation"], "CURRENT and {key} differ");

@@ -25,8 +25,14 @@ impl Dice {
 async fn reading(reverse: &Reverse) -> Result<()> {
     loop {
         for layout in BOTH {
-            // In layout objects a row may be newer than CURRENT says, but none is ever missing or torn.
-            reverse.published(layout).with_context(|| format!("a reader of {layout}"))?;
+            // In layout objects a row may be newer than CURRENT says, but none is ever missing or torn. After the next
+            // flip the objects of vanished keys go: who holds the older CURRENT then looks again.
+            let current = reverse.current(layout)?;
+            if let Err(error) = reverse.published(layout)
+                && reverse.current(layout)? == current
+            {
+                return Err(error).with_context(|| format!("a reader of {layout}"));
+            }
         }
         tokio::time::sleep(Duration::from_millis(3)).await;
     }

@@ -4,7 +4,7 @@ WITH by_carrier AS (
     CONCAT(origin, '-', dest) AS route,
     carrier,
     COUNT(*) AS flights,
-    ROUND(AVG(dep_delay), 1) + 0.0 AS average_delay_minutes
+    ROUND(AVG(dep_delay), 1) AS average_delay_minutes
   FROM raw_nycflights13.flights
   GROUP BY origin, dest, carrier
 )
