@@ -207,7 +207,7 @@ async fn a_deployment_that_is_wrong_is_told_whole_before_anything_is_done() {
             "environment: ENV: environment \"Prod\" must be 1 to 43 lower-case letters, digits and single hyphens, \
              begin with a letter and not end with a hyphen; S3_BUCKET_NAME is not set; AWS_REGION is not set; \
              AWS_ROLE_ARN is not set; AWS_AUDIENCE is not set; GOOGLE_CLOUD_PROJECT is not set; \
-             BIGQUERY_LOCATION is not set; {}:3:5: unknown field `tabels`, expected one of dataset, tables",
+             BIGQUERY_LOCATION is not set; {}:3:5: unknown field `tabels`, expected one of dataset, exclude, tables",
             file.display()
         )
     );
