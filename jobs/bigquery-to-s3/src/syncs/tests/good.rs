@@ -95,7 +95,7 @@ proptest! {
 #[test]
 fn a_destination_without_a_bucket_is_in_the_environment_s() {
     let text = sync_with("destination: {prefix: a}");
-    assert_eq!(super::problems(&text), ["syncs.yaml:4:5: a.destination.bucket: missing"]);
+    assert_eq!(super::problems(&text), ["syncs.yaml:6:5: a.destination.bucket: missing"]);
     let bucket = "acme-stg-app".parse().unwrap();
     let parse = |text: &str| Syncs::parse(text, Path::new("syncs.yaml"), Some(&bucket));
     assert_eq!(parse(&text).unwrap().get("a").unwrap().destination.bucket, "acme-stg-app");
