@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 macro_rules! stories {
     ($runtime:expr, $stage:expr, [$($module:ident :: $story:ident),* $(,)?]) => {
         vec![$({
-            let (runtime, stage) = (Arc::clone(&$runtime), $stage.clone());
+            let (runtime, stage) = (Arc::clone($runtime), $stage.cloned());
             Trial::test(concat!(stringify!($module), "::", stringify!($story)), move || {
                 let Some(stage) = stage else { return Err(Failed::from("the stage is not set")) };
                 runtime.block_on($module::$story(&stage)).map_err(|error| Failed::from(format!("{error:#}")))
@@ -43,6 +43,13 @@ fn main() -> ExitCode {
             Err(error) => return failed(&format!("{error:#}")),
         }
     };
+    let conclusion = libtest_mimic::run(&arguments, all(&runtime, stage.as_ref()));
+    drop(stage); // stops the emulators
+    conclusion.exit_code()
+}
+
+/// Without a stage there is only a list of them.
+fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
     let mut stories = stories!(
         runtime,
         stage,
@@ -88,9 +95,7 @@ fn main() -> ExitCode {
     );
     let by_hand = stories!(runtime, stage, [outages::of_sts_for_five_minutes_lose_nothing]);
     stories.extend(by_hand.into_iter().map(|story| story.with_ignored_flag(true)));
-    let conclusion = libtest_mimic::run(&arguments, stories);
-    drop(stage); // stops the emulators
-    conclusion.exit_code()
+    stories
 }
 
 fn failed(error: &dyn std::fmt::Display) -> ExitCode {
