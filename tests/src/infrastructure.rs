@@ -9,9 +9,10 @@ use local::moto::Moto;
 use local::tools;
 use serde_json::Value;
 
-/// The repository.
+/// The repository. cargo says where it is now: two clones that share a build folder share this program too.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&package).join("..")
 }
 
 pub fn has_terraform() -> bool {

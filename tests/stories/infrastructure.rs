@@ -209,11 +209,11 @@ const ACCEPTED: [(&str, &str); 2] = [
 
 /// Misspelt actions, resources that an action does not take, conditions that do not exist.
 fn known_to_parliament(policies: &BTreeMap<String, Value>) -> Result<()> {
-    let parliament = tools::emulator("python")?.with_file_name("../../infra/bin/parliament");
+    let parliament = tools::tool("infra", "parliament")?;
     for (name, policy) in policies {
         let output =
             Command::new(&parliament).args(["--string", &policy.to_string()]).env("PYTHONWARNINGS", "ignore").output();
-        let output = output.context("parliament is not installed: run `cargo xtask test --only infra` once")?;
+        let output = output.context("start parliament")?;
         let said = String::from_utf8_lossy(&output.stdout);
         let accepted = |line: &&str| ACCEPTED.iter().any(|(policy, text)| policy == name && line.contains(text));
         let said: Vec<_> = said.lines().filter(|line| !line.trim().is_empty() && !accepted(line)).collect();
