@@ -17,6 +17,13 @@ use crate::progress::{Outcome, Progress};
 use crate::step::Step;
 use crate::workspace::Workspace;
 
+/// What the demo runs; the first starts the others.
+const DEMO: [&str; 6] = ["local", "start-export", "publish-export", "load-export", "bigquery-to-s3", "lookup"];
+const BENCH: [&str; 8] =
+    ["bench", "put-client", "local", "start-export", "publish-export", "load-export", "bigquery-to-s3", "lookup"];
+/// As the images are built: their Dockerfiles name the same feature.
+const AS_DEPLOYED: [&str; 3] = ["--release", "--features", "bigquery-to-s3/jemalloc"];
+
 /// Everything that any task needs.
 pub fn setup(workspace: &Workspace) -> Result<()> {
     run_all(workspace, &environments::STEPS)
@@ -26,13 +33,13 @@ pub fn demo(workspace: &Workspace, keep: bool, json: bool) -> Result<()> {
     run_all(workspace, &environments::STEPS_OF_DEMO)?;
     let given = [("--keep", keep), ("--json", json)];
     let flags = given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag.to_owned());
-    program::build_and_become(workspace, "local", false, std::iter::once("demo".to_owned()).chain(flags))
+    program::build_and_become(workspace, &DEMO, &[], std::iter::once("demo".to_owned()).chain(flags))
 }
 
 pub fn bench(workspace: &Workspace, names: &[String], json: bool) -> Result<()> {
     run_all(workspace, &environments::STEPS_OF_BENCH)?;
     let flag = json.then(|| "--json".to_owned());
-    program::build_and_become(workspace, "bench", true, names.iter().cloned().chain(flag))
+    program::build_and_become(workspace, &BENCH, &AS_DEPLOYED, names.iter().cloned().chain(flag))
 }
 
 pub fn list_checks() {

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use crate::{Column, Manifest, Table, TableName};
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Drift {
     pub table: TableName,
     pub change: Change,
@@ -111,6 +110,7 @@ mod tests {
             name: (*name).into(),
             source_type: (*source_type).into(),
             parquet_type: "INT64".into(),
+            statistics: crate::Statistics::default(),
         };
         let table = |(name, columns): &(&str, &[(&str, &str)])| Table {
             name: name.parse().unwrap(),
@@ -119,6 +119,9 @@ mod tests {
             rows: 0,
             bytes: 0,
             parts: 0,
+            task_id: None,
+            snapshot_time: None,
+            newest_part_at: None,
             columns: columns.iter().map(column).collect(),
         };
         Manifest {
@@ -126,6 +129,7 @@ mod tests {
             env: "prod".parse().unwrap(),
             export_date: "2026-11-22".parse().unwrap(),
             task_id: "prod-20261122".parse().unwrap(),
+            tasks: Vec::new(),
             snapshot_arn: String::new(),
             snapshot_time: chrono::DateTime::UNIX_EPOCH,
             published_at: chrono::DateTime::UNIX_EPOCH,

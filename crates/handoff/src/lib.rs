@@ -20,7 +20,7 @@ pub use date::{ExportDate, InvalidExportDate};
 pub use drift::{Change, Drift, drift_between};
 pub use environment::{Environment, InvalidEnvironment};
 pub use key::{ExportKey, PartKey, TablePrefix};
-pub use manifest::{Column, InvalidManifest, MANIFEST_VERSION, Manifest, Table, TableState};
+pub use manifest::{Column, InvalidManifest, MANIFEST_VERSION, Manifest, Statistics, Table, TableState};
 pub use staged::{origin_of, staged_key};
 #[cfg(feature = "table-list")]
 pub use table_list::{

@@ -9,13 +9,15 @@ use crate::{Drift, Environment, ExportDate, ExportTaskId, TableName};
 pub const MANIFEST_VERSION: u32 = 1;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Manifest {
     pub version: u32,
     pub env: Environment,
     pub export_date: ExportDate,
     /// The export task whose snapshot the day now shows: the daily one, or the last spot export.
     pub task_id: ExportTaskId,
+    /// Every export task that the day is made of: the whole export, and each spot export laid over it, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<ExportTaskId>,
     pub snapshot_arn: String,
     pub snapshot_time: DateTime<Utc>,
     pub published_at: DateTime<Utc>,
@@ -30,7 +32,6 @@ pub struct Manifest {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Table {
     pub name: TableName,
     pub prefix: String,
@@ -39,6 +40,15 @@ pub struct Table {
     pub rows: u64,
     pub bytes: u64,
     pub parts: u64,
+    /// The export task that wrote the parts; a spot export of some tables leaves the others as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<ExportTaskId>,
+    /// How old the table's data are: its own, after a spot export of some tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_time: Option<DateTime<Utc>>,
+    /// The newest `LastModified` of its parts. A transfer run that began earlier has read other files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_part_at: Option<DateTime<Utc>>,
     #[serde(default)]
     pub columns: Vec<Column>,
 }
@@ -55,11 +65,24 @@ pub enum TableState {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Column {
     pub name: String,
     pub source_type: String,
     pub parquet_type: String,
+    /// What the footers of all parts say about the column together; absent where one of them does not say it.
+    #[serde(flatten)]
+    pub statistics: Statistics,
+}
+
+/// The smallest and the largest value are text, written as `docs/spec/manifest.md` says; they are exact or absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statistics {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nulls: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +140,11 @@ impl Manifest {
         Ok(())
     }
 
+    /// Whether the day shows what this task exported, alone or below later spot exports.
+    pub fn contains(&self, task: &ExportTaskId) -> bool {
+        self.task_id == *task || self.tasks.contains(task)
+    }
+
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec_pretty(self).unwrap_or_default()
     }
@@ -167,6 +195,28 @@ mod tests {
     }
 
     #[test]
+    fn what_a_newer_release_adds_does_not_stop_an_older_reader() {
+        let newer = SAMPLE
+            .replace("\"state\"", "\"colour\":\"red\",\"state\"")
+            .replace("\"warnings\"", "\"more\":{},\"warnings\"");
+        assert_ne!(newer, SAMPLE);
+        assert_eq!(parse(&newer).unwrap(), parse(SAMPLE).unwrap());
+    }
+
+    #[test]
+    fn a_day_contains_the_tasks_that_lie_below_the_newest() {
+        let layered = SAMPLE.replace(
+            "\"task_id\":\"prod-20261122\"",
+            "\"task_id\":\"prod-20261122-s101500\",\"tasks\":[\"prod-20261122\",\"prod-20261122-s101500\"]",
+        );
+        let manifest = parse(&layered).unwrap();
+        assert!(manifest.contains(&"prod-20261122".parse().unwrap()));
+        assert!(manifest.contains(&"prod-20261122-s101500".parse().unwrap()));
+        assert!(!manifest.contains(&"prod-20261122-s111500".parse().unwrap()));
+        assert!(parse(SAMPLE).unwrap().contains(&"prod-20261122".parse().unwrap()));
+    }
+
+    #[test]
     fn a_manifest_that_does_not_hold_is_refused_and_says_why() {
         let refused = |from: &str, to: &str| {
             let text = SAMPLE.replace(from, to);
@@ -184,7 +234,6 @@ mod tests {
             "table shop.orders is Exported but has 0 rows in 12 parts"
         );
         assert_eq!(refused("exported", "empty"), "table shop.orders is Empty but has 123456 rows in 12 parts");
-        assert!(refused("\"warnings\"", "\"wranings\"").contains("unknown field `wranings`"));
         assert!(refused("column_added", "column_painted").contains("unknown variant `column_painted`"));
         assert!(parse("{").unwrap_err().to_string().contains("not a manifest"));
         let twice = SAMPLE.replace("}],\n        \"drift\"", "},{\"name\":\"shop.orders\",\"prefix\":\"\",\"state\":\"empty\",\"rows\":0,\"bytes\":0,\"parts\":0}],\n        \"drift\"");

@@ -36,6 +36,7 @@ pub(crate) fn manifest(
         env: task.id.environment().clone(),
         export_date: task.id.date(),
         task_id: task.id.clone(),
+        tasks: Vec::new(),
         snapshot_arn: task.source_arn.clone(),
         snapshot_time: task.snapshot_time,
         published_at: now,
@@ -61,6 +62,9 @@ fn entry(task: &Task, table: &VerifiedTable) -> Table {
         rows: table.rows,
         bytes: table.parts.iter().map(|part| part.size).sum(),
         parts: table.parts.len() as u64,
+        task_id: None,
+        snapshot_time: None,
+        newest_part_at: None,
         columns: table.columns.clone(),
     }
 }

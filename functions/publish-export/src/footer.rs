@@ -1,7 +1,7 @@
 //! The footer of a Parquet part: how many rows it has, and which columns. A part is never read beyond it.
 
 use bytes::Bytes;
-use handoff::Column;
+use handoff::{Column, Statistics};
 use parquet::errors::ParquetError;
 use parquet::file::FOOTER_SIZE;
 use parquet::file::metadata::{
@@ -33,7 +33,7 @@ pub(crate) struct PartColumn {
 impl PartColumn {
     pub(crate) fn with_source_type(&self, source_type: &str) -> Column {
         let (name, parquet_type) = (self.name.clone(), self.parquet_type.clone());
-        Column { name, source_type: source_type.to_owned(), parquet_type }
+        Column { name, source_type: source_type.to_owned(), parquet_type, statistics: Statistics::default() }
     }
 }
 

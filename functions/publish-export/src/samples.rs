@@ -26,6 +26,7 @@ pub(crate) fn manifest(task: &Task) -> Manifest {
         env: task.id.environment().clone(),
         export_date: task.id.date(),
         task_id: task.id.clone(),
+        tasks: Vec::new(),
         snapshot_arn: task.source_arn.clone(),
         snapshot_time: task.snapshot_time,
         published_at: DateTime::UNIX_EPOCH,
@@ -37,5 +38,16 @@ pub(crate) fn manifest(task: &Task) -> Manifest {
 
 pub(crate) fn table(name: &str, rows: u64, parts: u64, bytes: u64) -> Table {
     let state = if rows > 0 { TableState::Exported } else { TableState::Empty };
-    Table { name: name.parse().unwrap(), prefix: String::new(), state, rows, bytes, parts, columns: Vec::new() }
+    Table {
+        name: name.parse().unwrap(),
+        prefix: String::new(),
+        state,
+        rows,
+        bytes,
+        parts,
+        task_id: None,
+        snapshot_time: None,
+        newest_part_at: None,
+        columns: Vec::new(),
+    }
 }

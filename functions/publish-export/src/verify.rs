@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use handoff::{Column, ExportKey, TableName, TableState};
+use handoff::{Column, ExportKey, Statistics, TableName, TableState};
 use tracing::info;
 
 use crate::Error;
@@ -164,6 +164,7 @@ fn announced_columns(table: &Announced) -> Vec<Column> {
         name: announced.name.clone(),
         source_type: announced.source_type.clone(),
         parquet_type: announced.expected_type.clone(),
+        statistics: Statistics::default(),
     };
     table.columns.iter().map(column).collect()
 }

@@ -16,15 +16,15 @@ use handoff::sync::Generation;
 use keyless::{Keyless, KeylessConfig};
 use serde_json::{Value, json};
 use startup::{LogFormat, Vars};
-use tikv_jemallocator::Jemalloc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info};
 
 /// glibc's keeps what each thread once freed: 134 MB became 184 as a table grew tenfold. This one stays flat, and is a
 /// tenth quicker. See `docs/research/put-engine.md`.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
-static ALLOCATOR: Jemalloc = Jemalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const AFTER_HELP: &str = "\
 Environment, required:
