@@ -21,6 +21,11 @@ fn never_null(part: &mut Value) {
             part["type"] = name.clone();
         }
     }
+    if let Some(Value::Array(mut kinds)) = part.get("anyOf").cloned() {
+        kinds.retain(|kind| kind["type"] != "null");
+        part["allOf"] = kinds.into();
+        part.as_object_mut().map(|part| part.remove("anyOf"));
+    }
     match part {
         Value::Object(map) => map.values_mut().for_each(never_null),
         Value::Array(list) => list.iter_mut().for_each(never_null),
