@@ -1,7 +1,7 @@
 //! The calls.
 
 use aws_sdk_rds::Client;
-use aws_sdk_rds::error::ProvideErrorMetadata;
+use aws_sdk_rds::operation::describe_export_tasks::DescribeExportTasksError;
 use aws_sdk_rds::operation::start_export_task::StartExportTaskError;
 use aws_sdk_rds::types::{DbCluster, DbClusterSnapshot, ExportTask, Filter};
 use chrono::{DateTime, Utc};
@@ -60,8 +60,11 @@ pub(crate) async fn task(rds: &Client, config: &Config, id: &ExportTaskId) -> Re
     let id = id.to_string();
     let answer = rds.describe_export_tasks().export_task_identifier(&id).send().await;
     let answer = match answer {
-        // Some spell it as RDS's model spells the code, some with `Fault`.
-        Err(error) if error.code().is_some_and(|code| code.starts_with("ExportTaskNotFound")) => return Ok(None),
+        Err(error)
+            if error.as_service_error().is_some_and(DescribeExportTasksError::is_export_task_not_found_fault) =>
+        {
+            return Ok(None);
+        }
         answer => answer.map_err(|error| Refusal::new(format!("describe export task {id}"), error, config))?,
     };
     Ok(answer.export_tasks.unwrap_or_default().into_iter().find(|task| task.export_task_identifier() == Some(&id)))

@@ -1,13 +1,14 @@
 //! RDS's snapshot and export calls, with the real service's behaviour: statuses that progress, pages, identifier rules,
 //! five tasks at once, ids that are never free again, events.
 
+mod clusters;
 mod fault;
 mod run;
 mod snapshots;
 mod tasks;
 mod wire;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,6 +31,9 @@ pub use tasks::{ExportTask, Status};
 
 pub const ACCOUNT: &str = "123456789012";
 pub const REGION: &str = "ap-northeast-1";
+
+const ENGINE: &str = "aurora-mysql";
+const ENGINE_VERSION: &str = "8.0.mysql_aurora.3.08.0";
 
 /// Events that a listener may be late by.
 const EVENTS_KEPT: usize = 1_000;
@@ -67,6 +71,7 @@ struct State {
 
 #[derive(Default)]
 struct Book {
+    clusters: BTreeSet<String>,
     snapshots: BTreeMap<String, Snapshot>,
     /// Never removed: an id can not be used again.
     tasks: BTreeMap<String, ExportTask>,
@@ -94,13 +99,20 @@ impl Rds {
         self.endpoint.clone()
     }
 
-    /// What every snapshot from now on holds.
+    /// What every cluster holds now, and every snapshot from now on.
     pub fn set_tables(&self, tables: Vec<Table>) {
         self.state.lock().tables = Arc::new(tables);
     }
 
+    /// Without an Aurora of its own: all clusters hold the same. Returns its ARN.
+    pub fn add_cluster(&self, id: &str) -> String {
+        self.state.lock().clusters.insert(id.to_owned());
+        arn("cluster", id)
+    }
+
     /// The automated snapshot that the backup window makes of a cluster; returns its ARN.
     pub async fn snapshot(&self, cluster: &str, at: DateTime<Utc>) -> Result<String> {
+        self.add_cluster(cluster);
         let id = format!("rds:{cluster}-{}", at.format("%Y-%m-%d-%H-%M"));
         let mut snapshot = Snapshot::new(&id, cluster, "automated", at);
         snapshot.source = Some(self.state.contents().await?);
