@@ -7,12 +7,14 @@ use serde::Serialize;
 
 use super::lookup::{Application, Asked};
 use super::reverse::{LATE, Written};
+use super::spot::Spot;
 use super::sync::Layout;
 use crate::cloud::Cloud;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub(super) tables: BTreeMap<String, Counts>,
+    pub(super) spot: Spot,
     pub(super) syncs: BTreeMap<String, Published>,
     pub(super) object: Object,
     pub(super) lookups: Vec<Asked>,
@@ -146,7 +148,8 @@ mod tests {
     fn report(tables: &[(&str, Counts)], syncs: &[(&str, Published)]) -> Report {
         let tables = tables.iter().map(|(name, counts)| ((*name).to_owned(), *counts)).collect();
         let syncs = syncs.iter().map(|(name, sync)| ((*name).to_owned(), sync.clone())).collect();
-        Report { tables, syncs, object: Object::default(), lookups: Vec::new(), seconds: BTreeMap::new() }
+        let spot = Spot { table: "airlines", runs: 1 };
+        Report { tables, spot, syncs, object: Object::default(), lookups: Vec::new(), seconds: BTreeMap::new() }
     }
 
     #[test]
