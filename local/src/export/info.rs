@@ -25,7 +25,7 @@ pub(super) fn export_info(export: &Export, root: &str, began: DateTime<Utc>, byt
         "exportTaskIdentifier": export.task,
         "sourceArn": export.source_arn,
         "exportOnly": export.only,
-        "snapshotTime": time(export.snapshot_time),
+        "snapshotTime": export.snapshot_time.map(time),
         "taskStartTime": time(began),
         "taskEndTime": time(Utc::now()),
         "s3Bucket": export.bucket,

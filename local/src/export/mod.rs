@@ -33,7 +33,8 @@ const PARTS_AT_ONCE: usize = 2;
 pub struct Export {
     pub task: String,
     pub source_arn: String,
-    pub snapshot_time: DateTime<Utc>,
+    /// A live cluster has none.
+    pub snapshot_time: Option<DateTime<Utc>>,
     pub bucket: String,
     pub prefix: String,
     pub role_arn: String,
@@ -65,6 +66,10 @@ pub struct Exporting {
 }
 
 impl Export {
+    pub fn is_of_a_live_cluster(&self) -> bool {
+        self.source_arn.split(':').nth(5) == Some("cluster")
+    }
+
     /// Writes everything; the information files come last. `progress` is told the percentage done.
     pub async fn run(&self, source: &Source, store: &Store, progress: impl Fn(u8)) -> Result<Exporting> {
         let (began, root) = (Utc::now(), layout::root(&self.prefix, &self.task));

@@ -59,8 +59,15 @@ impl State {
         let id = parameters.get("DBClusterSnapshotIdentifier");
         let id = id.map(|id| super::wire::parse_arn(id).map_or_else(|| id.to_owned(), |(_, id)| id));
         let (cluster, kind) = (parameters.get("DBClusterIdentifier"), parameters.get("SnapshotType"));
+        if id.is_some() && cluster.is_some() {
+            let message = "DBClusterIdentifier and DBClusterSnapshotIdentifier can't be used together.";
+            return Err(Fault::new("InvalidParameterCombination", message));
+        }
+        // An automated one is found by its name only where its type is given too. Source: RDS API reference,
+        // `DescribeDBClusterSnapshots`; what it answers otherwise is [unverified].
+        let named = |snapshot: &Snapshot, id: &str| id == snapshot.id && (snapshot.kind == "manual" || kind.is_some());
         let wanted = |snapshot: &Snapshot| {
-            id.as_ref().is_none_or(|id| *id == snapshot.id)
+            id.as_ref().is_none_or(|id| named(snapshot, id))
                 && cluster.is_none_or(|cluster| cluster == snapshot.cluster)
                 && kind.map_or(["automated", "manual"].contains(&snapshot.kind.as_str()), |kind| kind == snapshot.kind)
         };
@@ -79,6 +86,7 @@ impl State {
     pub(super) async fn create_snapshot(&self, parameters: &Parameters) -> Result<Xml, Fault> {
         let id = parameters.required("DBClusterSnapshotIdentifier")?;
         let cluster = parameters.required("DBClusterIdentifier")?;
+        self.cluster(&cluster)?;
         if self.lock().snapshots.contains_key(&id) {
             let message =
                 format!("Cannot create the cluster snapshot because one with the identifier {id} already exists.");

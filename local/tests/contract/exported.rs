@@ -20,7 +20,7 @@ pub fn export(task: &str) -> Export {
     Export {
         task: task.into(),
         source_arn: "arn:aws:rds:ap-northeast-1:123456789012:cluster-snapshot:s".into(),
-        snapshot_time: Utc::now(),
+        snapshot_time: Some(Utc::now()),
         bucket: BUCKET.into(),
         prefix: String::new(),
         role_arn: "arn:aws:iam::123456789012:role/export".into(),
