@@ -131,7 +131,7 @@ pub async fn of_aurora_postgresql_brings_drift_and_an_emptied_table_on_the_next_
     there.has_the_same_values("public.users", &columns).await?;
     ensure!(there.story.rows("public_carts").await? == 0, "yesterday's rows stayed");
     let audit = there.story.audit().await?;
-    let emptied = audit.iter().filter(|row| row["table_name"] == "app.public.carts").next_back();
+    let emptied = audit.iter().rfind(|row| row["table_name"] == "app.public.carts");
     ensure!(emptied.context("carts in the audit")?["state"] == json!("truncated"), "{audit:#?}");
     Ok(())
 }
