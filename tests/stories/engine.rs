@@ -10,7 +10,7 @@ use stories::{Stage, ended_with};
 pub async fn of_aurora_mysql_carries_every_value_to_bigquery(stage: &Stage) -> Result<()> {
     let sql = "CREATE TABLE items (
             id INT PRIMARY KEY, big BIGINT UNSIGNED, ratio DOUBLE, price DECIMAL(10,2), fine BOOLEAN, raw VARBINARY(8),
-            name VARCHAR(64), born DATE, at DATETIME(6), data JSON, kind ENUM('a', 'b'));
+            name VARCHAR(64), born DATE, made DATETIME(6), data JSON, kind ENUM('a', 'b'));
         INSERT INTO items VALUES
             (1, 18446744073709551615, -0.25, -12.50, TRUE, X'00ff', '日本 😀', '2026-11-22',
                 '2026-11-22 04:00:00.123456', '{\"a\": [1]}', 'b'),
@@ -30,7 +30,7 @@ pub async fn of_aurora_mysql_carries_every_value_to_bigquery(stage: &Stage) -> R
         ("LOWER(HEX(raw))", "TO_HEX(raw)"),
         ("name", "name"),
         ("CAST(born AS CHAR)", "born"),
-        ("DATE_FORMAT(at, '%Y-%m-%d %H:%i:%s.%f')", "FORMAT_TIMESTAMP('%Y-%m-%d %H:%M:%E6S', at)"),
+        ("DATE_FORMAT(made, '%Y-%m-%d %H:%i:%s.%f')", "FORMAT_TIMESTAMP('%Y-%m-%d %H:%M:%E6S', made)"),
         ("data", "data"),
         ("kind", "kind"),
     ];
@@ -44,7 +44,7 @@ pub async fn of_aurora_postgresql_carries_every_value_to_bigquery(stage: &Stage)
     let sql = "CREATE TYPE kind AS ENUM ('a', 'b');
         CREATE TABLE items (
             id INT PRIMARY KEY, small SMALLINT, big BIGINT, ratio DOUBLE PRECISION, half REAL, fine BOOLEAN, raw BYTEA,
-            name VARCHAR(64), price NUMERIC(10,2), born DATE, at TIMESTAMP, seen TIMESTAMPTZ, data JSONB, tags TEXT[],
+            name VARCHAR(64), price NUMERIC(10,2), born DATE, made TIMESTAMP, seen TIMESTAMPTZ, data JSONB, tags TEXT[],
             token UUID, paid MONEY, kind KIND);
         INSERT INTO items VALUES
             (1, -32768, 9223372036854775807, -0.25, 1.5, TRUE, '\\x00ff', '日本 😀', -12.50, '2026-11-22',
@@ -67,7 +67,7 @@ pub async fn of_aurora_postgresql_carries_every_value_to_bigquery(stage: &Stage)
         ("fine::text", "CAST(fine AS STRING)"),
         ("encode(raw, 'hex')", "TO_HEX(raw)"),
     ];
-    let texts = ["name", "price", "born", "at", "seen", "data", "tags", "token", "paid", "kind"];
+    let texts = ["name", "price", "born", "made", "seen", "data", "tags", "token", "paid", "kind"];
     columns.extend(texts.map(|name| (name, name)));
     there.has_the_same_values("public.items", &columns).await?;
     ensure!(there.story.rows("public_carts").await? == 0);

@@ -45,6 +45,12 @@ const SCHEMATHESIS: Step = Step {
     run: |step| venv::install(step, "schemathesis"),
 };
 
+const GOOGLESQL: Step = Step {
+    name: "googlesql-tools",
+    about: "GoogleSQL's own analyzer, in target/tools",
+    run: |step| venv::install(step, "googlesql"),
+};
+
 /// What the demo's database is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Engine {
@@ -72,7 +78,7 @@ impl Engine {
 }
 
 pub(crate) const STEPS_OF_BENCH: [Step; 4] = [MARIADB, REDIS, EMULATORS, NGINX];
-pub(crate) const STEPS: [Step; 8] = [MARIADB, POSTGRESQL, REDIS, EMULATORS, SAM, LINT, INFRA, SCHEMATHESIS];
+pub(crate) const STEPS: [Step; 9] = [MARIADB, POSTGRESQL, REDIS, EMULATORS, SAM, LINT, INFRA, SCHEMATHESIS, GOOGLESQL];
 
 fn emulators(step: &mut Running<'_>) -> Result<String> {
     let note = venv::install(step, "emulators")?;
