@@ -17,7 +17,7 @@ pub async fn of_aurora_mysql_carries_every_value_to_bigquery(stage: &Stage) -> R
             (2, 0, 1.5, 0.05, FALSE, X'', '', '1970-01-01', '1970-01-01 00:00:00', 'null', 'a'),
             (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
         CREATE TABLE carts (id INT)";
-    let there = OnAurora::begin(stage, "mysql", Engine::Mysql, sql).await?;
+    let there = OnAurora::begin(stage, "mysql-values", Engine::Mysql, sql).await?;
     there.configure(&["items", "carts"]).await?;
     there.story.publish_day().await?;
     ended_with(&there.story.load().await?, 0)?;
@@ -54,7 +54,7 @@ pub async fn of_aurora_postgresql_carries_every_value_to_bigquery(stage: &Stage)
                 '00000000-0000-0000-0000-000000000000', 0, 'a'),
             (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
         CREATE TABLE carts (id INT)";
-    let there = OnAurora::begin(stage, "postgres", Engine::Postgres, sql).await?;
+    let there = OnAurora::begin(stage, "postgres-values", Engine::Postgres, sql).await?;
     there.configure(&["public.items", "public.carts"]).await?;
     there.story.publish_day().await?;
     ended_with(&there.story.load().await?, 0)?;
