@@ -13,7 +13,6 @@ use crate::process::{Process, free_port};
 
 const PACKAGE: &str = "postgresql";
 const START_WITHIN: Duration = Duration::from_mins(1);
-const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Of the database.
 pub(super) const USER: &str = "postgres";
@@ -35,7 +34,7 @@ const OPTIONS: [&str; 11] = [
 
 pub(super) struct Server {
     pub(super) port: u16,
-    process: Process,
+    _process: Process,
 }
 
 impl Server {
@@ -58,16 +57,10 @@ impl Server {
         let port = free_port()?;
         let mut command = command(postgres, &data, account);
         command.args(["-p", &port.to_string()]).args(OPTIONS.iter().flat_map(|option| ["-c", option]));
-        let mut server = Self { port, process: Process::spawn("postgres", command, &dir.join("postgres.log"))? };
-        server.process.ready(START_WITHIN, async || connect(port, super::FIRST_DATABASE).await.is_ok()).await?;
-        Ok(server)
-    }
-}
-
-impl Drop for Server {
-    /// At once, but by itself: after SIGKILL its shared memory would stay.
-    fn drop(&mut self) {
-        self.process.stop(libc::SIGQUIT, STOP_WITHIN);
+        // Immediate shutdown. After SIGKILL a piece of shared memory would stay.
+        let mut process = Process::spawn_ended_by(libc::SIGQUIT, "postgres", command, &dir.join("postgres.log"))?;
+        process.ready(START_WITHIN, async || connect(port, super::FIRST_DATABASE).await.is_ok()).await?;
+        Ok(Self { port, _process: process })
     }
 }
 
