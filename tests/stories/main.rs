@@ -9,6 +9,7 @@ mod late;
 mod outages;
 mod publication;
 mod redelivery;
+mod repair;
 mod resume;
 
 use std::process::ExitCode;
@@ -72,6 +73,7 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             late::past_the_last_try_is_one_error_that_says_why,
             redelivery::of_every_event_changes_nothing,
             redelivery::of_the_schedule_at_the_same_moment_starts_one_export,
+            repair::of_a_broken_day_is_the_event_that_the_error_names,
             kill::publish_export_at_every_write_and_the_next_poll_finishes,
             kill::publish_export_in_the_middle_of_a_spot_export_and_nobody_reads_half_of_it,
             kill::load_export_anywhere_and_the_next_run_ends_the_same,

@@ -21,6 +21,7 @@ mod samples;
 mod staging;
 mod statistics;
 mod task;
+mod task_warning;
 mod value_text;
 mod verify;
 mod warnings;
@@ -126,11 +127,10 @@ struct Run<'a> {
     errors: Vec<Error>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     async fn settle(&mut self, date: ExportDate, tasks: &[Task], event: &Event) {
         let bucket = Bucket::new(&self.clients.s3, &self.settings.bucket);
-        let now = self.clock.began();
-        let reporter = Reporter { bucket, sns: &self.clients.sns, settings: self.settings, now };
+        let reporter = self.reporter(bucket);
         let outcome = day::settle(bucket, self.settings, date, tasks, self.clock).await;
         let complete = tasks.iter().filter(|task| task.status == Status::Complete).map(|task| &task.id);
         self.answer.unchanged.extend(complete.filter(|id| !outcome.published.contains(id)).cloned());
@@ -145,6 +145,10 @@ impl Run<'_> {
         if let Some(error) = outcome.error {
             self.report_problem(reporter, date, error, asked.is_some()).await;
         }
+    }
+
+    fn reporter(&self, bucket: Bucket<'a>) -> Reporter<'a> {
+        Reporter { bucket, sns: &self.clients.sns, settings: self.settings, now: self.clock.began() }
     }
 
     async fn report(&mut self, reporter: Reporter<'_>, tasks: &[Task], outcome: &Outcome) -> Result<(), Error> {
