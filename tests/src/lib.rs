@@ -1,5 +1,6 @@
 //! One day of one environment, told step by step: what every story begins with.
 
+pub mod aurora;
 pub mod iam;
 pub mod infrastructure;
 pub mod reverse;

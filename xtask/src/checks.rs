@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn an_unknown_check_is_told_with_the_names_that_exist() {
         let error = chosen(&["clipy".to_owned()]).err().unwrap().to_string();
-        assert!(error.starts_with("no check is named clipy; there are: mariadb, redis, emulators, "), "{error}");
+        assert!(error.starts_with("no check is named clipy; there are: mariadb, postgresql, redis, "), "{error}");
     }
 
     #[test]

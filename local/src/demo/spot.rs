@@ -21,11 +21,11 @@ pub(super) struct Spot {
 }
 
 pub(super) async fn of_one_table(steps: &mut Steps, aurora: &Aurora, cloud: &Cloud) -> Result<Spot> {
-    let insert = format!("INSERT INTO {DATABASE}.{TABLE} VALUES ('IS', 'Isthmus Air')");
-    steps
-        .run("spot_change", "add an airline to MariaDB", aurora.execute(&insert), |()| "after the snapshot".into())
-        .await?;
-    let event = json!({"kind": "manual", "spot": true, "tables": [format!("{DATABASE}.{TABLE}")]});
+    let insert = format!("INSERT INTO {TABLE} VALUES ('IS', 'Isthmus Air')");
+    let change = aurora.execute(DATABASE, &insert);
+    steps.run("spot_change", "add an airline to the database", change, |()| "after the snapshot".into()).await?;
+    let table = aurora.engine().table(DATABASE, TABLE)?;
+    let event = json!({"kind": "manual", "spot": true, "tables": [table]});
     let task = start_export(cloud, &event);
     let task = steps.run("spot_start", "start-export, a spot export of airlines", task, Clone::clone).await?;
     let ended = async { cloud.rds.ended(&task).await };

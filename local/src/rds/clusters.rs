@@ -4,6 +4,7 @@ use super::fault::Fault;
 use super::snapshots::Snapshot;
 use super::wire::{Parameters, Xml, parse_arn};
 use super::{State, arn};
+use crate::aurora::Engine;
 
 impl State {
     pub(super) fn describe_clusters(&self, parameters: &Parameters) -> Result<Xml, Fault> {
@@ -14,7 +15,8 @@ impl State {
         let found: Vec<String> = self.lock().clusters.iter().cloned().collect();
         let found: Vec<String> = found.into_iter().filter(|name| id.as_ref().is_none_or(|id| id == name)).collect();
         let (page, marker) = parameters.page(&found, |name| name)?;
-        let clusters = page.iter().map(|name| xml(name));
+        let engine = self.engine();
+        let clusters = page.iter().map(|name| xml(name, engine));
         Ok(Xml::default().maybe("Marker", marker).list("DBClusters", "DBCluster", clusters))
     }
 
@@ -45,11 +47,11 @@ fn plain_id(text: &str) -> String {
     parse_arn(text).map_or_else(|| text.to_owned(), |(_, id)| id).to_lowercase()
 }
 
-fn xml(id: &str) -> Xml {
+fn xml(id: &str, engine: Engine) -> Xml {
     Xml::default()
         .text("DBClusterIdentifier", id)
         .text("DBClusterArn", arn("cluster", id))
-        .text("Engine", super::ENGINE)
-        .text("EngineVersion", super::ENGINE_VERSION)
+        .text("Engine", engine.name())
+        .text("EngineVersion", engine.version())
         .text("Status", "available")
 }

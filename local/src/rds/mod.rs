@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
-use crate::aurora::Aurora;
+use crate::aurora::{Aurora, Engine};
 use crate::export::{Sizes, Source, Table};
 use crate::s3::Store;
 
@@ -31,9 +31,6 @@ pub use tasks::{ExportTask, Status};
 
 pub const ACCOUNT: &str = "123456789012";
 pub const REGION: &str = "ap-northeast-1";
-
-const ENGINE: &str = "aurora-mysql";
-const ENGINE_VERSION: &str = "8.0.mysql_aurora.3.08.0";
 
 /// Events that a listener may be late by.
 const EVENTS_KEPT: usize = 1_000;
@@ -175,6 +172,14 @@ impl State {
         match &self.aurora {
             Some(aurora) => Ok(Source::Aurora(aurora.snapshot().await?)),
             None => Ok(Source::Tables(Arc::clone(&self.lock().tables))),
+        }
+    }
+
+    /// Of every cluster.
+    fn engine(&self) -> Engine {
+        match &self.aurora {
+            Some(aurora) => aurora.engine(),
+            None => Source::Tables(Arc::clone(&self.lock().tables)).engine(),
         }
     }
 

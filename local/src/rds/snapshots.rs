@@ -38,13 +38,14 @@ impl Snapshot {
     }
 
     fn xml(&self) -> Xml {
+        let engine = self.source.as_ref().map(Source::engine).unwrap_or_default();
         let percent = if self.status == "creating" { "42" } else { "100" };
         Xml::default()
             .text("DBClusterSnapshotIdentifier", &self.id)
             .text("DBClusterIdentifier", &self.cluster)
             .time("SnapshotCreateTime", self.created)
-            .text("Engine", super::ENGINE)
-            .text("EngineVersion", super::ENGINE_VERSION)
+            .text("Engine", engine.name())
+            .text("EngineVersion", engine.version())
             .text("Status", &self.status)
             .text("SnapshotType", &self.kind)
             .text("PercentProgress", percent)

@@ -9,7 +9,7 @@ use aws_sdk_rds::operation::start_export_task::StartExportTaskError as Refused;
 use aws_sdk_rds::operation::start_export_task::builders::StartExportTaskFluentBuilder as Start;
 use aws_sdk_rds::types::{ExportSourceType, Filter};
 use chrono::{DateTime, TimeDelta, Utc};
-use local::export::Table;
+use local::export::{Table, TableSchema};
 use local::rds::{Options, Rds, Snapshot, Status};
 use local::s3::Store;
 
@@ -126,6 +126,18 @@ async fn a_cluster_is_described_by_its_name_or_its_arn() {
     assert_eq!(describe().send().await.unwrap().db_clusters().len(), 2);
     let none = describe().db_cluster_identifier("none").send().await.unwrap_err().into_service_error();
     assert!(none.is_db_cluster_not_found_fault());
+}
+
+#[tokio::test]
+async fn a_cluster_and_its_snapshots_tell_the_engine_of_what_they_hold() {
+    let cloud = cloud(Options::default()).await;
+    let users = TableSchema::of_postgres("app", "public", "users", Vec::new());
+    cloud.rds.set_tables(vec![Table { schema: users, rows: Vec::new() }]);
+    cloud.rds.snapshot("app", at("2026-11-21T17:05:00Z")).await.unwrap();
+    let clusters = cloud.client.describe_db_clusters().send().await.unwrap();
+    assert_eq!(clusters.db_clusters()[0].engine(), Some("aurora-postgresql"));
+    let snapshots = cloud.client.describe_db_cluster_snapshots().send().await.unwrap();
+    assert_eq!(snapshots.db_cluster_snapshots()[0].engine(), Some("aurora-postgresql"));
 }
 
 #[tokio::test]
