@@ -6,6 +6,7 @@ pub mod cloud;
 pub mod demo;
 pub mod export;
 pub mod generated;
+pub mod google;
 pub mod job;
 pub mod lambda;
 mod listen;

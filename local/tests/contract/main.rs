@@ -4,6 +4,7 @@
 mod bigquery;
 mod export;
 mod generated;
+mod google;
 mod metadata;
 mod rds;
 mod read;
