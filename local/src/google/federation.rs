@@ -57,7 +57,9 @@ impl Provider {
     pub(super) async fn let_in(&self, exchange: &Exchange, aws_sts: &str) -> Result<Attributes, Refused> {
         self.check(exchange)?;
         let malformed = || Refused::exchange("invalid_grant", "AWS request has invalid format.");
-        let token = percent_decode_str(&exchange.subject_token).decode_utf8().map_err(|_| malformed())?;
+        // Google's libraries write a space as `+`.
+        let token = exchange.subject_token.replace('+', " ");
+        let token = percent_decode_str(&token).decode_utf8().map_err(|_| malformed())?;
         let signed: Signed = serde_json::from_str(&token).map_err(|_| malformed())?;
         let request = self.request(&signed)?;
         let url = format!("{aws_sts}{}", signed.url.split_once(".amazonaws.com").unwrap_or_default().1);

@@ -72,7 +72,7 @@ mod tests {
              SignedHeaders=host;x-amz-date;x-amz-security-token;x-goog-cloud-target-resource, Signature=";
         assert!(headers["authorization"].starts_with(authorization), "{}", headers["authorization"]);
         assert_eq!(headers["x-goog-cloud-target-resource"], AUDIENCE);
-        assert_eq!((&*headers["x-amz-date"], &*headers["x-amz-security-token"]), ("20261118T112640Z", "session-token=="));
+        assert_eq!((&*headers["x-amz-date"], &*headers["x-amz-security-token"]), ("20261118T110640Z", "session-token=="));
         assert_eq!(headers.len(), 5);
     }
 
