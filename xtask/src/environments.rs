@@ -40,9 +40,15 @@ const SCHEMATHESIS: Step = Step {
     run: |step| venv::install(step, "schemathesis"),
 };
 
+const GOOGLESQL: Step = Step {
+    name: "googlesql-tools",
+    about: "GoogleSQL's own analyzer, in target/tools",
+    run: |step| venv::install(step, "googlesql"),
+};
+
 pub(crate) const STEPS_OF_DEMO: [Step; 3] = [MARIADB, REDIS, EMULATORS];
 pub(crate) const STEPS_OF_BENCH: [Step; 4] = [MARIADB, REDIS, EMULATORS, NGINX];
-pub(crate) const STEPS: [Step; 7] = [MARIADB, REDIS, EMULATORS, SAM, LINT, INFRA, SCHEMATHESIS];
+pub(crate) const STEPS: [Step; 8] = [MARIADB, REDIS, EMULATORS, SAM, LINT, INFRA, SCHEMATHESIS, GOOGLESQL];
 
 fn emulators(step: &mut Running<'_>) -> Result<String> {
     let note = venv::install(step, "emulators")?;

@@ -1,16 +1,20 @@
-//! The footer of a Parquet part: how many rows it has, and which columns. A part is never read beyond it.
+//! The footer of a Parquet part: how many rows it has, which columns, and what it says about their values. A part is
+//! never read beyond it.
 
 use bytes::Bytes;
-use handoff::{Column, Statistics};
+use handoff::Column;
+use parquet::basic::Repetition;
 use parquet::errors::ParquetError;
 use parquet::file::FOOTER_SIZE;
 use parquet::file::metadata::{
     FooterTail, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
 };
+use parquet::schema::types::Type;
 
 use crate::Error;
 use crate::bucket::{Bucket, Object};
-use crate::parquet_type::type_text;
+use crate::parquet_type::Kind;
+use crate::statistics::ColumnStatistics;
 
 /// Magic, footer length, magic.
 const SMALLEST: u64 = 12;
@@ -18,23 +22,38 @@ const SMALLEST: u64 = 12;
 /// RDS's footers have some kilobytes. One of this length is broken, and 64 of them at once would not fit in memory.
 const LONGEST_FOOTER: u64 = 16 << 20;
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Footer {
     pub(crate) rows: u64,
     pub(crate) columns: Vec<PartColumn>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PartColumn {
     pub(crate) name: String,
-    pub(crate) parquet_type: String,
+    pub(crate) kind: Kind,
+    pub(crate) statistics: ColumnStatistics,
 }
 
 impl PartColumn {
-    pub(crate) fn with_source_type(&self, source_type: &str) -> Column {
-        let (name, parquet_type) = (self.name.clone(), self.parquet_type.clone());
-        Column { name, source_type: source_type.to_owned(), parquet_type, statistics: Statistics::default() }
+    /// Of no rows yet. A list has several values in a row, or none: its counts say nothing about rows.
+    fn new(field: &Type) -> Self {
+        let statistics = if is_flat(field) { ColumnStatistics::NONE } else { ColumnStatistics::UNKNOWN };
+        Self { name: field.name().to_owned(), kind: Kind::of(field), statistics }
     }
+
+    pub(crate) fn with_source_type(&self, source_type: &str) -> Column {
+        Column {
+            name: self.name.clone(),
+            source_type: source_type.to_owned(),
+            parquet_type: self.kind.to_string(),
+            statistics: self.statistics.told(&self.kind),
+        }
+    }
+}
+
+fn is_flat(field: &Type) -> bool {
+    field.is_primitive() && field.get_basic_info().repetition() != Repetition::REPEATED
 }
 
 /// Two ranged reads: the eight bytes at the end, and then exactly the footer that they announce.
@@ -88,21 +107,45 @@ fn decode(footer: &[u8]) -> Result<Footer, ParquetError> {
         let told = format!("it counts {rows} rows and its row groups count {groups}");
         return Err(ParquetError::General(told));
     }
-    let fields = file.schema_descr().root_schema().get_fields();
-    let column = |field: &parquet::schema::types::TypePtr| PartColumn {
-        name: field.name().to_owned(),
-        parquet_type: type_text(field),
-    };
-    Ok(Footer { rows, columns: fields.iter().map(column).collect() })
+    Ok(Footer { rows, columns: columns(&metadata) })
 }
 
-/// Statistics are most of a footer and nothing here needs them.
+fn columns(metadata: &ParquetMetaData) -> Vec<PartColumn> {
+    let (file, schema) = (metadata.file_metadata(), metadata.file_metadata().schema_descr());
+    let mut columns: Vec<PartColumn> =
+        schema.root_schema().get_fields().iter().map(|field| PartColumn::new(field)).collect();
+    for leaf in (0..schema.num_columns()).filter(|leaf| is_flat(schema.get_column_root(*leaf))) {
+        let column = &mut columns[schema.get_column_root_idx(leaf)];
+        for group in metadata.row_groups() {
+            let rows = u64::try_from(group.num_rows()).unwrap_or_default();
+            let chunk = group.columns().get(leaf);
+            let said = chunk.map_or(ColumnStatistics::UNKNOWN, |chunk| {
+                ColumnStatistics::of_chunk(&column.kind, file.column_order(leaf), chunk, rows)
+            });
+            column.statistics.add(said);
+        }
+    }
+    columns
+}
+
+/// Statistics that cannot be read are no reason to refuse a part whose rows can be counted.
 fn metadata(footer: &[u8]) -> Result<ParquetMetaData, ParquetError> {
-    let options = ParquetMetaDataOptions::new()
-        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
-    ParquetMetaDataReader::decode_metadata_with_options(footer, Some(&options))
+    let decode = |column_statistics| {
+        let options = ParquetMetaDataOptions::new()
+            .with_column_stats_policy(column_statistics)
+            .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
+            .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
+        ParquetMetaDataReader::decode_metadata_with_options(footer, Some(&options))
+    };
+    decode(ParquetStatisticsPolicy::KeepAll).or_else(|_| decode(ParquetStatisticsPolicy::SkipAll))
+}
+
+/// The footer of a whole file.
+#[cfg(test)]
+pub(crate) fn of_file(file: &[u8]) -> Footer {
+    let end = file.len() - FOOTER_SIZE;
+    let length = footer_length(&Bytes::copy_from_slice(&file[end..]), file.len() as u64).unwrap_or_default();
+    decode(&file[end - usize::try_from(length).unwrap_or_default()..end]).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[cfg(test)]

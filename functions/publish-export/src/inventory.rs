@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use handoff::{ExportKey, ExportTaskId, PartKey, TableName, TablePrefix, TaskKind, origin_of};
 
 use crate::bucket::Object;
@@ -53,6 +54,17 @@ pub(crate) fn sort<'a>(
     }
 }
 
+/// By the folder of a table below `root`, when the newest of its Parquet objects came.
+pub(crate) fn newest_parts<'k>(root: &str, listing: &'k [Object]) -> HashMap<&'k str, DateTime<Utc>> {
+    let mut newest: HashMap<&str, DateTime<Utc>> = HashMap::new();
+    for object in listing.iter().filter(|object| is_parquet(&object.key)) {
+        if let (Some(folder), Some(at)) = (folder_of(root, &object.key), object.last_modified) {
+            newest.entry(folder).and_modify(|newest| *newest = at.max(*newest)).or_insert(at);
+        }
+    }
+    newest
+}
+
 pub(crate) fn is_parquet(key: &str) -> bool {
     key.ends_with(".parquet")
 }
@@ -78,9 +90,10 @@ fn folder_of<'k>(root: &str, key: &'k str) -> Option<&'k str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::samples;
 
     fn listing(keys: &[&str]) -> Vec<Object> {
-        keys.iter().map(|key| Object { key: format!("prod-20261122/{key}"), size: 100 }).collect()
+        keys.iter().map(|key| samples::object(&format!("prod-20261122/{key}"), 100)).collect()
     }
 
     fn sorted(tables: &[&str], keys: &[&str]) -> Result<Vec<(usize, bool)>, String> {
@@ -132,6 +145,19 @@ mod tests {
         for (keys, expected) in table {
             assert_eq!(sorted(&["shop.user"], &keys), Err(expected.into()));
         }
+    }
+
+    #[test]
+    fn the_newest_part_of_each_table_is_found() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0);
+        let keys = ["shop/shop.a/1/part-0.parquet", "shop/shop.a/2/part-0.parquet", "shop/shop.b/1/part-0.parquet"];
+        let mut listing = listing(&[&keys[..], &["shop/shop.a/2/_SUCCESS", "manifest.json"]].concat());
+        for (object, seconds) in listing.iter_mut().zip([20, 30, 10, 99, 99]) {
+            object.last_modified = at(seconds);
+        }
+        let newest = newest_parts("prod-20261122/", &listing);
+        let of = |table: &str| newest.get(format!("prod-20261122/shop/{table}/").as_str()).copied();
+        assert_eq!((of("shop.a"), of("shop.b"), newest.len()), (at(30), at(10), 2));
     }
 
     #[test]

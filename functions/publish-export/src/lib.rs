@@ -2,8 +2,10 @@
 //! writes the day's manifest last. Running it again changes nothing; dying anywhere is repaired by the next run.
 
 mod bucket;
+mod clock;
 mod compose;
 mod config;
+mod count;
 mod day;
 mod error;
 mod event;
@@ -17,8 +19,11 @@ mod report;
 #[cfg(test)]
 mod samples;
 mod staging;
+mod statistics;
 mod task;
+mod value_text;
 mod verify;
+mod warnings;
 
 use std::collections::BTreeSet;
 
@@ -32,6 +37,7 @@ pub use config::Settings;
 pub use error::Error;
 
 use bucket::Bucket;
+use clock::Clock;
 use event::Event;
 use report::Reporter;
 use task::{Status, Task, Wanted, describe};
@@ -62,9 +68,10 @@ pub async fn handle(
     settings: &Settings,
     now: DateTime<Utc>,
 ) -> Result<Answer, Error> {
+    let clock = Clock::starting_at(now);
     let event = Event::parse(event)?;
     let dates = dates(&event, clients, settings, now).await?;
-    let mut run = Run { clients, settings, now, answer: Answer::default(), errors: Vec::new() };
+    let mut run = Run { clients, settings, clock, answer: Answer::default(), errors: Vec::new() };
     if !dates.is_empty() {
         let tasks = describe(&clients.rds, settings, Wanted::Bucket).await?;
         for date in dates {
@@ -111,7 +118,7 @@ async fn dates(
 struct Run<'a> {
     clients: &'a Clients,
     settings: &'a Settings,
-    now: DateTime<Utc>,
+    clock: Clock,
     answer: Answer,
     /// A date that cannot go on does not hold up the others.
     errors: Vec<Error>,
@@ -120,7 +127,7 @@ struct Run<'a> {
 impl Run<'_> {
     async fn settle(&mut self, date: ExportDate, tasks: &[Task], event: &Event) {
         let bucket = Bucket::new(&self.clients.s3, &self.settings.bucket);
-        let outcome = day::settle(bucket, self.settings, date, tasks, self.now).await;
+        let outcome = day::settle(bucket, self.settings, date, tasks, self.clock).await;
         let complete = tasks.iter().filter(|task| task.status == Status::Complete).map(|task| &task.id);
         self.answer.unchanged.extend(complete.filter(|id| !outcome.published.contains(id)).cloned());
         if let Err(error) = self.report(bucket, tasks, outcome.manifest.as_ref()).await {
@@ -135,7 +142,7 @@ impl Run<'_> {
     }
 
     async fn report(&mut self, bucket: Bucket<'_>, tasks: &[Task], manifest: Option<&Manifest>) -> Result<(), Error> {
-        let reporter = Reporter { bucket, sns: &self.clients.sns, settings: self.settings, now: self.now };
+        let reporter = Reporter { bucket, sns: &self.clients.sns, settings: self.settings, now: self.clock.began() };
         for task in tasks {
             self.report_failure(reporter, task).await?;
         }

@@ -140,12 +140,12 @@ pub(crate) async fn carry_out(bucket: Bucket<'_>, plan: &Plan, kms_key_id: Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::{table, task};
+    use crate::samples::{self, table, task};
     use crate::verify::VerifiedTable;
     use handoff::{TableName, TableState};
 
     fn objects(objects: &[(&str, u64)]) -> Vec<Object> {
-        objects.iter().map(|(key, size)| Object { key: (*key).into(), size: *size }).collect()
+        objects.iter().map(|(key, size)| samples::object(key, *size)).collect()
     }
 
     fn verified(parts: &[(&str, u64)]) -> Verified {

@@ -51,7 +51,7 @@ async fn dies_everywhere(scene: impl AsyncFn() -> Cloud, least: usize) {
             cloud.wire.heal();
             cloud.assert_consistent();
             cloud.poll().await.unwrap();
-            assert_eq!(cloud.state(), undisturbed.state(), "died at effect {last} ({effect:?})");
+            assert_eq!(cloud.timeless_state(), undisturbed.timeless_state(), "died at effect {last} ({effect:?})");
         }
     }
 }
