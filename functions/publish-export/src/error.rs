@@ -37,6 +37,8 @@ pub enum Error {
     ExportFailed { task: ExportTaskId, cause: String },
     #[error("export {0} was canceled; start a spot export of {date} if the day is needed", date = .0.date())]
     ExportCanceled(ExportTaskId),
+    #[error("{task} is published, and its load was not started: {told}; each poll tries again")]
+    LoadNotStarted { task: ExportTaskId, told: String },
     #[error("{action} on {object} was denied: allow it in the function's policy{advice}")]
     Denied { action: &'static str, object: String, advice: &'static str, source: Cause },
     #[error("{action} on {object} was throttled: the next poll tries again")]
@@ -71,6 +73,7 @@ impl Error {
             Self::StageFailed { .. } | Self::RestoreFailed { .. } => "StageFailed",
             Self::ExportFailed { .. } => "ExportFailed",
             Self::ExportCanceled(_) => "ExportCanceled",
+            Self::LoadNotStarted { .. } => "LoadNotStarted",
             Self::Denied { .. } => "Denied",
             Self::Throttled { .. } => "Throttled",
             Self::Unreachable { .. } => "Unreachable",

@@ -12,6 +12,7 @@ mod event;
 mod export_info;
 mod footer;
 mod inventory;
+mod load_start;
 mod manifests;
 mod order;
 mod parquet_type;
@@ -35,10 +36,13 @@ use tracing::info;
 
 pub use config::Settings;
 pub use error::Error;
+pub use load_start::{InvalidWorkflowName, Target, WorkflowName};
 
 use bucket::Bucket;
 use clock::Clock;
 use event::Event;
+use keyless::google::Google;
+use load_start::LoadStart;
 use report::Reporter;
 use task::{Status, Task, Wanted, describe};
 
@@ -49,6 +53,8 @@ pub struct Clients {
     pub rds: aws_sdk_rds::Client,
     pub s3: aws_sdk_s3::Client,
     pub sns: aws_sdk_sns::Client,
+    /// Where `Settings::load` is set.
+    pub google: Option<Google>,
 }
 
 /// Export task ids, each in the order of their dates.
@@ -60,6 +66,8 @@ pub struct Answer {
     pub unchanged: Vec<ExportTaskId>,
     /// Told to a human.
     pub reported: Vec<ExportTaskId>,
+    /// Google's workflow was started for it.
+    pub started: Vec<ExportTaskId>,
 }
 
 pub async fn handle(
@@ -71,7 +79,7 @@ pub async fn handle(
     let clock = Clock::starting_at(now);
     let event = Event::parse(event)?;
     let dates = dates(&event, clients, settings, now).await?;
-    let mut run = Run { clients, settings, clock, answer: Answer::default(), errors: Vec::new() };
+    let mut run = Run { clients, settings, clock, answer: Answer::default(), shown: Vec::new(), errors: Vec::new() };
     if !dates.is_empty() {
         let tasks = describe(&clients.rds, settings, Wanted::Bucket).await?;
         for date in dates {
@@ -79,10 +87,12 @@ pub async fn handle(
             Box::pin(run.settle(date, &tasks, &event)).await; // boxed, or the compiler's layout queries are too deep
         }
     }
+    run.start_load().await;
     let (answer, errors) = (run.answer, run.errors);
     info!(
         published = answer.published.len(),
         reported = answer.reported.len(),
+        started = answer.started.len(),
         errors = errors.len(),
         "done: {answer:?}"
     );
@@ -120,11 +130,13 @@ struct Run<'a> {
     settings: &'a Settings,
     clock: Clock,
     answer: Answer,
+    /// The manifests that stand, in the order of their dates.
+    shown: Vec<Manifest>,
     /// A date that cannot go on does not hold up the others.
     errors: Vec<Error>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     async fn settle(&mut self, date: ExportDate, tasks: &[Task], event: &Event) {
         let bucket = Bucket::new(&self.clients.s3, &self.settings.bucket);
         let outcome = day::settle(bucket, self.settings, date, tasks, self.clock).await;
@@ -138,17 +150,33 @@ impl Run<'_> {
             self.errors.push(error);
         }
         self.answer.published.extend(outcome.published);
+        self.shown.extend(outcome.manifest);
         self.errors.extend(outcome.error);
     }
 
-    async fn report(&mut self, bucket: Bucket<'_>, tasks: &[Task], manifest: Option<&Manifest>) -> Result<(), Error> {
-        let reporter = Reporter { bucket, sns: &self.clients.sns, settings: self.settings, now: self.clock.began() };
+    fn reporter(&self, bucket: Bucket<'a>) -> Reporter<'a> {
+        Reporter { bucket, sns: &self.clients.sns, settings: self.settings, now: self.clock.began() }
+    }
+
+    async fn report(&mut self, bucket: Bucket<'a>, tasks: &[Task], manifest: Option<&Manifest>) -> Result<(), Error> {
+        let reporter = self.reporter(bucket);
         for task in tasks {
             self.report_failure(reporter, task).await?;
         }
         match manifest {
             Some(manifest) => self.report_publication(reporter, manifest).await,
             None => Ok(()),
+        }
+    }
+
+    /// After all dates, so that of several days that are published at once only the newest is loaded.
+    async fn start_load(&mut self) {
+        let (Some(target), Some(google)) = (&self.settings.load, &self.clients.google) else { return };
+        let bucket = Bucket::new(&self.clients.s3, &self.settings.bucket);
+        let start = LoadStart { reporter: self.reporter(bucket), google, target };
+        match start.of_newest(&self.shown).await {
+            Ok(started) => self.answer.started.extend(started),
+            Err(error) => self.errors.push(error),
         }
     }
 

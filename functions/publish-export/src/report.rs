@@ -36,11 +36,17 @@ impl Reporter<'_> {
         Ok(self.bucket.get(&ExportKey::Report(task).to_string()).await?.is_some())
     }
 
+    /// To the topic, where there is one.
+    pub(crate) async fn send(&self, report: &Report) -> Result<(), Error> {
+        let Some(topic) = &self.settings.topic_arn else { return Ok(()) };
+        let message = self.sns.publish().topic_arn(topic).subject(&report.subject).message(&report.text);
+        message.send().await.map(|_| ()).map_err(|error| Error::aws("sns:Publish", topic, error))
+    }
+
     /// Sends the report, if there is something to tell and a topic to tell it to, and then marks the task as told.
     pub(crate) async fn tell(&self, task: &ExportTaskId, report: Option<&Report>) -> Result<(), Error> {
-        if let (Some(report), Some(topic)) = (report, &self.settings.topic_arn) {
-            let message = self.sns.publish().topic_arn(topic).subject(&report.subject).message(&report.text);
-            message.send().await.map_err(|error| Error::aws("sns:Publish", topic, error))?;
+        if let Some(report) = report {
+            self.send(report).await?;
         }
         // If we die before the marker, the next run tells it again.
         let subject = report.map(|report| report.subject.as_str());
@@ -112,7 +118,7 @@ fn log(manifest: &Manifest, skipped: &[&TableName], emptied: &[&TableName]) {
     }
 }
 
-fn subject(text: &str) -> String {
+pub(crate) fn subject(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).take(LONGEST_SUBJECT).collect()
 }
 

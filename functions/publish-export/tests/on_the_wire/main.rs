@@ -6,4 +6,5 @@ mod cloud;
 mod engine;
 mod faults;
 mod lambda;
+mod load_start;
 mod publish;
