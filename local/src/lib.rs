@@ -3,6 +3,7 @@
 pub mod aurora;
 pub mod bigquery;
 pub mod cloud;
+pub mod completion;
 pub mod demo;
 pub mod export;
 pub mod generated;

@@ -115,7 +115,6 @@ impl Server {
     fn settings(&self) -> Settings {
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
 }
 
 impl FromGoogle {

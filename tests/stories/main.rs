@@ -1,5 +1,6 @@
 //! Stories across programs: the built binaries, on the laptop cloud.
 
+mod completion;
 mod day;
 mod faults;
 mod infrastructure;
@@ -60,6 +61,8 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             day::that_drifted_is_not_loaded_where_the_policy_says_fail,
             day::with_a_skipped_a_missing_and_an_unlisted_table_names_all_three,
             day::waits_for_the_manifest_however_late_it_is,
+            completion::of_an_export_after_the_clock_gave_up_starts_the_load,
+            completion::that_google_did_not_hear_of_is_loaded_by_the_clock_and_started_by_a_poll,
             redelivery::of_every_event_changes_nothing,
             redelivery::of_the_schedule_at_the_same_moment_starts_one_export,
             kill::publish_export_at_every_write_and_the_next_poll_finishes,

@@ -57,7 +57,12 @@ async fn what_the_export_engine_writes_is_published() {
     let expected = json!({"published": [TASK], "unchanged": [], "reported": [TASK], "started": []});
     assert_eq!(first.answer, Ok(expected), "{}", first.log);
     let again = lambda.invoke(&event).await.unwrap();
-    assert_eq!(again.answer, Ok(json!({"published": [], "unchanged": [TASK], "reported": [], "started": []})), "{}", again.log);
+    assert_eq!(
+        again.answer,
+        Ok(json!({"published": [], "unchanged": [TASK], "reported": [], "started": []})),
+        "{}",
+        again.log
+    );
     std::fs::remove_dir_all(&logs).unwrap();
 
     let object = s3.store().get("exports", "prod-20261122/manifest.json").unwrap();

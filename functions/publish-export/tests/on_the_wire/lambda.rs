@@ -29,7 +29,8 @@ async fn a_start_of_the_load_that_is_half_configured_names_what_is_missing() {
     let variables = [("ENV", "prod"), ("S3_BUCKET_NAME", "exports"), ("GOOGLE_SERVICE_ACCOUNT", "me@acme.com")];
     let error = refused(&variables, json!({"kind": "poll"})).await;
     assert_eq!(error.error_type, "InvalidEnvironment");
-    for told in ["GOOGLE_WORKFLOW is not set", "GOOGLE_AUDIENCE is not set", "GOOGLE_SERVICE_ACCOUNT: \"me@acme.com\""] {
+    for told in ["GOOGLE_WORKFLOW is not set", "GOOGLE_AUDIENCE is not set", "GOOGLE_SERVICE_ACCOUNT: \"me@acme.com\""]
+    {
         assert!(error.message.contains(told), "{}", error.message);
     }
 }

@@ -151,7 +151,8 @@ async fn a_refusal_is_told_once_with_what_must_be_changed() {
     let mut cloud = exported().await;
     cloud.load.as_mut().unwrap().role = "isthmus-stg-publish-export";
     let (text, messages) = told(&cloud).await;
-    let aws = "AWS says that we are arn:aws:sts::123456789012:assumed-role/isthmus-stg-publish-export/prod-publish-export";
+    let aws =
+        "AWS says that we are arn:aws:sts::123456789012:assumed-role/isthmus-stg-publish-export/prod-publish-export";
     assert!(text.contains(aws) && text.contains("let in role \"isthmus-stg-publish-export\""), "{text}");
     assert_eq!(messages, 1);
     // Once it is repaired, the next poll starts.
