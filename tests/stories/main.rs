@@ -8,6 +8,7 @@ mod kill;
 mod outages;
 mod publication;
 mod redelivery;
+mod repair;
 mod resume;
 
 use std::process::ExitCode;
@@ -65,6 +66,7 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             completion::that_google_did_not_hear_of_is_loaded_by_the_clock_and_started_by_a_poll,
             redelivery::of_every_event_changes_nothing,
             redelivery::of_the_schedule_at_the_same_moment_starts_one_export,
+            repair::of_a_broken_day_is_the_event_that_the_error_names,
             kill::publish_export_at_every_write_and_the_next_poll_finishes,
             kill::publish_export_in_the_middle_of_a_spot_export_and_nobody_reads_half_of_it,
             kill::load_export_anywhere_and_the_next_run_ends_the_same,

@@ -3,8 +3,8 @@
 
 use aws_sdk_sns::Client;
 use chrono::{DateTime, SecondsFormat, Utc};
-use handoff::{ExportKey, ExportTaskId, Manifest, TableName};
-use serde_json::json;
+use handoff::{ExportDate, ExportKey, ExportTaskId, Manifest, TableName};
+use serde_json::{Value, json};
 use tracing::{error, warn};
 
 use crate::bucket::Bucket;
@@ -50,10 +50,41 @@ impl Reporter<'_> {
         }
         // If we die before the marker, the next run tells it again.
         let subject = report.map(|report| report.subject.as_str());
-        let marker =
-            json!({"task_id": task, "told": subject, "at": self.now.to_rfc3339_opts(SecondsFormat::Secs, true)});
+        let marker = json!({"task_id": task, "told": subject, "at": self.at()});
         self.bucket.put(&ExportKey::Report(task).to_string(), marker.to_string().into_bytes()).await
     }
+
+    /// Whether exactly this problem of the date was told.
+    pub(crate) async fn is_known(&self, date: ExportDate, problem: &str) -> Result<bool, Error> {
+        let marker = self.bucket.get(&self.problem_key(date)).await?;
+        let told = marker.and_then(|marker| serde_json::from_slice::<Value>(&marker).ok());
+        Ok(told.is_some_and(|told| told["problem"] == problem))
+    }
+
+    /// As `tell`, of what keeps a date from being published. The marker goes with the next publication.
+    pub(crate) async fn tell_problem(&self, date: ExportDate, problem: &str) -> Result<(), Error> {
+        self.send(&of_problem(date, problem)).await?;
+        let marker = json!({"problem": problem, "at": self.at()});
+        self.bucket.put(&self.problem_key(date), marker.to_string().into_bytes()).await
+    }
+
+    fn problem_key(&self, date: ExportDate) -> String {
+        ExportKey::Problem(&self.settings.environment, date).to_string()
+    }
+
+    fn at(&self) -> String {
+        self.now.to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
+}
+
+fn of_problem(date: ExportDate, problem: &str) -> Report {
+    error!(event = "publication_failed", export_date = %date, "{date} cannot be published: {problem}");
+    let text = format!(
+        "{date} cannot be published, and BigQuery keeps what it has.\n\
+         {problem}\n\n\
+         Each poll tries again as long as the date is one of the last three. This is told once.\n"
+    );
+    Report { subject: subject(&format!("isthmus: {date} cannot be published")), text: bounded(text) }
 }
 
 /// `None` for a task that did not end badly.
@@ -69,11 +100,12 @@ pub(crate) fn of_failure(task: &Task) -> Option<Report> {
         "Export task {id} {what}.\n\
          Cause: {cause}\n\
          Source: {source}\n\n\
-         An export task id cannot be used again. When the cause is removed, start a spot export of the day:\n\
-         invoke start-export with {{\"kind\":\"manual\",\"export_date\":\"{date}\",\"spot\":true}}.\n\
+         An export task id cannot be used again. When the cause is removed, today or later, invoke start-export with\n\
+         {again}\n\
          Until then {date} has no new data, and BigQuery keeps what it has.\n",
         cause = cause_of(task),
         source = task.source_arn,
+        again = task.again(),
     );
     Some(Report { subject: subject(&format!("isthmus: export {id} {what}")), text })
 }
@@ -146,7 +178,7 @@ mod tests {
         let report = of_failure(&failed).unwrap();
         assert_eq!(report.subject, "isthmus: export prod-20261122 failed");
         assert!(report.text.starts_with("Export task prod-20261122 failed.\nCause: the role cannot write\n"));
-        assert!(report.text.contains(r#"{"kind":"manual","export_date":"2026-11-22","spot":true}"#));
+        assert!(report.text.contains(&format!("invoke start-export with\n{}\n", failed.again())), "{}", report.text);
         failed.status = Status::Canceled;
         failed.failure_cause = None;
         let report = of_failure(&failed).unwrap();

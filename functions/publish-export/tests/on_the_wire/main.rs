@@ -7,4 +7,6 @@ mod engine;
 mod faults;
 mod lambda;
 mod load_start;
+mod once;
 mod publish;
+mod wild;
