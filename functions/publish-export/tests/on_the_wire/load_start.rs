@@ -197,11 +197,14 @@ async fn of_several_days_the_newest_is_loaded_and_an_older_one_never_after_it() 
 }
 
 #[tokio::test]
-async fn a_day_that_cannot_be_published_starts_nothing() {
-    let mut cloud = exported().await;
-    cloud.store().delete(BUCKET, "prod-20261122/export_info_prod-20261122.json");
-    cloud.poll().await.unwrap_err();
-    cloud.tasks.clear();
-    cloud.poll().await.unwrap();
+async fn a_day_is_started_when_it_is_published_and_not_while_it_cannot_be() {
+    let cloud = exported().await;
+    let info = format!("{DAILY}/export_info_{DAILY}.json");
+    let kept = cloud.store().get(BUCKET, &info).unwrap().bytes;
+    cloud.store().delete(BUCKET, &info);
+    let answer = cloud.poll().await.unwrap();
+    assert_eq!((answer.published.len(), answer.started.len()), (0, 0));
     assert_eq!((load(&cloud).started().len(), cloud.store().keys(BUCKET, "starts/").len()), (0, 0));
+    cloud.store().put(BUCKET, &info, kept);
+    assert_eq!(cloud.poll().await.unwrap().started, [id(DAILY)]);
 }
