@@ -1,5 +1,6 @@
 //! Stories across programs: the built binaries, on the laptop cloud.
 
+mod completion;
 mod day;
 mod engine;
 mod faults;
@@ -71,6 +72,8 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             late::is_the_backup_and_the_first_try_that_finds_it_makes_the_day_s_export,
             late::is_the_backup_and_its_event_starts_the_export_at_once,
             late::past_the_last_try_is_one_error_that_says_why,
+            completion::of_an_export_after_the_clock_gave_up_starts_the_load,
+            completion::that_google_did_not_hear_of_is_loaded_by_the_clock_and_started_by_a_poll,
             redelivery::of_every_event_changes_nothing,
             redelivery::of_the_schedule_at_the_same_moment_starts_one_export,
             repair::of_a_broken_day_is_the_event_that_the_error_names,

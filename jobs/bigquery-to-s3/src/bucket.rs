@@ -10,7 +10,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use futures_util::stream::{StreamExt, TryStreamExt};
-use keyless::Keyless;
+use keyless::aws::Keyless;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 

@@ -34,7 +34,7 @@ pub mod syncs;
 
 use std::time::Duration;
 
-use keyless::Keyless;
+use keyless::aws::Keyless;
 use tokio::sync::watch;
 
 use bucket::Bucket;

@@ -13,7 +13,7 @@ use bigquery_to_s3::{Clouds, RunError, Stop, doctor, plan, rollback, run};
 use clap::{Parser, Subcommand};
 use google_cloud_auth::credentials::Builder as GoogleCredentials;
 use handoff::sync::Generation;
-use keyless::{Keyless, KeylessConfig};
+use keyless::aws::{Keyless, KeylessConfig};
 use serde_json::{Value, json};
 use startup::{LogFormat, Vars};
 use tokio::signal::unix::{SignalKind, signal};
@@ -187,7 +187,7 @@ async fn connect(config: &Config) -> Result<(Clouds, KeylessConfig)> {
         role_arn: config.role_arn.clone(),
         audience: config.audience.clone(),
         session_name: "bigquery-to-s3".parse()?,
-        duration_seconds: keyless::DURATION_SECONDS,
+        duration_seconds: keyless::aws::DURATION_SECONDS,
     };
     let keyless = Keyless::start(keyless_config.clone(), &unsigned);
     let aws = keyless.sdk_config(&unsigned);

@@ -7,6 +7,7 @@ mod export;
 mod export_postgres;
 mod exported;
 mod generated;
+mod google;
 mod metadata;
 mod rds;
 mod read;

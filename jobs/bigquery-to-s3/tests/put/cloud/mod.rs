@@ -10,7 +10,7 @@ use bigquery_to_s3::counters::Counters;
 use bigquery_to_s3::put::{Gate, Put, PutEngine, PutError, PutSettings};
 use bytes::Bytes;
 use futures_util::future::join_all;
-use keyless::{Keyless, KeylessConfig};
+use keyless::aws::{Keyless, KeylessConfig};
 use local::metadata::{Metadata, ServiceAccount};
 use local::moto::Moto;
 use local::s3::S3;
