@@ -153,7 +153,8 @@ impl Server {
             (&Method::POST, "") => {
                 workflows.may(&account, "workflows.executions.create", workflow)?;
                 let (execution, work) = workflows.create(workflow, body)?;
-                let (server, name, running) = (Arc::clone(self), execution.name.clone(), work(execution.argument.clone()));
+                let (server, name, running) =
+                    (Arc::clone(self), execution.name.clone(), work(execution.argument.clone()));
                 tokio::spawn(async move {
                     let result = running.await;
                     lock(&server.workflows).end(&name, result);

@@ -167,7 +167,9 @@ impl Caller {
 
     fn must_be_let_in(&self, _: &GoogleConfig) -> String {
         let (arn, account, role) = (&self.arn, self.account(), self.role());
-        format!("AWS says that we are {arn}: the provider must be of account {account:?}, and its condition let in role {role:?}")
+        format!(
+            "AWS says that we are {arn}: the provider must be of account {account:?}, and its condition let in role {role:?}"
+        )
     }
 
     fn must_be_let_act(&self, config: &GoogleConfig) -> String {

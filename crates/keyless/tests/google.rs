@@ -133,8 +133,12 @@ async fn an_account_that_lends_us_nothing_is_told_with_the_binding_that_it_needs
     let error = cloud.google(ROLE, "others@acme.iam.gserviceaccount.com").await.token().await.unwrap_err();
     assert!(error.is_permanent());
     let text = error.to_string();
-    assert!(text.starts_with("get an access token of others@acme.iam.gserviceaccount.com: refused with 403: "), "{text}");
-    let binding = format!("others@acme.iam.gserviceaccount.com must give roles/iam.workloadIdentityUser to {PRINCIPALS}");
+    assert!(
+        text.starts_with("get an access token of others@acme.iam.gserviceaccount.com: refused with 403: "),
+        "{text}"
+    );
+    let binding =
+        format!("others@acme.iam.gserviceaccount.com must give roles/iam.workloadIdentityUser to {PRINCIPALS}");
     assert!(text.ends_with(&binding), "{text}");
 }
 
@@ -151,10 +155,7 @@ async fn what_passes_is_asked_again_three_times_at_most() {
     cloud.wire.fault(9, Effect::Refuse(503, "busy".into()), exchange);
     let error = cloud.google(ROLE, ACCOUNT).await.token().await.unwrap_err();
     assert!(!error.is_permanent());
-    assert_eq!(
-        startup::with_causes(&error),
-        format!("exchange the AWS identity for a token of {AUDIENCE}: 503: busy")
-    );
+    assert_eq!(startup::with_causes(&error), format!("exchange the AWS identity for a token of {AUDIENCE}: 503: busy"));
     assert_eq!(cloud.passed(exchange), 3);
 }
 
@@ -165,7 +166,8 @@ async fn a_token_that_nobody_takes_any_more_is_a_refusal() {
     google.token().await.unwrap();
     cloud.apis.forget_tokens();
     let error = cloud.start_execution(&google).await.unwrap_err().with_advice(|status| format!("it was {status}"));
-    let expected = format!("start {WORKFLOW}: refused with 401: Request had invalid authentication credentials.; it was 401");
+    let expected =
+        format!("start {WORKFLOW}: refused with 401: Request had invalid authentication credentials.; it was 401");
     assert_eq!(error.to_string(), expected);
 }
 

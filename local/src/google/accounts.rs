@@ -29,7 +29,13 @@ impl Accounts {
             "token_type": "Bearer", "expires_in": 3600})
     }
 
-    pub(super) fn generate(&mut self, bearer: &str, email: &str, audience: &str, body: &[u8]) -> Result<Value, Refused> {
+    pub(super) fn generate(
+        &mut self,
+        bearer: &str,
+        email: &str,
+        audience: &str,
+        body: &[u8],
+    ) -> Result<Value, Refused> {
         let attributes = self.federated.get(bearer).ok_or_else(Refused::unauthenticated)?;
         let pool = audience.split("/providers/").next().unwrap_or_default();
         let sets = attributes.iter().filter(|(name, _)| name.starts_with("attribute."));
@@ -49,7 +55,8 @@ impl Accounts {
         };
         let lifetime = lifetime.filter(|seconds| (1..=LONGEST_LIFETIME).contains(seconds));
         let lifetime = lifetime.ok_or_else(|| Refused::invalid("lifetime must be 1s to 3600s"))?;
-        let (token, expires) = (format!("ya29.c.{}", uuid::Uuid::new_v4().simple()), Utc::now() + TimeDelta::seconds(lifetime));
+        let (token, expires) =
+            (format!("ya29.c.{}", uuid::Uuid::new_v4().simple()), Utc::now() + TimeDelta::seconds(lifetime));
         self.tokens.insert(token.clone(), (email.to_owned(), expires));
         Ok(json!({"accessToken": token, "expireTime": expires.to_rfc3339_opts(SecondsFormat::Secs, true)}))
     }

@@ -74,9 +74,14 @@ impl Provider {
     }
 
     fn check(&self, exchange: &Exchange) -> Result<(), Refused> {
-        let wrong = |name: &str, value: &str| Refused::exchange("invalid_request", format!("Invalid value for \"{name}\": {value}"));
+        let wrong = |name: &str, value: &str| {
+            Refused::exchange("invalid_request", format!("Invalid value for \"{name}\": {value}"))
+        };
         if exchange.grant_type != "urn:ietf:params:oauth:grant-type:token-exchange" {
-            return Err(Refused::exchange("unsupported_grant_type", format!("Invalid grant type: {}", exchange.grant_type)));
+            return Err(Refused::exchange(
+                "unsupported_grant_type",
+                format!("Invalid grant type: {}", exchange.grant_type),
+            ));
         }
         if exchange.requested_token_type != "urn:ietf:params:oauth:token-type:access_token" {
             return Err(wrong("requested_token_type", &exchange.requested_token_type));
@@ -126,15 +131,15 @@ impl Provider {
     }
 
     fn mapped(&self, caller: &str) -> Result<Attributes, Refused> {
-        let rejected = || {
-            Refused::exchange("unauthorized_client", "The given credential is rejected by the attribute condition.")
-        };
+        let rejected =
+            || Refused::exchange("unauthorized_client", "The given credential is rejected by the attribute condition.");
         let text = |tag: &str| {
             let (_, rest) = caller.split_once(&format!("<{tag}>"))?;
             rest.split('<').next().map(str::to_owned)
         };
         let mut attributes: Attributes = BTreeMap::new();
-        for (name, tag) in [("assertion.arn", "Arn"), ("assertion.account", "Account"), ("assertion.userid", "UserId")] {
+        for (name, tag) in [("assertion.arn", "Arn"), ("assertion.account", "Account"), ("assertion.userid", "UserId")]
+        {
             attributes.insert(name.to_owned(), text(tag).unwrap_or_default());
         }
         if attributes["assertion.account"] != self.aws_account {
@@ -149,7 +154,10 @@ impl Provider {
         }
         let subject = attributes.get("google.subject").map_or(0, String::len);
         if !(1..=LONGEST_SUBJECT).contains(&subject) {
-            return Err(Refused::exchange("invalid_grant", format!("google.subject has {subject} bytes, not 1 to 127.")));
+            return Err(Refused::exchange(
+                "invalid_grant",
+                format!("google.subject has {subject} bytes, not 1 to 127."),
+            ));
         }
         match evaluate(&self.attribute_condition, &attributes) {
             Ok(Value::Bool(true)) => Ok(attributes),

@@ -40,9 +40,7 @@ impl Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let (code, body) = match self {
-            Self::Exchange { error, description } => {
-                (400, json!({"error": error, "error_description": description}))
-            }
+            Self::Exchange { error, description } => (400, json!({"error": error, "error_description": description})),
             Self::Api { code, status, message } => {
                 (code, json!({"error": {"code": code, "message": message, "status": status}}))
             }

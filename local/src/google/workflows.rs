@@ -12,7 +12,8 @@ use super::refused::Refused;
 /// "The size limit is 32KB."
 const LONGEST_ARGUMENT: usize = 32 * 1024;
 /// What a client may set. The rest of an execution is output only.
-const SETTABLE: [&str; 5] = ["argument", "callLogLevel", "labels", "disableConcurrencyQuotaOverflowBuffering", "executionHistoryLevel"];
+const SETTABLE: [&str; 5] =
+    ["argument", "callLogLevel", "labels", "disableConcurrencyQuotaOverflowBuffering", "executionHistoryLevel"];
 
 /// What a workflow does with its argument.
 pub type Work = Arc<dyn Fn(Value) -> Pin<Box<dyn Future<Output = Result<Value, String>> + Send>> + Send + Sync>;

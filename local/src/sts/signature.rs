@@ -47,20 +47,26 @@ impl<'a> Authorization<'a> {
         };
         let signed_at = NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%M%SZ").map_err(|_| "no valid X-Amz-Date")?;
         if !time.starts_with(date) || service != "sts" {
-            return Err(format!("Credential should be scoped to the date of {time} and the service sts, not {}", self.scope));
+            return Err(format!(
+                "Credential should be scoped to the date of {time} and the service sts, not {}",
+                self.scope
+            ));
         }
         if (now - signed_at.and_utc()).abs() > GOOD_FOR {
             return Err(format!("Signature expired or not yet current: {time} is not within 5 minutes of {now}"));
         }
         let signed: Vec<&str> = self.signed_headers.split(';').collect();
         let unsigned = request.headers.keys().map(axum::http::HeaderName::as_str);
-        if let Some(name) = unsigned.filter(|name| name.starts_with("x-amz-") || *name == "host").find(|n| !signed.contains(n)) {
+        if let Some(name) =
+            unsigned.filter(|name| name.starts_with("x-amz-") || *name == "host").find(|n| !signed.contains(n))
+        {
             return Err(format!("'{name}' must be a 'SignedHeader' in the AWS Authorization."));
         }
-        let text = format!("{ALGORITHM}\n{time}\n{}\n{}", self.scope, sha256(self.canonical(request, &signed).as_bytes()));
-        let key = [date, region, service, "aws4_request"].iter().fold(format!("AWS4{secret}").into_bytes(), |key, part| {
-            hmac_sha256(&key, part.as_bytes())
-        });
+        let text =
+            format!("{ALGORITHM}\n{time}\n{}\n{}", self.scope, sha256(self.canonical(request, &signed).as_bytes()));
+        let key = [date, region, service, "aws4_request"]
+            .iter()
+            .fold(format!("AWS4{secret}").into_bytes(), |key, part| hmac_sha256(&key, part.as_bytes()));
         if hex(&hmac_sha256(&key, text.as_bytes())) == self.signature {
             return Ok(());
         }

@@ -58,7 +58,8 @@ impl Shown {
         let SessionCredentials { access_key_id, secret_access_key, session_token } = self.credentials.clone();
         let identity = Credentials::new(access_key_id, secret_access_key, Some(session_token), None, "test").into();
         let url = format!("https://{}/?Action={}&Version=2011-06-15", self.host, self.action);
-        let params = v4::SigningParams::builder().identity(&identity).region("ap-northeast-1").name("sts").time(self.time);
+        let params =
+            v4::SigningParams::builder().identity(&identity).region("ap-northeast-1").name("sts").time(self.time);
         let params = params.settings(SigningSettings::default()).build().unwrap().into();
         let target = ("x-goog-cloud-target-resource", self.audience.as_str());
         let signed = [("host", self.host.as_str()), target];
@@ -79,7 +80,8 @@ impl Cloud {
         let google = Google::start(provider(), &sts.endpoint()).await.unwrap();
         google.let_act(ACCOUNT, &format!("{POOL}/attribute.aws_role/isthmus-prod-publish-export"));
         google.permit(ACCOUNT, "workflows.executions.create");
-        google.deploy(WORKFLOW, std::sync::Arc::new(|argument| Box::pin(async move { Ok(json!({"loaded": argument})) })));
+        google
+            .deploy(WORKFLOW, std::sync::Arc::new(|argument| Box::pin(async move { Ok(json!({"loaded": argument})) })));
         Self { sts, google }
     }
 
@@ -106,7 +108,8 @@ impl Cloud {
         for (name, value) in change {
             form.iter_mut().find(|pair| pair.0 == *name).unwrap().1 = value;
         }
-        let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let encode =
+            |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
         // The token is encoded twice: once as it is, and once as a field of the form.
         let form = form.into_iter().map(|(name, value)| {
             format!("{name}={}", encode(&if name == "subject_token" { encode(value) } else { value.to_owned() }))
@@ -180,7 +183,11 @@ async fn what_aws_does_not_confirm_is_refused() {
         assert!(error.contains(code), "{code}: {error}");
     }
     // A signature for one request is none for another.
-    let changed = cloud.shown().token().replace("prod-publish-export", "x").replace("Version=2011-06-15", "Version=2011-06-15&A=1");
+    let changed = cloud
+        .shown()
+        .token()
+        .replace("prod-publish-export", "x")
+        .replace("Version=2011-06-15", "Version=2011-06-15&A=1");
     assert!(cloud.exchange(&changed, &[]).await.unwrap_err().contains("SignatureDoesNotMatch"));
 }
 
@@ -216,7 +223,11 @@ async fn the_exchange_is_the_one_of_rfc_8693() {
     let token = cloud.shown().token();
     for (name, value, error) in [
         ("grant_type", "refresh_token", "unsupported_grant_type"),
-        ("audience", "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/x/providers/y", "invalid_target"),
+        (
+            "audience",
+            "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/x/providers/y",
+            "invalid_target",
+        ),
         ("requested_token_type", "urn:ietf:params:oauth:token-type:id_token", "invalid_request"),
         ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt", "invalid_request"),
         ("scope", "", "invalid_scope"),

@@ -34,7 +34,8 @@ pub(super) fn subject_token(
     let (added, _) = sign(request, &params)?.into_parts().0.into_parts();
 
     let added = added.iter().map(|header| (header.name(), header.value()));
-    let headers: Vec<_> = ours.into_iter().chain(added).map(|(key, value)| json!({"key": key, "value": value})).collect();
+    let headers: Vec<_> =
+        ours.into_iter().chain(added).map(|(key, value)| json!({"key": key, "value": value})).collect();
     let request = json!({"url": url, "method": "POST", "headers": headers, "body": ""});
     Ok(utf8_percent_encode(&request.to_string(), NON_ALPHANUMERIC).to_string())
 }
@@ -49,8 +50,7 @@ mod tests {
 
     use super::*;
 
-    const AUDIENCE: &str =
-        "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/isthmus/providers/aws-account";
+    const AUDIENCE: &str = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/isthmus/providers/aws-account";
 
     fn request(credentials: &Credentials) -> (Value, BTreeMap<String, String>) {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000);
@@ -72,7 +72,10 @@ mod tests {
              SignedHeaders=host;x-amz-date;x-amz-security-token;x-goog-cloud-target-resource, Signature=";
         assert!(headers["authorization"].starts_with(authorization), "{}", headers["authorization"]);
         assert_eq!(headers["x-goog-cloud-target-resource"], AUDIENCE);
-        assert_eq!((&*headers["x-amz-date"], &*headers["x-amz-security-token"]), ("20261118T110640Z", "session-token=="));
+        assert_eq!(
+            (&*headers["x-amz-date"], &*headers["x-amz-security-token"]),
+            ("20261118T110640Z", "session-token==")
+        );
         assert_eq!(headers.len(), 5);
     }
 

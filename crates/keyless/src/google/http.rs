@@ -100,8 +100,14 @@ mod tests {
     #[test]
     fn what_google_says_is_found_in_both_of_its_forms() {
         for (answer, expected) in [
-            (r#"{"error":{"code":403,"message":"Permission denied","status":"PERMISSION_DENIED"}}"#, "Permission denied"),
-            (r#"{"error":"invalid_target","error_description":"The pool is gone."}"#, "invalid_target: The pool is gone."),
+            (
+                r#"{"error":{"code":403,"message":"Permission denied","status":"PERMISSION_DENIED"}}"#,
+                "Permission denied",
+            ),
+            (
+                r#"{"error":"invalid_target","error_description":"The pool is gone."}"#,
+                "invalid_target: The pool is gone.",
+            ),
             ("<html>Bad gateway</html>", "<html>Bad gateway</html>"),
         ] {
             assert_eq!(told(answer.as_bytes()), expected);

@@ -91,9 +91,9 @@ impl FromStr for ServiceAccount {
             !part.is_empty()
                 && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.:".contains(&b))
         };
-        let valid = text.split_once('@').is_some_and(|(name, domain)| {
-            allowed(name) && allowed(domain) && domain.ends_with(".gserviceaccount.com")
-        });
+        let valid = text
+            .split_once('@')
+            .is_some_and(|(name, domain)| allowed(name) && allowed(domain) && domain.ends_with(".gserviceaccount.com"));
         valid.then(|| Self(text.to_owned())).ok_or_else(|| InvalidServiceAccount(text.to_owned()))
     }
 }
@@ -108,8 +108,7 @@ impl fmt::Display for ServiceAccount {
 mod tests {
     use super::*;
 
-    const GOOD: &str =
-        "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/isthmus/providers/aws-account";
+    const GOOD: &str = "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/isthmus/providers/aws-account";
 
     #[test]
     fn only_the_full_name_of_a_provider_is_taken() {
