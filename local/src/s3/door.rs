@@ -23,7 +23,9 @@ struct Keys {
 }
 
 /// Who knows the secrets of keys that STS made.
-struct Sessions(Box<dyn Fn(&str) -> Option<String> + Send>);
+struct Sessions(Box<SecretOf>);
+
+type SecretOf = dyn Fn(&str) -> Option<String> + Send;
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
