@@ -40,9 +40,8 @@ pub enum Why {
 impl Comparison {
     pub fn of(list: &TableList, manifest: &Manifest) -> Result<Self, InvalidTableList> {
         let (mut add, mut excluded) = (Vec::new(), Vec::new());
-        let listed = list.sources()?;
         for table in &manifest.tables {
-            if listed.contains(&table.name) {
+            if list.lists(&table.name) {
                 continue;
             }
             if list.excluded_by(&table.name)?.is_some() {

@@ -29,6 +29,8 @@ pub enum ExportKey<'a> {
     LoadLease(&'a Environment),
     /// `executions/{execution}.json`: the export date of an execution of load-export, the same for all its attempts.
     Execution(&'a str),
+    /// `starts/{task id}.json`: that the load of this task was started, once.
+    LoadStart(&'a ExportTaskId),
 }
 
 impl fmt::Display for ExportKey<'_> {
@@ -47,6 +49,7 @@ impl fmt::Display for ExportKey<'_> {
             Self::Report(task) => write!(f, "reports/{task}.json"),
             Self::LoadLease(environment) => write!(f, "leases/{environment}.json"),
             Self::Execution(execution) => write!(f, "executions/{execution}.json"),
+            Self::LoadStart(task) => write!(f, "starts/{task}.json"),
         }
     }
 }
@@ -140,6 +143,7 @@ mod tests {
         assert_eq!(key(ExportKey::Report(&task)), "reports/prod-20261122-s101500.json");
         assert_eq!(key(ExportKey::LoadLease(&environment)), "leases/prod.json");
         assert_eq!(key(ExportKey::Execution("load-x7k2p")), "executions/load-x7k2p.json");
+        assert_eq!(key(ExportKey::LoadStart(&task)), "starts/prod-20261122-s101500.json");
         assert_eq!(
             key(ExportKey::ExportTablesInfoPrefix(&task)),
             "prod-20261122-s101500/export_tables_info_prod-20261122-s101500_from_"

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use handoff::ExportKey;
-use keyless::{Keyless, KeylessError};
+use keyless::aws::{Keyless, KeylessError};
 use tracing::warn;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::bigquery::{DatasetId, ProjectId};
 use handoff::{Environment, FixedZone, TableList, TransferTable};
-use keyless::RoleArn;
+use keyless::aws::RoleArn;
 use startup::Vars;
 
 use crate::execution::Execution;

@@ -5,7 +5,7 @@ use chrono::Utc;
 use clap::Parser;
 use google_cloud_auth::credentials::Builder as GoogleCredentials;
 use handoff::{ExportDate, ExportKey, ExportTaskId};
-use keyless::{Keyless, KeylessConfig};
+use keyless::aws::{Keyless, KeylessConfig};
 use lease::LeaseObject;
 use load_export::bigquery::BigQuery;
 use load_export::bucket::Bucket;
@@ -114,7 +114,7 @@ fn keyless_config(config: &Config) -> Result<KeylessConfig> {
         role_arn: config.role_arn.clone(),
         audience: config.audience.clone(),
         session_name: "load-export".parse()?,
-        duration_seconds: keyless::DURATION_SECONDS,
+        duration_seconds: keyless::aws::DURATION_SECONDS,
     })
 }
 

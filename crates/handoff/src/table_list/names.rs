@@ -35,6 +35,14 @@ impl TableList {
         tables.collect()
     }
 
+    /// Whichever of its names the file uses: `users` and `app.users` of the database `app` are one table.
+    pub fn lists(&self, table: &TableName) -> bool {
+        let database = self.databases.get_key_value(table.database());
+        database.is_some_and(|(database, settings)| {
+            settings.tables.keys().any(|name| source(database, settings, name).is_ok_and(|listed| listed == *table))
+        })
+    }
+
     /// The pattern that leaves the table out on purpose.
     pub fn excluded_by(&self, table: &TableName) -> Result<Option<&str>, InvalidTableList> {
         let Some(database) = self.databases.get(table.database()) else { return Ok(None) };
@@ -84,6 +92,16 @@ mod tests {
         {
             assert_eq!(name_in_database(&named(engine, name).unwrap()), name);
         }
+    }
+
+    #[test]
+    fn a_table_in_a_schema_with_the_name_of_the_database_is_listed_by_either_of_its_names() {
+        let list = |table: &str| -> TableList {
+            serde_json::from_value(serde_json::json!({"databases": {"app": {"tables": {table: {}}}}})).unwrap()
+        };
+        let users: TableName = "app.app.users".parse().unwrap();
+        assert!(list("app.users").lists(&users) && list("users").lists(&users));
+        assert!(!list("public.users").lists(&users) && !list("app.user").lists(&users));
     }
 
     #[test]
