@@ -10,7 +10,7 @@ use reader::{Layout, Origin, Reader, RedisCache, RedisSettings, Settings};
 use crate::cloud::press::{Press, key, numbered};
 use crate::cloud::{BUCKET, Cloud, body, connected, connected_with, settings, until};
 
-const ROWS: usize = 2000;
+const ROWS: usize = 400;
 
 /// Nothing stays in the process, so that every read goes to Redis or S3.
 pub fn forgetful() -> Settings {
