@@ -76,6 +76,17 @@ impl Lambda {
         self
     }
 
+    /// The same function without one variable.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.variables.remove(name);
+        self
+    }
+
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     pub async fn invoke(&self, event: &Value) -> Result<Invocation> {
         self.start(event).await?.finish().await
     }

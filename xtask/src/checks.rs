@@ -3,9 +3,11 @@
 mod agreement;
 mod cargo;
 mod commands;
+mod googlesql;
 mod links;
 mod rights;
 mod sam;
+mod schedule;
 mod settings;
 mod terraform;
 mod variables;
@@ -15,7 +17,7 @@ use anyhow::{Result, bail};
 use crate::environments;
 use crate::step::Step;
 
-const CHECKS: [Step; 19] = [
+const CHECKS: [Step; 21] = [
     Step { name: "fmt", about: "the code is formatted", run: cargo::fmt },
     Step {
         name: "variables",
@@ -37,6 +39,11 @@ const CHECKS: [Step; 19] = [
         about: "both Terraform roots, SAM and the programs expect what the others give",
         run: agreement::check,
     },
+    Step {
+        name: "schedule",
+        about: "template.yaml tries a day's export in the hours that start-export knows",
+        run: schedule::check,
+    },
     Step { name: "links", about: "relative links in documents lead somewhere", run: links::check },
     Step {
         name: "commands",
@@ -46,6 +53,11 @@ const CHECKS: [Step; 19] = [
     Step { name: "clippy", about: "no warning in any target", run: cargo::clippy },
     Step { name: "build", about: "every program builds", run: cargo::build },
     Step { name: "test", about: "unit, contract and story tests", run: cargo::test },
+    Step {
+        name: "googlesql",
+        about: "every statement that the tests sent to BigQuery, and every query here, by GoogleSQL's own analyzer",
+        run: googlesql::check,
+    },
     Step { name: "cfn-lint", about: "template.yaml, by cfn-lint 1.51", run: sam::cfn_lint },
     Step { name: "sam-validate", about: "template.yaml, by SAM's transform", run: sam::validate },
     Step { name: "sam-lint", about: "template.yaml, by SAM's rules", run: sam::lint },
@@ -86,7 +98,7 @@ mod tests {
     #[test]
     fn an_unknown_check_is_told_with_the_names_that_exist() {
         let error = chosen(&["clipy".to_owned()]).err().unwrap().to_string();
-        assert!(error.starts_with("no check is named clipy; there are: mariadb, redis, emulators, "), "{error}");
+        assert!(error.starts_with("no check is named clipy; there are: mariadb, postgresql, redis, "), "{error}");
     }
 
     #[test]

@@ -67,6 +67,7 @@ fn publish_as(sync: &str, store: &Store, destination: &Destination, layout: Layo
     let manifest = GenerationManifest {
         version: SYNC_VERSION,
         sync: sync.to_owned(),
+        scratch: None,
         layout,
         generation: generation.clone(),
         previous: None,

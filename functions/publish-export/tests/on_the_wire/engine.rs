@@ -54,10 +54,15 @@ async fn what_the_export_engine_writes_is_published() {
     let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value));
     let lambda = Lambda::new(Path::new(env!("CARGO_BIN_EXE_publish-export")), &logs, variables);
     let first = lambda.invoke(&event).await.unwrap();
-    let expected = json!({"published": [TASK], "unchanged": [], "reported": [TASK]});
+    let expected = json!({"published": [TASK], "unchanged": [], "reported": [TASK], "started": []});
     assert_eq!(first.answer, Ok(expected), "{}", first.log);
     let again = lambda.invoke(&event).await.unwrap();
-    assert_eq!(again.answer, Ok(json!({"published": [], "unchanged": [TASK], "reported": []})), "{}", again.log);
+    assert_eq!(
+        again.answer,
+        Ok(json!({"published": [], "unchanged": [TASK], "reported": [], "started": []})),
+        "{}",
+        again.log
+    );
     std::fs::remove_dir_all(&logs).unwrap();
 
     let object = s3.store().get("exports", "prod-20261122/manifest.json").unwrap();
@@ -69,6 +74,10 @@ async fn what_the_export_engine_writes_is_published() {
         ("shop.orders".to_owned(), TableState::Exported, 250_000),
     ];
     assert_eq!(states, expected);
-    assert_eq!(manifest.warnings.len(), 1, "{:?}", manifest.warnings);
-    assert!(manifest.tables[2].parts > 2);
+    let [odd, old] = manifest.warnings.try_into().unwrap();
+    assert!(odd.starts_with("shop.odd: ") && old.starts_with("prod-20261122: its snapshot of 2026-11-21 17:05"));
+    let orders = &manifest.tables[2];
+    assert!(orders.parts > 2);
+    let id = &orders.columns[0].statistics;
+    assert_eq!((id.nulls, id.min.as_deref(), id.max.as_deref()), (Some(0), Some("1"), Some("250000")));
 }
