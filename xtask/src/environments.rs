@@ -5,9 +5,11 @@ use anyhow::Result;
 use crate::step::{Running, Step};
 use crate::{debian, venv};
 
-/// local-bigquery reads the bucket and the dates with these; they come as wheels and must be made known to DuckDB.
+/// local-bigquery reads the bucket, the dates and other databases with these; they come as wheels and must be made known
+/// to DuckDB.
 const DUCKDB: &str = "v1.5.5"; // as pinned in requirements/emulators.in
-const DUCKDB_EXTENSIONS: [&str; 5] = ["icu", "ducklake", "avro", "spatial", "httpfs"];
+const DUCKDB_EXTENSIONS: [&str; 7] =
+    ["icu", "ducklake", "avro", "spatial", "httpfs", "postgres_scanner", "mysql_scanner"];
 
 const MARIADB: Step = Step {
     name: "mariadb",
@@ -21,13 +23,19 @@ const REDIS: Step = Step {
 };
 const EMULATORS: Step =
     Step { name: "emulators", about: "BigQuery, moto and the sample data, in target/tools", run: emulators };
+/// What the image of jobs/dbt has: one list of packages for both.
+const DBT: Step = Step {
+    name: "dbt-tools",
+    about: "dbt, as its job has it, in target/tools",
+    run: |step| venv::install_from(step, "dbt", "jobs/dbt/requirements.txt"),
+};
 /// What lookup is measured beside.
 const NGINX: Step =
     Step { name: "nginx", about: "nginx, a peer of lookup", run: |_| debian::install("nginx", "nginx-light") };
 const SAM: Step =
     Step { name: "sam", about: "SAM and cargo-lambda, in target/tools", run: |step| venv::install(step, "sam") };
 const LINT: Step =
-    Step { name: "lint", about: "cfn-lint and hadolint, in target/tools", run: |step| venv::install(step, "lint") };
+    Step { name: "lint", about: "cfn-lint, hadolint and sqlfluff, in target/tools", run: |step| venv::install(step, "lint") };
 const INFRA: Step = Step {
     name: "infra",
     about: "checkov, parliament and an emulator of Workflows, in target/tools",
@@ -46,9 +54,9 @@ const GOOGLESQL: Step = Step {
     run: |step| venv::install(step, "googlesql"),
 };
 
-pub(crate) const STEPS_OF_DEMO: [Step; 3] = [MARIADB, REDIS, EMULATORS];
-pub(crate) const STEPS_OF_BENCH: [Step; 4] = [MARIADB, REDIS, EMULATORS, NGINX];
-pub(crate) const STEPS: [Step; 8] = [MARIADB, REDIS, EMULATORS, SAM, LINT, INFRA, SCHEMATHESIS, GOOGLESQL];
+pub(crate) const STEPS_OF_DEMO: [Step; 4] = [MARIADB, REDIS, EMULATORS, DBT];
+pub(crate) const STEPS_OF_BENCH: [Step; 5] = [MARIADB, REDIS, EMULATORS, DBT, NGINX];
+pub(crate) const STEPS: [Step; 9] = [MARIADB, REDIS, EMULATORS, DBT, SAM, LINT, INFRA, SCHEMATHESIS, GOOGLESQL];
 
 fn emulators(step: &mut Running<'_>) -> Result<String> {
     let note = venv::install(step, "emulators")?;
