@@ -106,6 +106,7 @@ impl Cloud {
         let dir = dir.join(env);
         std::fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
         let cluster = format!("{env}-cluster");
+        rds.add_cluster(&cluster);
         Ok(Self { env: env.parse()?, bucket, app_bucket, cluster, emulators, s3, rds, transfer, wires, dir })
     }
 
@@ -209,7 +210,7 @@ impl Cloud {
             ("GOOGLE_CLOUD_PROJECT", PROJECT.to_owned()),
             ("BIGQUERY_LOCATION", LOCATION.to_owned()),
             ("SCRATCH_DATASET", self.scratch_dataset()),
-            ("LEASE_SECONDS", "2".to_owned()),
+            ("LEASE_SECONDS", "4".to_owned()),
             ("AWS_ENDPOINT_URL_S3", self.wires.s3.endpoint()),
             ("AWS_ENDPOINT_URL_STS", self.wires.sts.endpoint()),
             ("BIGQUERY_ENDPOINT", self.wires.bigquery.endpoint()),

@@ -3,9 +3,11 @@
 pub mod aurora;
 pub mod bigquery;
 pub mod cloud;
+pub mod completion;
 pub mod demo;
 pub mod export;
 pub mod generated;
+pub mod google;
 pub mod job;
 pub mod lambda;
 mod listen;

@@ -1,7 +1,11 @@
+locals {
+  workflow = "isthmus-${var.env}-daily"
+}
+
 resource "google_workflows_workflow" "daily" {
   for_each = var.aws == null ? toset([]) : toset(["daily"])
 
-  name                = "isthmus-${var.env}-daily"
+  name                = local.workflow
   region              = var.location
   description         = "load-export, dbt, bigquery-to-s3: in this order, until one fails"
   service_account     = google_service_account.account["workflow"].id

@@ -15,7 +15,12 @@ variable "project" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
-    error_message = "project must be a project id: 6 to 30 lower-case letters, digits and hyphens, such as acme-isthmus-stg."
+    error_message = "project must be a project id: 6 to 30 lower-case letters, digits and hyphens, such as shop-isthmus-stg."
+  }
+
+  validation {
+    condition     = !startswith(var.project, "acme-")
+    error_message = "project still is a sample (acme-...): put the id of your own project there."
   }
 }
 
@@ -56,15 +61,16 @@ variable "aws" {
     app_bucket              = string
     load_export_role_arn    = string
     bigquery_to_s3_role_arn = string
+    publish_export_role_arn = optional(string)
   })
   default = null
 
   validation {
     condition = var.aws == null || alltrue([
-      for arn in [try(var.aws.load_export_role_arn, ""), try(var.aws.bigquery_to_s3_role_arn, "")] :
+      for arn in [try(var.aws.load_export_role_arn, ""), try(var.aws.bigquery_to_s3_role_arn, ""), coalesce(try(var.aws.publish_export_role_arn, null), "arn:aws:iam::000000000000:role/")] :
       can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/", arn))
     ])
-    error_message = "aws.load_export_role_arn and aws.bigquery_to_s3_role_arn must be ARNs of roles, such as arn:aws:iam::123456789012:role/name."
+    error_message = "aws.load_export_role_arn, aws.bigquery_to_s3_role_arn and aws.publish_export_role_arn must be ARNs of roles, such as arn:aws:iam::123456789012:role/name."
   }
 
   validation {
@@ -74,6 +80,13 @@ variable "aws" {
       can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket))
     ])
     error_message = "aws.export_bucket and aws.app_bucket must be names of S3 buckets, without s3://."
+  }
+
+  validation {
+    condition = var.aws == null || alltrue([
+      for bucket in [try(var.aws.export_bucket, ""), try(var.aws.app_bucket, "")] : !startswith(bucket, "acme-")
+    ])
+    error_message = "aws.export_bucket or aws.app_bucket still is a sample (acme-...): put the output aws of terraform/aws there."
   }
 }
 

@@ -1,4 +1,4 @@
-//! What demo and test need beside cargo: a database and a cache from the system, emulators and tools from PyPI.
+//! What demo and test need beside cargo: databases and a cache from the system, emulators and tools from PyPI.
 
 use anyhow::Result;
 
@@ -13,8 +13,13 @@ const DUCKDB_EXTENSIONS: [&str; 7] =
 
 const MARIADB: Step = Step {
     name: "mariadb",
-    about: "MariaDB, which stands for Aurora",
+    about: "MariaDB, which stands for Aurora MySQL",
     run: |_| debian::install("mariadbd", "mariadb-server"),
+};
+const POSTGRESQL: Step = Step {
+    name: "postgresql",
+    about: "PostgreSQL, which stands for Aurora PostgreSQL",
+    run: |_| debian::install("initdb", "postgresql"),
 };
 const REDIS: Step = Step {
     name: "redis",
@@ -54,9 +59,35 @@ const GOOGLESQL: Step = Step {
     run: |step| venv::install(step, "googlesql"),
 };
 
-pub(crate) const STEPS_OF_DEMO: [Step; 4] = [MARIADB, REDIS, EMULATORS, DBT];
+/// What the demo's database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Engine {
+    #[default]
+    Mysql,
+    Postgres,
+}
+
+impl Engine {
+    /// As the demo's own setting has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Mysql => "mysql",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// Only the server that is asked for.
+    pub(crate) fn steps_of_demo(self) -> [Step; 4] {
+        match self {
+            Self::Mysql => [MARIADB, REDIS, EMULATORS, DBT],
+            Self::Postgres => [POSTGRESQL, REDIS, EMULATORS, DBT],
+        }
+    }
+}
+
 pub(crate) const STEPS_OF_BENCH: [Step; 5] = [MARIADB, REDIS, EMULATORS, DBT, NGINX];
-pub(crate) const STEPS: [Step; 9] = [MARIADB, REDIS, EMULATORS, DBT, SAM, LINT, INFRA, SCHEMATHESIS, GOOGLESQL];
+pub(crate) const STEPS: [Step; 10] =
+    [MARIADB, POSTGRESQL, REDIS, EMULATORS, DBT, SAM, LINT, INFRA, SCHEMATHESIS, GOOGLESQL];
 
 fn emulators(step: &mut Running<'_>) -> Result<String> {
     let note = venv::install(step, "emulators")?;

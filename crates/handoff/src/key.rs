@@ -25,6 +25,8 @@ pub enum ExportKey<'a> {
     ExportTablesInfoPrefix(&'a ExportTaskId),
     /// `reports/{task id}.json`: that the end of this task has been told to a human, once.
     Report(&'a ExportTaskId),
+    /// `starts/{task id}.json`: that the load of this task was started, once.
+    LoadStart(&'a ExportTaskId),
 }
 
 impl fmt::Display for ExportKey<'_> {
@@ -41,6 +43,7 @@ impl fmt::Display for ExportKey<'_> {
             Self::ExportInfo(task) => write!(f, "{task}/export_info_{task}.json"),
             Self::ExportTablesInfoPrefix(task) => write!(f, "{task}/export_tables_info_{task}_from_"),
             Self::Report(task) => write!(f, "reports/{task}.json"),
+            Self::LoadStart(task) => write!(f, "starts/{task}.json"),
         }
     }
 }
@@ -127,6 +130,7 @@ mod tests {
         assert_eq!(key(ExportKey::TaskPrefix(&task)), "prod-20261122-s101500/");
         assert_eq!(key(ExportKey::ExportInfo(&task)), "prod-20261122-s101500/export_info_prod-20261122-s101500.json");
         assert_eq!(key(ExportKey::Report(&task)), "reports/prod-20261122-s101500.json");
+        assert_eq!(key(ExportKey::LoadStart(&task)), "starts/prod-20261122-s101500.json");
         assert_eq!(
             key(ExportKey::ExportTablesInfoPrefix(&task)),
             "prod-20261122-s101500/export_tables_info_prod-20261122-s101500_from_"

@@ -123,9 +123,10 @@ impl TableList {
         Ok(None)
     }
 
+    /// Whichever of its names the file uses: `users` and `app.users` of the database `app` are one table.
     pub fn lists(&self, table: &TableName) -> bool {
-        let database = self.databases.get(table.database());
-        database.is_some_and(|database| database.tables.contains_key(&name_in_database(table)))
+        let is_it = |name: &String| TableName::new(table.database(), name).is_ok_and(|listed| listed == *table);
+        self.databases.get(table.database()).is_some_and(|database| database.tables.keys().any(is_it))
     }
 }
 
@@ -214,6 +215,16 @@ mod tests {
         let excluded = |name: &str| list.excluded_by(&name.parse().unwrap()).unwrap();
         assert_eq!(excluded("app.audit.log"), Some("audit.*"));
         assert_eq!((excluded("app.public.audit"), excluded("shop.audit.log")), (None, None));
+    }
+
+    #[test]
+    fn a_table_in_a_schema_with_the_name_of_the_database_is_listed_by_either_of_its_names() {
+        let list = |table: &str| -> TableList {
+            serde_json::from_value(serde_json::json!({"databases": {"app": {"tables": {table: {}}}}})).unwrap()
+        };
+        let users: TableName = "app.app.users".parse().unwrap();
+        assert!(list("app.users").lists(&users) && list("users").lists(&users));
+        assert!(!list("public.users").lists(&users) && !list("app.user").lists(&users));
     }
 
     #[test]

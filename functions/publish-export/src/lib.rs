@@ -12,6 +12,7 @@ mod event;
 mod export_info;
 mod footer;
 mod inventory;
+mod load_start;
 mod manifests;
 mod order;
 mod parquet_type;
@@ -30,6 +31,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use handoff::{ExportDate, ExportTaskId, Manifest};
+use keyless::google::Google;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use startup::with_causes;
@@ -37,11 +39,13 @@ use tracing::info;
 
 pub use config::Settings;
 pub use error::Error;
+pub use load_start::{InvalidWorkflowName, Target, WorkflowName};
 
 use bucket::Bucket;
 use clock::Clock;
 use day::Outcome;
 use event::Event;
+use load_start::LoadStart;
 use report::Reporter;
 use task::{Status, Task, Wanted, describe};
 
@@ -52,6 +56,8 @@ pub struct Clients {
     pub rds: aws_sdk_rds::Client,
     pub s3: aws_sdk_s3::Client,
     pub sns: aws_sdk_sns::Client,
+    /// Where `Settings::load` is set.
+    pub google: Option<Google>,
 }
 
 /// Export task ids, each in the order of their dates.
@@ -63,6 +69,8 @@ pub struct Answer {
     pub unchanged: Vec<ExportTaskId>,
     /// Told to a human.
     pub reported: Vec<ExportTaskId>,
+    /// Google's workflow was started for it.
+    pub started: Vec<ExportTaskId>,
 }
 
 pub async fn handle(
@@ -74,7 +82,7 @@ pub async fn handle(
     let clock = Clock::starting_at(now);
     let event = Event::parse(event)?;
     let dates = dates(&event, clients, settings, now).await?;
-    let mut run = Run { clients, settings, clock, answer: Answer::default(), errors: Vec::new() };
+    let mut run = Run { clients, settings, clock, answer: Answer::default(), shown: Vec::new(), errors: Vec::new() };
     if !dates.is_empty() {
         let tasks = describe(&clients.rds, settings, Wanted::Bucket).await?;
         for date in dates {
@@ -82,10 +90,12 @@ pub async fn handle(
             Box::pin(run.settle(date, &tasks, &event)).await; // boxed, or the compiler's layout queries are too deep
         }
     }
+    run.start_load().await;
     let (answer, errors) = (run.answer, run.errors);
     info!(
         published = answer.published.len(),
         reported = answer.reported.len(),
+        started = answer.started.len(),
         errors = errors.len(),
         "done: {answer:?}"
     );
@@ -123,6 +133,8 @@ struct Run<'a> {
     settings: &'a Settings,
     clock: Clock,
     answer: Answer,
+    /// The manifests that stand, in the order of their dates.
+    shown: Vec<Manifest>,
     /// A date that cannot go on does not hold up the others.
     errors: Vec<Error>,
 }
@@ -142,6 +154,7 @@ impl<'a> Run<'a> {
             self.errors.push(error);
         }
         self.answer.published.extend(outcome.published);
+        self.shown.extend(outcome.manifest);
         if let Some(error) = outcome.error {
             self.report_problem(reporter, date, error, asked.is_some()).await;
         }
@@ -158,6 +171,17 @@ impl<'a> Run<'a> {
         match &outcome.manifest {
             Some(manifest) => self.report_publication(reporter, manifest, !outcome.published.is_empty()).await,
             None => Ok(()),
+        }
+    }
+
+    /// After all dates, so that of several days that are published at once only the newest is loaded.
+    async fn start_load(&mut self) {
+        let (Some(target), Some(google)) = (&self.settings.load, &self.clients.google) else { return };
+        let bucket = Bucket::new(&self.clients.s3, &self.settings.bucket);
+        let start = LoadStart { reporter: self.reporter(bucket), google, target };
+        match start.of_newest(&self.shown).await {
+            Ok(started) => self.answer.started.extend(started),
+            Err(error) => self.errors.push(error),
         }
     }
 

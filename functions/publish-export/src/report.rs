@@ -150,7 +150,7 @@ fn log(manifest: &Manifest, skipped: &[&TableName], emptied: &[&TableName]) {
     }
 }
 
-fn subject(text: &str) -> String {
+pub(crate) fn subject(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).take(LONGEST_SUBJECT).collect()
 }
 

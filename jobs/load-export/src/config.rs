@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::bigquery::{DatasetId, ProjectId};
 use chrono_tz::Tz;
 use handoff::{Environment, TableList, TransferTable};
-use keyless::RoleArn;
+use keyless::aws::RoleArn;
 use startup::Vars;
 
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use chrono::Utc;
 use clap::Parser;
 use google_cloud_auth::credentials::Builder as GoogleCredentials;
 use handoff::ExportDate;
-use keyless::{Keyless, KeylessConfig};
+use keyless::aws::{Keyless, KeylessConfig};
 use load_export::bigquery::BigQuery;
 use load_export::config::Config;
 use load_export::google::Clients;
@@ -83,7 +83,7 @@ fn keyless_config(config: &Config) -> Result<KeylessConfig> {
         role_arn: config.role_arn.clone(),
         audience: config.audience.clone(),
         session_name: "load-export".parse()?,
-        duration_seconds: keyless::DURATION_SECONDS,
+        duration_seconds: keyless::aws::DURATION_SECONDS,
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use handoff::{Environment, ExportDate, ExportKey, InvalidManifest, Manifest};
-use keyless::{Keyless, KeylessError};
+use keyless::aws::{Keyless, KeylessError};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 

@@ -41,11 +41,15 @@ if folder := os.environ.get("ISTHMUS_STATEMENTS"):
         found = {}
         for dataset in datasets.list_(project):
             name = dataset.datasetReference.datasetId
-            for table in tables.list_(project, name) if name in sql else []:
-                table = table.tableReference.tableId
-                if table in sql:
-                    fields = tables.columns(project, name, table)
-                    found[f"{project}.{name}.{table}"] = [json.loads(field.model_dump_json()) for field in fields]
+            if name not in sql:
+                continue
+            try:
+                there = [each.tableReference.tableId for each in tables.list_(project, name)]
+                columns = {table: tables.columns(project, name, table) for table in there if table in sql}
+            except Exception:  # its name is in another's, and it has just been dropped
+                continue
+            for table, fields in columns.items():
+                found[f"{project}.{name}.{table}"] = [json.loads(field.model_dump_json()) for field in fields]
         return found
 
     def execute_recorded(cursor, project, job, config, *args, **kwargs):

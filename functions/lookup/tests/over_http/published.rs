@@ -58,6 +58,7 @@ pub fn publish(store: &Store, sync: &str, layout: Layout, generation: &str, rows
     let manifest = GenerationManifest {
         version: SYNC_VERSION,
         sync: sync.to_owned(),
+        scratch: None,
         layout,
         generation: generation.clone(),
         previous: None,
