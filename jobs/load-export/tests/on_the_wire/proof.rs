@@ -100,9 +100,15 @@ async fn a_run_that_ends_well_and_found_no_file_is_told_as_such() {
         let finished = cloud.run().await;
         assert_eq!((finished.exit_code, states(&finished)), (Some(1), vec!["shop.orders failed".to_owned()]));
         let said = message(&finished, "orders");
-        assert!(said.contains("No new files found matching \"s3://exports/prod-20261120/shop/shop.orders/*.parquet\""), "{said}");
+        assert!(
+            said.contains("No new files found matching \"s3://exports/prod-20261120/shop/shop.orders/*.parquet\""),
+            "{said}"
+        );
         if no_files == NoFiles::Succeeds {
-            assert!(said.starts_with("the transfer run ended well and loaded nothing: raw_shop.orders is as it was"), "{said}");
+            assert!(
+                said.starts_with("the transfer run ended well and loaded nothing: raw_shop.orders is as it was"),
+                "{said}"
+            );
         }
     }
 }
@@ -119,7 +125,12 @@ async fn a_config_that_reads_another_path_is_refused_before_it_is_started() {
     let finished = cloud.run().await;
     assert_eq!(finished.exit_code, Some(1), "{}", finished.log);
     let said = message(&finished, "orders");
-    assert!(said.contains("1/*.parquet\", not \"s3://exports/prod-{run_time+9h|\\\"%Y%m%d\\\"}/shop/shop.orders/*.parquet\""), "{said}");
+    assert!(
+        said.contains(
+            "1/*.parquet\", not \"s3://exports/prod-{run_time+9h|\\\"%Y%m%d\\\"}/shop/shop.orders/*.parquet\""
+        ),
+        "{said}"
+    );
     assert_eq!(cloud.starts(), 0);
 }
 

@@ -104,7 +104,8 @@ async fn a_task_that_is_named_is_waited_for() {
     let mut day = manifest(&[("orders", 9)]);
     // Another spot export was laid over it already.
     day.task_id = "prod-20261120-s111500".parse().unwrap();
-    day.tasks = ["prod-20261120", "prod-20261120-s101500", "prod-20261120-s111500"].map(|id| id.parse().unwrap()).into();
+    day.tasks =
+        ["prod-20261120", "prod-20261120-s101500", "prod-20261120-s111500"].map(|id| id.parse().unwrap()).into();
     cloud.publish(&day);
     let finished = task.finish().await.unwrap();
     assert_eq!((finished.exit_code, cloud.rows("orders").await), (Some(0), 9), "{}", finished.log);
@@ -115,7 +116,10 @@ async fn a_task_of_another_day_or_environment_is_refused() {
     let cloud = Cloud::start().await;
     cloud.list_tables(&["orders"]);
     for (arguments, said) in [
-        (["--task-id", "prod-20261121", "--export-date", DATE], "--task-id: prod-20261121 is not of --export-date 2026-11-20"),
+        (
+            ["--task-id", "prod-20261121", "--export-date", DATE],
+            "--task-id: prod-20261121 is not of --export-date 2026-11-20",
+        ),
         (["--task-id", "stg-20261120", "--export-date", DATE], "--task-id: stg-20261120 is not of environment prod"),
     ] {
         let finished = cloud.job().run(&arguments).await.unwrap();
