@@ -8,14 +8,16 @@ use local::google::Work;
 use serde_json::{Value, json};
 use stories::{Outcome, Stage, Story, ended_with, table};
 
-/// What the daily workflow does: load-export for the date that it was told.
+/// What the daily workflow does: load-export for the date and the task that it was told.
 fn workflow(story: &Story) -> Result<Work> {
     let job = story.cloud.load_export()?;
     Ok(Arc::new(move |argument: Value| {
         let job = job.clone();
         Box::pin(async move {
             let date = argument["export_date"].as_str().ok_or("no export_date")?.to_owned();
-            let finished = job.run(&["--export-date", &date]).await.map_err(|error| error.to_string())?;
+            let task = argument["task_id"].as_str().ok_or("no task_id")?.to_owned();
+            let finished = job.run(&["--export-date", &date, "--task-id", &task]).await;
+            let finished = finished.map_err(|error| error.to_string())?;
             if finished.exit_code == Some(0) { Ok(Value::Null) } else { Err(finished.log) }
         })
     }))
