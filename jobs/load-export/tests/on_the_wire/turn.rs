@@ -109,17 +109,3 @@ async fn a_task_that_is_named_is_waited_for() {
     let finished = task.finish().await.unwrap();
     assert_eq!((finished.exit_code, cloud.rows("orders").await), (Some(0), 9), "{}", finished.log);
 }
-
-#[tokio::test]
-async fn a_task_of_another_day_or_environment_is_refused() {
-    let cloud = Cloud::start().await;
-    cloud.list_tables(&["orders"]);
-    for (arguments, said) in [
-        (["--task-id", "prod-20261121", "--export-date", DATE], "--task-id: prod-20261121 is not of --export-date 2026-11-20"),
-        (["--task-id", "stg-20261120", "--export-date", DATE], "--task-id: stg-20261120 is not of environment prod"),
-    ] {
-        let finished = cloud.job().run(&arguments).await.unwrap();
-        assert_eq!(finished.exit_code, Some(2), "{}", finished.log);
-        assert!(finished.log.contains(said), "{}", finished.log);
-    }
-}
