@@ -106,6 +106,7 @@ impl Cloud {
         let dir = dir.join(env);
         std::fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
         let cluster = format!("{env}-cluster");
+        rds.add_cluster(&cluster);
         Ok(Self { env: env.parse()?, bucket, app_bucket, cluster, emulators, s3, rds, transfer, wires, dir })
     }
 

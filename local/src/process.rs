@@ -75,6 +75,15 @@ impl Process {
         }
     }
 
+    /// Sends `signal`, and gives the program a while to end by itself.
+    pub fn stop(&mut self, signal: i32, within: Duration) {
+        self.signal(signal);
+        let began = Instant::now();
+        while began.elapsed() < within && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     fn last_lines(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();

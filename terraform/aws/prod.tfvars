@@ -1,13 +1,14 @@
 # terraform apply -var-file=prod.tfvars
 env = "prod"
 
-# From terraform/gcp, after its first apply: terraform output service_account_ids, audience
+# Samples: a plan with them is refused. From terraform/gcp, after its first apply: terraform output service_account_ids, audience
 google_service_account_ids = { load_export = "100000000000000000003", bigquery_to_s3 = "100000000000000000004" }
 audience                   = "isthmus-prod"
 
 export_retention_days = 90
 noncurrent_days       = 30
 
+# A sample too.
 notification_emails = ["data-platform@example.com"]
 
 # Redis for lookup, in a network of its own.

@@ -2,7 +2,7 @@
 env           = "stg"
 force_destroy = true
 
-# From terraform/gcp, after its first apply: terraform output service_account_ids, audience
+# Samples: a plan with them is refused. From terraform/gcp, after its first apply: terraform output service_account_ids, audience
 google_service_account_ids = { load_export = "100000000000000000001", bigquery_to_s3 = "100000000000000000002" }
 audience                   = "isthmus-stg"
 

@@ -22,6 +22,11 @@ variable "google_service_account_ids" {
     condition     = alltrue([for id in values(var.google_service_account_ids) : can(regex("^[0-9]{10,30}$", id))])
     error_message = "google_service_account_ids are numbers (uniqueId of the service account), not e-mail addresses: AWS compares them with the token's azp and sub."
   }
+
+  validation {
+    condition     = alltrue([for id in values(var.google_service_account_ids) : !can(regex("^10{8,}", id))])
+    error_message = "google_service_account_ids still has a sample (1000...0001): put the output service_account_ids of terraform/gcp there."
+  }
 }
 
 variable "audience" {
@@ -44,12 +49,22 @@ variable "export_bucket" {
   type        = string
   description = "The name of the export bucket; isthmus-{env}-export-{account} where it is null."
   default     = null
+
+  validation {
+    condition     = !startswith(coalesce(var.export_bucket, "none"), "acme-")
+    error_message = "export_bucket still has a sample (acme-...): put the name of your own bucket there, or leave it out."
+  }
 }
 
 variable "app_bucket" {
   type        = string
   description = "The name of the application bucket; isthmus-{env}-app-{account} where it is null."
   default     = null
+
+  validation {
+    condition     = !startswith(coalesce(var.app_bucket, "none"), "acme-")
+    error_message = "app_bucket still has a sample (acme-...): put the name of your own bucket there, or leave it out."
+  }
 }
 
 variable "export_retention_days" {
@@ -78,6 +93,11 @@ variable "notification_emails" {
   type        = set(string)
   description = "Who gets alarms and reports; each address confirms its subscription once."
   default     = []
+
+  validation {
+    condition     = alltrue([for address in var.notification_emails : !can(regex("[@.]example\\.(com|org|net)$", address))])
+    error_message = "notification_emails still has a sample (example.com): put addresses there that somebody reads."
+  }
 }
 
 variable "force_destroy" {

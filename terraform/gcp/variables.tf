@@ -15,7 +15,12 @@ variable "project" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
-    error_message = "project must be a project id: 6 to 30 lower-case letters, digits and hyphens, such as acme-isthmus-stg."
+    error_message = "project must be a project id: 6 to 30 lower-case letters, digits and hyphens, such as shop-isthmus-stg."
+  }
+
+  validation {
+    condition     = !startswith(var.project, "acme-")
+    error_message = "project still is a sample (acme-...): put the id of your own project there."
   }
 }
 
@@ -74,6 +79,13 @@ variable "aws" {
       can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket))
     ])
     error_message = "aws.export_bucket and aws.app_bucket must be names of S3 buckets, without s3://."
+  }
+
+  validation {
+    condition = var.aws == null || alltrue([
+      for bucket in [try(var.aws.export_bucket, ""), try(var.aws.app_bucket, "")] : !startswith(bucket, "acme-")
+    ])
+    error_message = "aws.export_bucket or aws.app_bucket still is a sample (acme-...): put the output aws of terraform/aws there."
   }
 }
 

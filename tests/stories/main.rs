@@ -1,9 +1,11 @@
 //! Stories across programs: the built binaries, on the laptop cloud.
 
 mod day;
+mod engine;
 mod faults;
 mod infrastructure;
 mod kill;
+mod late;
 mod outages;
 mod publication;
 mod redelivery;
@@ -60,6 +62,14 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             day::that_drifted_is_not_loaded_where_the_policy_says_fail,
             day::with_a_skipped_a_missing_and_an_unlisted_table_names_all_three,
             day::waits_for_the_manifest_however_late_it_is,
+            engine::of_aurora_mysql_carries_every_value_to_bigquery,
+            engine::of_aurora_postgresql_carries_every_value_to_bigquery,
+            engine::of_aurora_postgresql_has_a_spot_export_of_one_table_and_the_others_stay,
+            engine::of_aurora_postgresql_brings_drift_and_an_emptied_table_on_the_next_day,
+            engine::of_aurora_postgresql_may_have_a_schema_with_the_name_of_the_database,
+            late::is_the_backup_and_the_first_try_that_finds_it_makes_the_day_s_export,
+            late::is_the_backup_and_its_event_starts_the_export_at_once,
+            late::past_the_last_try_is_one_error_that_says_why,
             redelivery::of_every_event_changes_nothing,
             redelivery::of_the_schedule_at_the_same_moment_starts_one_export,
             kill::publish_export_at_every_write_and_the_next_poll_finishes,

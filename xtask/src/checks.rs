@@ -3,6 +3,7 @@
 mod agreement;
 mod cargo;
 mod commands;
+mod googlesql;
 mod links;
 mod rights;
 mod sam;
@@ -15,7 +16,7 @@ use anyhow::{Result, bail};
 use crate::environments;
 use crate::step::Step;
 
-const CHECKS: [Step; 19] = [
+const CHECKS: [Step; 20] = [
     Step { name: "fmt", about: "the code is formatted", run: cargo::fmt },
     Step {
         name: "variables",
@@ -46,6 +47,11 @@ const CHECKS: [Step; 19] = [
     Step { name: "clippy", about: "no warning in any target", run: cargo::clippy },
     Step { name: "build", about: "every program builds", run: cargo::build },
     Step { name: "test", about: "unit, contract and story tests", run: cargo::test },
+    Step {
+        name: "googlesql",
+        about: "every statement that the tests sent to BigQuery, and every query here, by GoogleSQL's own analyzer",
+        run: googlesql::check,
+    },
     Step { name: "cfn-lint", about: "template.yaml, by cfn-lint 1.51", run: sam::cfn_lint },
     Step { name: "sam-validate", about: "template.yaml, by SAM's transform", run: sam::validate },
     Step { name: "sam-lint", about: "template.yaml, by SAM's rules", run: sam::lint },
@@ -86,7 +92,7 @@ mod tests {
     #[test]
     fn an_unknown_check_is_told_with_the_names_that_exist() {
         let error = chosen(&["clipy".to_owned()]).err().unwrap().to_string();
-        assert!(error.starts_with("no check is named clipy; there are: mariadb, redis, emulators, "), "{error}");
+        assert!(error.starts_with("no check is named clipy; there are: mariadb, postgresql, redis, "), "{error}");
     }
 
     #[test]

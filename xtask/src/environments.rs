@@ -1,4 +1,4 @@
-//! What demo and test need beside cargo: a database and a cache from the system, emulators and tools from PyPI.
+//! What demo and test need beside cargo: databases and a cache from the system, emulators and tools from PyPI.
 
 use anyhow::Result;
 
@@ -11,8 +11,13 @@ const DUCKDB_EXTENSIONS: [&str; 5] = ["icu", "ducklake", "avro", "spatial", "htt
 
 const MARIADB: Step = Step {
     name: "mariadb",
-    about: "MariaDB, which stands for Aurora",
+    about: "MariaDB, which stands for Aurora MySQL",
     run: |_| debian::install("mariadbd", "mariadb-server"),
+};
+const POSTGRESQL: Step = Step {
+    name: "postgresql",
+    about: "PostgreSQL, which stands for Aurora PostgreSQL",
+    run: |_| debian::install("initdb", "postgresql"),
 };
 const REDIS: Step = Step {
     name: "redis",
@@ -40,9 +45,40 @@ const SCHEMATHESIS: Step = Step {
     run: |step| venv::install(step, "schemathesis"),
 };
 
-pub(crate) const STEPS_OF_DEMO: [Step; 3] = [MARIADB, REDIS, EMULATORS];
+const GOOGLESQL: Step = Step {
+    name: "googlesql-tools",
+    about: "GoogleSQL's own analyzer, in target/tools",
+    run: |step| venv::install(step, "googlesql"),
+};
+
+/// What the demo's database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Engine {
+    #[default]
+    Mysql,
+    Postgres,
+}
+
+impl Engine {
+    /// As the demo's own setting has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Mysql => "mysql",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// Only the server that is asked for.
+    pub(crate) fn steps_of_demo(self) -> [Step; 3] {
+        match self {
+            Self::Mysql => [MARIADB, REDIS, EMULATORS],
+            Self::Postgres => [POSTGRESQL, REDIS, EMULATORS],
+        }
+    }
+}
+
 pub(crate) const STEPS_OF_BENCH: [Step; 4] = [MARIADB, REDIS, EMULATORS, NGINX];
-pub(crate) const STEPS: [Step; 7] = [MARIADB, REDIS, EMULATORS, SAM, LINT, INFRA, SCHEMATHESIS];
+pub(crate) const STEPS: [Step; 9] = [MARIADB, POSTGRESQL, REDIS, EMULATORS, SAM, LINT, INFRA, SCHEMATHESIS, GOOGLESQL];
 
 fn emulators(step: &mut Running<'_>) -> Result<String> {
     let note = venv::install(step, "emulators")?;

@@ -13,6 +13,7 @@ pub mod workspace;
 
 use anyhow::{Context, Result, bail};
 
+pub use crate::environments::Engine;
 use crate::progress::{Outcome, Progress};
 use crate::step::Step;
 use crate::workspace::Workspace;
@@ -29,11 +30,12 @@ pub fn setup(workspace: &Workspace) -> Result<()> {
     run_all(workspace, &environments::STEPS)
 }
 
-pub fn demo(workspace: &Workspace, keep: bool, json: bool) -> Result<()> {
-    run_all(workspace, &environments::STEPS_OF_DEMO)?;
+pub fn demo(workspace: &Workspace, engine: Engine, keep: bool, json: bool) -> Result<()> {
+    run_all(workspace, &engine.steps_of_demo())?;
     let given = [("--keep", keep), ("--json", json)];
-    let flags = given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag.to_owned());
-    program::build_and_become(workspace, &DEMO, &[], std::iter::once("demo".to_owned()).chain(flags))
+    let flags = given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag);
+    let arguments = ["demo", "--engine", engine.name()].into_iter().chain(flags);
+    program::build_and_become(workspace, &DEMO, &[], arguments.map(str::to_owned))
 }
 
 pub fn bench(workspace: &Workspace, names: &[String], json: bool) -> Result<()> {

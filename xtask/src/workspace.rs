@@ -37,6 +37,11 @@ impl Workspace {
         self.target.join("xtask").join(format!("{step}.log"))
     }
 
+    /// Where the tests leave the statements that they sent to BigQuery.
+    pub fn statements(&self) -> PathBuf {
+        self.target.join("xtask").join("statements")
+    }
+
     /// Every file below the folders that people write, with this ending, sorted; no build output, no hidden folder.
     pub fn files(&self, ending: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();

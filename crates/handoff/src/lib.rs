@@ -19,7 +19,7 @@ mod task_id;
 pub use date::{ExportDate, InvalidExportDate};
 pub use drift::{Change, Drift, drift_between};
 pub use environment::{Environment, InvalidEnvironment};
-pub use key::{ExportKey, PartKey, TablePrefix};
+pub use key::{ExportKey, PartKey, TablePrefix, is_leftover};
 pub use manifest::{Column, InvalidManifest, MANIFEST_VERSION, Manifest, Statistics, Table, TableState};
 pub use staged::{origin_of, staged_key};
 #[cfg(feature = "table-list")]

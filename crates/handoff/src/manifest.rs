@@ -175,11 +175,14 @@ mod tests {
 
     /// The example of `docs/spec/manifest.md`.
     const SAMPLE: &str = r#"{"version":1,"env":"prod","export_date":"2026-11-22","task_id":"prod-20261122",
+        "tasks":["prod-20261122"],
         "snapshot_arn":"arn:aws:rds:ap-northeast-1:123456789012:cluster-snapshot:rds:shop-2026-11-21-17-05",
         "snapshot_time":"2026-11-21T17:05:00Z","published_at":"2026-11-21T19:40:00Z",
         "tables":[{"name":"shop.orders","prefix":"prod-20261122/shop/shop.orders/","state":"exported","rows":123456,
-            "bytes":987654,"parts":12,
-            "columns":[{"name":"id","source_type":"bigint unsigned","parquet_type":"DECIMAL(20,0)"}]}],
+            "bytes":987654,"parts":12,"task_id":"prod-20261122","snapshot_time":"2026-11-21T17:05:00Z",
+            "newest_part_at":"2026-11-21T19:31:40Z",
+            "columns":[{"name":"id","source_type":"bigint unsigned","parquet_type":"DECIMAL(20,0)",
+                "nulls":0,"min":"1","max":"130501"}]}],
         "drift":[{"table":"shop.orders","change":"column_added","column":"coupon"}],"warnings":[]}"#;
 
     fn parse(text: &str) -> Result<Manifest, InvalidManifest> {
@@ -204,9 +207,26 @@ mod tests {
     }
 
     #[test]
+    fn what_an_older_release_did_not_write_is_missing_and_not_invented() {
+        let mut older: serde_json::Value = serde_json::from_str(SAMPLE).unwrap();
+        older.as_object_mut().unwrap().remove("tasks");
+        let table = older["tables"][0].as_object_mut().unwrap();
+        table.retain(|field, _| !["task_id", "snapshot_time", "newest_part_at"].contains(&field.as_str()));
+        table["columns"][0]
+            .as_object_mut()
+            .unwrap()
+            .retain(|field, _| !["nulls", "min", "max"].contains(&field.as_str()));
+        let manifest = parse(&older.to_string()).unwrap();
+        let table = &manifest.tables[0];
+        assert_eq!((&table.task_id, table.snapshot_time, table.newest_part_at), (&None, None, None));
+        assert_eq!(table.columns[0].statistics, Statistics::default());
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&manifest.to_json()).unwrap(), older);
+    }
+
+    #[test]
     fn a_day_contains_the_tasks_that_lie_below_the_newest() {
         let layered = SAMPLE.replace(
-            "\"task_id\":\"prod-20261122\"",
+            "\"task_id\":\"prod-20261122\",\n        \"tasks\":[\"prod-20261122\"]",
             "\"task_id\":\"prod-20261122-s101500\",\"tasks\":[\"prod-20261122\",\"prod-20261122-s101500\"]",
         );
         let manifest = parse(&layered).unwrap();

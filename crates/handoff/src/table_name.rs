@@ -100,12 +100,11 @@ fn words(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut rest = text;
     loop {
-        let (word, after) = match rest.strip_prefix('`') {
-            Some(quoted) => quoted_word(quoted)?,
-            None => {
-                let end = rest.find('.').unwrap_or(rest.len());
-                (rest[..end].to_owned(), &rest[end..])
-            }
+        let (word, after) = if let Some(quoted) = rest.strip_prefix('`') {
+            quoted_word(quoted)?
+        } else {
+            let end = rest.find('.').unwrap_or(rest.len());
+            (rest[..end].to_owned(), &rest[end..])
         };
         words.push(word);
         match after.strip_prefix('.') {

@@ -11,6 +11,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier, ServerSideEncryption};
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 
 use crate::Error;
 
@@ -30,6 +31,7 @@ pub(crate) struct Bucket<'a> {
 pub(crate) struct Object {
     pub(crate) key: String,
     pub(crate) size: u64,
+    pub(crate) last_modified: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,13 @@ pub(crate) enum Created {
     Now,
     /// Also what a repeated call finds when the answer to the first was lost.
     Before,
+}
+
+impl Object {
+    fn listed(object: aws_sdk_s3::types::Object) -> Option<Self> {
+        let last_modified = object.last_modified.and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()));
+        Some(Self { size: u64::try_from(object.size?).ok()?, key: object.key?, last_modified })
+    }
 }
 
 impl<'a> Bucket<'a> {
@@ -73,12 +82,7 @@ impl<'a> Bucket<'a> {
         let mut objects = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| Error::aws("s3:ListBucket", self.uri(prefix), error))?;
-            objects.extend(
-                page.contents
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(|object| Some(Object { size: u64::try_from(object.size?).ok()?, key: object.key? })),
-            );
+            objects.extend(page.contents.unwrap_or_default().into_iter().filter_map(Object::listed));
         }
         Ok(objects)
     }

@@ -1,16 +1,17 @@
 //! One date: from what its tasks and its prefix are to a published manifest. Each effect can be the last one before the
 //! program dies; the next run finds out where it stands from the bucket alone.
 
-use chrono::{DateTime, Utc};
 use handoff::{ExportDate, ExportKey, ExportTaskId, Manifest, Table, TablePrefix};
 use tracing::{info, warn};
 
 use crate::Error;
-use crate::bucket::Bucket;
+use crate::bucket::{Bucket, Object};
+use crate::clock::Clock;
+use crate::compose::Before;
 use crate::manifests::{self, Put};
 use crate::order::{Standing, Step, next_step, without_base};
 use crate::staging::{self, Target};
-use crate::task::{Status, Task};
+use crate::task::{Status, Task, export_again};
 use crate::verify::verify;
 use crate::{Settings, compose};
 
@@ -30,9 +31,9 @@ pub(crate) async fn settle(
     settings: &Settings,
     date: ExportDate,
     tasks: &[Task],
-    now: DateTime<Utc>,
+    clock: Clock,
 ) -> Outcome {
-    let day = Day { bucket, settings, date, tasks, now };
+    let day = Day { bucket, settings, date, tasks, clock };
     let mut published = Vec::new();
     let settled = day.go_on(&mut published).await;
     match settled {
@@ -47,12 +48,12 @@ struct Day<'a> {
     settings: &'a Settings,
     date: ExportDate,
     tasks: &'a [Task],
-    now: DateTime<Utc>,
+    clock: Clock,
 }
 
 impl Day<'_> {
     async fn go_on(&self, published: &mut Vec<ExportTaskId>) -> Result<Standing, Error> {
-        let mut standing = manifests::standing(self.bucket, &self.settings.environment, self.date).await?;
+        let mut standing = manifests::standing(self.bucket, &self.settings.environment, self.date, self.tasks).await?;
         for layer in without_base(self.tasks, &standing) {
             warn!(task_id = %layer.id, "{} has some tables only and {} has no export to lay them over", layer.id, self.date);
         }
@@ -83,10 +84,12 @@ impl Day<'_> {
         } else {
             staging::target_of_daily(&listing)
         };
-        self.stage(&target, &listing, standing, task.kms_key_id.as_deref()).await?.map_err(failed)?;
+        let listing = self.stage(&target, listing, standing, task.kms_key_id.as_deref()).await?.map_err(failed)?;
 
         let previous = manifests::previous(self.bucket, &self.settings.environment, self.date).await?;
-        let manifest = compose::manifest(task, &verified, base, previous.as_ref(), self.now);
+        let previous = previous.as_ref().map(Option::as_ref).map_err(String::as_str);
+        let before = Before { base, previous };
+        let manifest = compose::manifest(task, &verified, before, &listing, self.clock.now());
         let put = self.put(&manifest).await?;
         let (tables, rows) = (manifest.tables.len(), manifest.tables.iter().map(|table| table.rows).sum::<u64>());
         info!(
@@ -99,28 +102,29 @@ impl Day<'_> {
     /// Nothing newer came: the parts of the withdrawn manifest are still here, with leftovers beside them.
     async fn restore(&self, standing: &Standing) -> Result<Standing, Error> {
         let Some(withdrawn) = standing.manifest() else { return Ok(Standing::Nothing) };
-        let failed = |problem| Error::RestoreFailed { date: self.date, problem };
+        let again = export_again(self.date, &withdrawn.snapshot_arn, &[]);
+        let failed = |problem| Error::RestoreFailed { date: self.date, problem, again: again.clone() };
         let listing = self.bucket.list(&self.prefix()).await?;
         let kept = staging::parts_of(&withdrawn.tables, |table| self.folder(table), &listing).map_err(failed)?;
         let target = Target { kept, ..Target::default() };
-        self.stage(&target, &listing, standing, None).await?.map_err(failed)?;
-        let manifest = manifests::restored(withdrawn, self.now);
+        self.stage(&target, listing, standing, None).await?.map_err(failed)?;
+        let manifest = manifests::restored(withdrawn, self.clock.now());
         self.put(&manifest).await?;
-        manifests::forget_withdrawn(self.bucket, &self.settings.environment, self.date).await?;
+        manifests::forget_before(self.bucket, &self.settings.environment, self.date).await?;
         info!(event = "manifest_restored", export_date = %self.date, "restored the manifest of {}", self.date);
         Ok(Standing::Published(manifest))
     }
 
-    /// Makes the day's prefix equal to the target. The inner error says what stands in the way.
+    /// Makes the day's prefix equal to the target, and lists it. The inner error says what stands in the way.
     async fn stage(
         &self,
         target: &Target,
-        listing: &[crate::bucket::Object],
+        listing: Vec<Object>,
         standing: &Standing,
         kms_key_id: Option<&str>,
-    ) -> Result<Result<(), String>, Error> {
+    ) -> Result<Result<Vec<Object>, String>, Error> {
         let daily = self.tasks.iter().find(|task| !task.id.is_spot()).map(|task| task.status);
-        let plan = match staging::plan(target, listing, daily) {
+        let plan = match staging::plan(target, &listing, daily) {
             Ok(plan) => plan,
             Err(problem) => return Ok(Err(problem)),
         };
@@ -128,11 +132,12 @@ impl Day<'_> {
             manifests::withdraw(self.bucket, &self.settings.environment, self.date).await?;
         }
         if plan.is_empty() {
-            return Ok(staging::check(target, listing));
+            return Ok(staging::check(target, &listing).map(|()| listing));
         }
         // From here on the day has no manifest. If we die, the next run plans again from what it finds.
         staging::carry_out(self.bucket, &plan, kms_key_id).await?;
-        Ok(staging::check(target, &self.bucket.list(&self.prefix()).await?))
+        let listing = self.bucket.list(&self.prefix()).await?;
+        Ok(staging::check(target, &listing).map(|()| listing))
     }
 
     async fn withdrawn(&self, standing: Standing) -> Result<Standing, Error> {
@@ -167,14 +172,21 @@ impl Day<'_> {
 pub(crate) fn by_hand(task: &Task, outcome: &Outcome) -> Result<(), Error> {
     match task.status {
         Status::Running => Err(Error::NotComplete(task.id.clone())),
-        Status::Failed => Err(Error::ExportFailed { task: task.id.clone(), cause: cause_of(task) }),
-        Status::Canceled => Err(Error::ExportCanceled(task.id.clone())),
+        Status::Failed | Status::Canceled => Err(ended_badly(task)),
         Status::Complete if outcome.manifest.is_none() && outcome.error.is_none() => Err(Error::StageFailed {
             task: task.id.clone(),
             problem: "it waits for another export of its date: a daily one that runs, or one to lay its tables over"
                 .into(),
         }),
         Status::Complete => Ok(()),
+    }
+}
+
+pub(crate) fn ended_badly(task: &Task) -> Error {
+    let (id, again) = (task.id.clone(), task.again());
+    match task.status {
+        Status::Canceled => Error::ExportCanceled { task: id, again },
+        _ => Error::ExportFailed { task: id, cause: cause_of(task), again },
     }
 }
 

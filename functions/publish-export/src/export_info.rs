@@ -24,7 +24,7 @@ pub(crate) struct AnnouncedColumn {
 
 /// The problem with `export_info`, if there is one: it is of another task, or not complete.
 pub(crate) fn check_export_info(json: &[u8], task: &ExportTaskId) -> Result<(), String> {
-    let info: Value = serde_json::from_slice(json).map_err(|error| format!("export_info is not JSON: {error}"))?;
+    let info = parse(json).map_err(|error| format!("export_info is {error}"))?;
     if let Some(id) = text(&info, "exportTaskIdentifier").filter(|id| *id != task.to_string()) {
         return Err(format!("export_info is of task {id}"));
     }
@@ -34,10 +34,10 @@ pub(crate) fn check_export_info(json: &[u8], task: &ExportTaskId) -> Result<(), 
     }
 }
 
-/// The tables of one `export_tables_info` file, and what it says about tables that have no name here: RDS skips a table
-/// whose name holds a slash, and no prefix could be named for it.
+/// The tables of one `export_tables_info` file, and what it says about anything else: a database that it could not list,
+/// or a table that it skipped because its name holds a slash, so that no prefix could be named for it.
 pub(crate) fn announced_tables(json: &[u8]) -> Result<(Vec<Announced>, Vec<String>), String> {
-    let info: Value = serde_json::from_slice(json).map_err(|error| format!("not JSON: {error}"))?;
+    let info = parse(json)?;
     let Some(Value::Array(entries)) = field(&info, "perTableStatus") else {
         return Err("no list perTableStatus".into());
     };
@@ -47,11 +47,20 @@ pub(crate) fn announced_tables(json: &[u8]) -> Result<(Vec<Announced>, Vec<Strin
         let (exported, warning) = outcome(entry);
         match TableName::from_target(&target) {
             Ok(name) => tables.push(Announced { name, exported, warning, columns: columns(entry) }),
-            Err(_) if !exported => news.push(format!("{target}: {}", warning.unwrap_or_default())),
+            Err(_) if !exported || !target.contains('.') => {
+                let warning = warning.unwrap_or_else(|| "RDS names it without a table".into());
+                news.push(format!("{target}: {warning}"));
+            }
             Err(error) => return Err(error.to_string()),
         }
     }
     Ok((tables, news))
+}
+
+/// Some writers put a byte order mark in front.
+fn parse(json: &[u8]) -> Result<Value, String> {
+    let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
+    serde_json::from_slice(json).map_err(|error| format!("not JSON: {error}"))
 }
 
 /// Whether the table was exported, and what RDS said about it.
@@ -215,8 +224,8 @@ mod tests {
         assert_eq!(refused("{\"perTableStatus\":[{}]}"), "an entry of perTableStatus has no target");
         assert_eq!(refused("{\"perTableStatus\":[7]}"), "an entry of perTableStatus has no target");
         assert_eq!(
-            refused("{\"perTableStatus\":[{\"target\":\"orders\",\"status\":\"COMPLETE\"}]}"),
-            "table name \"orders\" is not database.table or database.schema.table"
+            refused("{\"perTableStatus\":[{\"target\":\"shop.shop.\",\"status\":\"COMPLETE\"}]}"),
+            "table name \"shop.shop.\" is not database.table or database.schema.table"
         );
         assert_eq!(announced_tables(b"{\"perTableStatus\":[]}"), Ok((Vec::new(), Vec::new())));
     }
@@ -231,6 +240,30 @@ mod tests {
         let warning = json!({"skippedTables": [{"target": "shop.shop.in/out", "reason": "the name holds a slash"}]});
         assert_eq!(task_warnings(&warning.to_string()), (Vec::new(), news));
         assert!(announced_tables(info.replace("SKIPPED", "COMPLETE").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_database_without_a_table_is_news_whatever_its_status() {
+        let news = |entry: Value| {
+            let info = json!({"perTableStatus": [entry]}).to_string();
+            let (tables, news) = announced_tables(info.as_bytes()).unwrap();
+            assert_eq!(tables, []);
+            news
+        };
+        let reason = "FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE";
+        for status in ["COMPLETE", "FAILED", "SKIPPED", ""] {
+            let entry = json!({"target": "postgres", "status": status, "warningMessage": reason});
+            assert_eq!(news(entry), [format!("postgres: {reason}")]);
+        }
+        let silent = json!({"target": "postgres", "status": "COMPLETE"});
+        assert_eq!(news(silent), ["postgres: RDS names it without a table"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        let task: ExportTaskId = "prod-20261122".parse().unwrap();
+        assert_eq!(check_export_info("\u{feff}{\"status\":\"COMPLETE\"}".as_bytes(), &task), Ok(()));
+        assert_eq!(announced_tables("\u{feff}{\"perTableStatus\":[]}".as_bytes()), Ok((Vec::new(), Vec::new())));
     }
 
     #[test]

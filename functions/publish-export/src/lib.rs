@@ -2,8 +2,10 @@
 //! writes the day's manifest last. Running it again changes nothing; dying anywhere is repaired by the next run.
 
 mod bucket;
+mod clock;
 mod compose;
 mod config;
+mod count;
 mod day;
 mod error;
 mod event;
@@ -17,8 +19,11 @@ mod report;
 #[cfg(test)]
 mod samples;
 mod staging;
+mod statistics;
 mod task;
+mod value_text;
 mod verify;
+mod warnings;
 
 use std::collections::BTreeSet;
 
@@ -26,12 +31,15 @@ use chrono::{DateTime, Utc};
 use handoff::{ExportDate, ExportTaskId, Manifest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use startup::with_causes;
 use tracing::info;
 
 pub use config::Settings;
 pub use error::Error;
 
 use bucket::Bucket;
+use clock::Clock;
+use day::Outcome;
 use event::Event;
 use report::Reporter;
 use task::{Status, Task, Wanted, describe};
@@ -62,9 +70,10 @@ pub async fn handle(
     settings: &Settings,
     now: DateTime<Utc>,
 ) -> Result<Answer, Error> {
+    let clock = Clock::starting_at(now);
     let event = Event::parse(event)?;
     let dates = dates(&event, clients, settings, now).await?;
-    let mut run = Run { clients, settings, now, answer: Answer::default(), errors: Vec::new() };
+    let mut run = Run { clients, settings, clock, answer: Answer::default(), errors: Vec::new() };
     if !dates.is_empty() {
         let tasks = describe(&clients.rds, settings, Wanted::Bucket).await?;
         for date in dates {
@@ -111,7 +120,7 @@ async fn dates(
 struct Run<'a> {
     clients: &'a Clients,
     settings: &'a Settings,
-    now: DateTime<Utc>,
+    clock: Clock,
     answer: Answer,
     /// A date that cannot go on does not hold up the others.
     errors: Vec<Error>,
@@ -120,10 +129,12 @@ struct Run<'a> {
 impl Run<'_> {
     async fn settle(&mut self, date: ExportDate, tasks: &[Task], event: &Event) {
         let bucket = Bucket::new(&self.clients.s3, &self.settings.bucket);
-        let outcome = day::settle(bucket, self.settings, date, tasks, self.now).await;
+        let now = self.clock.began();
+        let reporter = Reporter { bucket, sns: &self.clients.sns, settings: self.settings, now };
+        let outcome = day::settle(bucket, self.settings, date, tasks, self.clock).await;
         let complete = tasks.iter().filter(|task| task.status == Status::Complete).map(|task| &task.id);
         self.answer.unchanged.extend(complete.filter(|id| !outcome.published.contains(id)).cloned());
-        if let Err(error) = self.report(bucket, tasks, outcome.manifest.as_ref()).await {
+        if let Err(error) = self.report(reporter, tasks, &outcome).await {
             self.errors.push(error);
         }
         let asked = tasks.iter().find(|task| matches!(event, Event::Publish(id) if *id == task.id));
@@ -131,18 +142,37 @@ impl Run<'_> {
             self.errors.push(error);
         }
         self.answer.published.extend(outcome.published);
-        self.errors.extend(outcome.error);
+        if let Some(error) = outcome.error {
+            self.report_problem(reporter, date, error, asked.is_some()).await;
+        }
     }
 
-    async fn report(&mut self, bucket: Bucket<'_>, tasks: &[Task], manifest: Option<&Manifest>) -> Result<(), Error> {
-        let reporter = Reporter { bucket, sns: &self.clients.sns, settings: self.settings, now: self.now };
+    async fn report(&mut self, reporter: Reporter<'_>, tasks: &[Task], outcome: &Outcome) -> Result<(), Error> {
         for task in tasks {
             self.report_failure(reporter, task).await?;
         }
-        match manifest {
-            Some(manifest) => self.report_publication(reporter, manifest).await,
+        match &outcome.manifest {
+            Some(manifest) => self.report_publication(reporter, manifest, !outcome.published.is_empty()).await,
             None => Ok(()),
         }
+    }
+
+    /// What no poll can mend is told once, and not at each poll. Who asks by hand is answered each time.
+    async fn report_problem(&mut self, reporter: Reporter<'_>, date: ExportDate, error: Error, by_hand: bool) {
+        let problem = with_causes(&error);
+        if by_hand || !error.is_lasting() {
+            return self.errors.push(error);
+        }
+        match reporter.is_known(date, &problem).await {
+            Ok(true) => return info!(export_date = %date, "still, and told before: {problem}"),
+            Ok(false) => {}
+            Err(unknown) => return self.errors.extend([error, unknown]),
+        }
+        let told = reporter.tell_problem(date, &problem).await;
+        if told.is_err() || self.settings.topic_arn.is_none() {
+            self.errors.push(error);
+        }
+        self.errors.extend(told.err());
     }
 
     /// Without a topic, the failure of the function is the report.
@@ -153,25 +183,28 @@ impl Run<'_> {
         }
         reporter.tell(&task.id, report::of_failure(task).as_ref()).await?;
         self.answer.reported.push(task.id.clone());
-        match (&self.settings.topic_arn, task.status) {
-            (Some(_), _) => {}
-            (None, Status::Canceled) => self.errors.push(Error::ExportCanceled(task.id.clone())),
-            (None, _) => {
-                let cause = day::cause_of(task);
-                self.errors.push(Error::ExportFailed { task: task.id.clone(), cause });
-            }
+        if self.settings.topic_arn.is_none() {
+            self.errors.push(day::ended_badly(task));
         }
         Ok(())
     }
 
     /// The marker is the last object of all: while it is missing, something of the publication may be left to do.
-    async fn report_publication(&mut self, reporter: Reporter<'_>, manifest: &Manifest) -> Result<(), Error> {
-        if reporter.is_told(&manifest.task_id).await? {
+    async fn report_publication(
+        &mut self,
+        reporter: Reporter<'_>,
+        manifest: &Manifest,
+        is_new: bool,
+    ) -> Result<(), Error> {
+        let is_told = reporter.is_told(&manifest.task_id).await?;
+        if is_new || !is_told {
+            manifests::forget_before(reporter.bucket, &manifest.env, manifest.export_date).await?;
+        }
+        if is_told {
             return Ok(());
         }
-        manifests::forget_withdrawn(reporter.bucket, &manifest.env, manifest.export_date).await?;
         let previous = manifests::previous(reporter.bucket, &manifest.env, manifest.export_date).await?;
-        let report = report::of_publication(manifest, previous.as_ref());
+        let report = report::of_publication(manifest, previous.ok().flatten().as_ref());
         reporter.tell(&manifest.task_id, report.as_ref()).await?;
         self.answer.reported.extend(report.map(|_| manifest.task_id.clone()));
         Ok(())

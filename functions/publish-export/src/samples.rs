@@ -3,7 +3,12 @@
 use chrono::DateTime;
 use handoff::{MANIFEST_VERSION, Manifest, Table, TableState};
 
+use crate::bucket::Object;
 use crate::task::{Status, Task};
+
+pub(crate) fn object(key: &str, size: u64) -> Object {
+    Object { key: key.into(), size, last_modified: None }
+}
 
 pub(crate) fn task(id: &str, snapshot_time: &str) -> Task {
     let snapshot_time = snapshot_time.parse().unwrap();
@@ -13,7 +18,7 @@ pub(crate) fn task(id: &str, snapshot_time: &str) -> Task {
         snapshot_time,
         started_at: snapshot_time,
         status: Status::Complete,
-        partial: false,
+        export_only: Vec::new(),
         failure_cause: None,
         warning: None,
         kms_key_id: None,

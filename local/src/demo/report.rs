@@ -12,6 +12,8 @@ use crate::cloud::Cloud;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
+    /// The database's server.
+    pub(super) source: &'static str,
     pub(super) tables: BTreeMap<String, Counts>,
     pub(super) syncs: BTreeMap<String, Published>,
     pub(super) object: Object,
@@ -61,7 +63,7 @@ impl Object {
 
 impl Report {
     pub(super) fn print(&self) {
-        eprintln!("\n  {:<24}{:>12}{:>12}{:>12}", "table", "MariaDB", "manifest", "BigQuery");
+        eprintln!("\n  {:<24}{:>12}{:>12}{:>12}", "table", self.source, "manifest", "BigQuery");
         for (table, counts) in &self.tables {
             let numbers = [counts.source, counts.manifest, counts.bigquery].map(grouped);
             eprintln!("  {table:<24}{:>12}{:>12}{:>12}  {}", numbers[0], numbers[1], numbers[2], mark(counts.agree()));
@@ -146,7 +148,8 @@ mod tests {
     fn report(tables: &[(&str, Counts)], syncs: &[(&str, Published)]) -> Report {
         let tables = tables.iter().map(|(name, counts)| ((*name).to_owned(), *counts)).collect();
         let syncs = syncs.iter().map(|(name, sync)| ((*name).to_owned(), sync.clone())).collect();
-        Report { tables, syncs, object: Object::default(), lookups: Vec::new(), seconds: BTreeMap::new() }
+        let (object, lookups, seconds) = (Object::default(), Vec::new(), BTreeMap::new());
+        Report { source: "MariaDB", tables, syncs, object, lookups, seconds }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 mod bigquery;
 mod export;
+mod export_postgres;
+mod exported;
 mod generated;
 mod metadata;
 mod rds;

@@ -308,3 +308,34 @@ run "an_environment_is_a_word" {
 
   expect_failures = [var.env]
 }
+
+run "a_sample_instead_of_a_service_account_is_refused" {
+  command = plan
+
+  variables {
+    google_service_account_ids = { load_export = "100000000000000000003", bigquery_to_s3 = "104200000000000000002" }
+  }
+
+  expect_failures = [var.google_service_account_ids]
+}
+
+run "a_sample_of_an_address_is_refused" {
+  command = plan
+
+  variables {
+    notification_emails = ["data@shop.test", "data-platform@example.com"]
+  }
+
+  expect_failures = [var.notification_emails]
+}
+
+run "samples_of_bucket_names_are_refused" {
+  command = plan
+
+  variables {
+    export_bucket = "acme-export"
+    app_bucket    = "acme-app"
+  }
+
+  expect_failures = [var.export_bucket, var.app_bucket]
+}

@@ -1,13 +1,13 @@
 # What the jobs get, and how the day runs.
 variables {
   env        = "stg"
-  project    = "acme-isthmus-stg"
+  project    = "shop-isthmus-stg"
   config_dir = "tests/config/shop"
   image_tag  = "abc1234"
   aws = {
     region                  = "ap-northeast-1"
-    export_bucket           = "acme-export"
-    app_bucket              = "acme-app"
+    export_bucket           = "shop-export"
+    app_bucket              = "shop-app"
     load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
     bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
   }
@@ -19,8 +19,8 @@ run "load_export_gets_the_variables_that_it_reads" {
 
   assert {
     condition = { for env in google_cloud_run_v2_job.job["load-export"].template[0].template[0].containers[0].env : env.name => env.value } == {
-      ENV               = "stg", S3_BUCKET_NAME = "acme-export", AWS_REGION = "ap-northeast-1", AWS_AUDIENCE = "isthmus-stg",
-      AWS_ROLE_ARN      = "arn:aws:iam::123456789012:role/load", GOOGLE_CLOUD_PROJECT = "acme-isthmus-stg",
+      ENV               = "stg", S3_BUCKET_NAME = "shop-export", AWS_REGION = "ap-northeast-1", AWS_AUDIENCE = "isthmus-stg",
+      AWS_ROLE_ARN      = "arn:aws:iam::123456789012:role/load", GOOGLE_CLOUD_PROJECT = "shop-isthmus-stg",
       BIGQUERY_LOCATION = "asia-northeast1", TABLES_FILE = "/config/tables.yaml", AUDIT_DATASET = "isthmus_audit",
       EXPORT_TIMEZONE   = "Asia/Tokyo", WAIT_MINUTES = "90", TRANSFER_MINUTES = "120", ON_DRIFT = "warn"
     }
@@ -33,8 +33,8 @@ run "bigquery_to_s3_gets_the_variables_that_it_reads" {
 
   assert {
     condition = { for env in google_cloud_run_v2_job.job["bigquery-to-s3"].template[0].template[0].containers[0].env : env.name => env.value } == {
-      S3_BUCKET_NAME    = "acme-app", AWS_REGION = "ap-northeast-1", AWS_AUDIENCE = "isthmus-stg",
-      AWS_ROLE_ARN      = "arn:aws:iam::123456789012:role/sync", GOOGLE_CLOUD_PROJECT = "acme-isthmus-stg",
+      S3_BUCKET_NAME    = "shop-app", AWS_REGION = "ap-northeast-1", AWS_AUDIENCE = "isthmus-stg",
+      AWS_ROLE_ARN      = "arn:aws:iam::123456789012:role/sync", GOOGLE_CLOUD_PROJECT = "shop-isthmus-stg",
       BIGQUERY_LOCATION = "asia-northeast1", SYNCS_FILE = "/config/syncs.yaml", SCRATCH_DATASET = "isthmus_scratch",
       MAX_CONCURRENCY   = "200"
     }
@@ -51,8 +51,8 @@ run "each_job_has_its_name_image_and_time" {
   }
   assert {
     condition = { for key, job in google_cloud_run_v2_job.job : key => job.template[0].template[0].containers[0].image } == {
-      load-export    = "asia-northeast1-docker.pkg.dev/acme-isthmus-stg/isthmus/load-export:abc1234"
-      bigquery-to-s3 = "asia-northeast1-docker.pkg.dev/acme-isthmus-stg/isthmus/bigquery-to-s3:abc1234"
+      load-export    = "asia-northeast1-docker.pkg.dev/shop-isthmus-stg/isthmus/load-export:abc1234"
+      bigquery-to-s3 = "asia-northeast1-docker.pkg.dev/shop-isthmus-stg/isthmus/bigquery-to-s3:abc1234"
     }
     error_message = "images"
   }
@@ -83,7 +83,7 @@ run "the_config_folder_is_a_bucket_that_the_jobs_mount_read_only" {
   }
   assert {
     condition = alltrue([for job in google_cloud_run_v2_job.job :
-      job.template[0].template[0].volumes[0].gcs[0].bucket == "acme-isthmus-stg-isthmus-config" &&
+      job.template[0].template[0].volumes[0].gcs[0].bucket == "shop-isthmus-stg-isthmus-config" &&
       job.template[0].template[0].volumes[0].gcs[0].read_only &&
       job.template[0].template[0].containers[0].volume_mounts[0].mount_path == "/config"
     ])
@@ -144,7 +144,7 @@ run "the_schedule_is_tokyo_time_and_paused_unless_enabled" {
     error_message = "05:00 Asia/Tokyo, paused"
   }
   assert {
-    condition     = google_cloud_scheduler_job.daily["daily"].http_target[0].uri == "https://workflowexecutions.googleapis.com/v1/projects/acme-isthmus-stg/locations/asia-northeast1/workflows/isthmus-stg-daily/executions"
+    condition     = google_cloud_scheduler_job.daily["daily"].http_target[0].uri == "https://workflowexecutions.googleapis.com/v1/projects/shop-isthmus-stg/locations/asia-northeast1/workflows/isthmus-stg-daily/executions"
     error_message = "it starts the daily workflow"
   }
 }

@@ -1,13 +1,13 @@
 # prod cannot be deleted by mistake; stg can be torn down.
 variables {
   env        = "prod"
-  project    = "acme-isthmus-prod"
+  project    = "shop-isthmus-prod"
   config_dir = "tests/config/shop"
   image_tag  = "abc1234"
   aws = {
     region                  = "ap-northeast-1"
-    export_bucket           = "acme-export"
-    app_bucket              = "acme-app"
+    export_bucket           = "shop-export"
+    app_bucket              = "shop-app"
     load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
     bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
   }

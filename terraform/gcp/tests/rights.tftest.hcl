@@ -1,13 +1,13 @@
 # Who may do what.
 variables {
   env        = "stg"
-  project    = "acme-isthmus-stg"
+  project    = "shop-isthmus-stg"
   config_dir = "tests/config/shop"
   image_tag  = "abc1234"
   aws = {
     region                  = "ap-northeast-1"
-    export_bucket           = "acme-export"
-    app_bucket              = "acme-app"
+    export_bucket           = "shop-export"
+    app_bucket              = "shop-app"
     load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
     bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
   }
@@ -78,7 +78,7 @@ run "each_program_runs_as_its_own_account" {
   command = apply
 
   assert {
-    condition     = alltrue([for key, job in google_cloud_run_v2_job.job : job.template[0].template[0].service_account == "isthmus-${key}@acme-isthmus-stg.iam.gserviceaccount.com"])
+    condition     = alltrue([for key, job in google_cloud_run_v2_job.job : job.template[0].template[0].service_account == "isthmus-${key}@shop-isthmus-stg.iam.gserviceaccount.com"])
     error_message = "AWS trusts each by its id"
   }
   assert {

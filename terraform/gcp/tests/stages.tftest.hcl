@@ -1,13 +1,13 @@
 # From nothing: what each apply makes.
 variables {
   env        = "stg"
-  project    = "acme-isthmus-stg"
+  project    = "shop-isthmus-stg"
   config_dir = "tests/config/shop"
   image_tag  = "abc1234"
   aws = {
     region                  = "ap-northeast-1"
-    export_bucket           = "acme-export"
-    app_bucket              = "acme-app"
+    export_bucket           = "shop-export"
+    app_bucket              = "shop-app"
     load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
     bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
   }
@@ -27,7 +27,7 @@ run "first_what_aws_needs_to_know" {
     error_message = "accounts, datasets and empty secrets"
   }
   assert {
-    condition     = output.audience == "isthmus-stg" && output.registry == "asia-northeast1-docker.pkg.dev/acme-isthmus-stg/isthmus" && output.transfer_secret == "isthmus-stg-transfer-key"
+    condition     = output.audience == "isthmus-stg" && output.registry == "asia-northeast1-docker.pkg.dev/shop-isthmus-stg/isthmus" && output.transfer_secret == "isthmus-stg-transfer-key"
     error_message = "what AWS, the image build and the key's rotation need"
   }
   assert {

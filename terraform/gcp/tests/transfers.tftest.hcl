@@ -1,13 +1,13 @@
 # What reaches BigQuery Data Transfer.
 variables {
   env        = "stg"
-  project    = "acme-isthmus-stg"
+  project    = "shop-isthmus-stg"
   config_dir = "tests/config/shop"
   image_tag  = "abc1234"
   aws = {
     region                  = "ap-northeast-1"
-    export_bucket           = "acme-export"
-    app_bucket              = "acme-app"
+    export_bucket           = "shop-export"
+    app_bucket              = "shop-app"
     load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
     bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
   }
@@ -27,7 +27,7 @@ run "a_table_of_mysql_is_read_from_database_dot_table" {
   command = plan
 
   assert {
-    condition     = google_bigquery_data_transfer_config.table["shop.orders"].params.data_path == "s3://acme-export/stg-{run_time+9h|\"%Y%m%d\"}/shop/shop.orders/*.parquet"
+    condition     = google_bigquery_data_transfer_config.table["shop.orders"].params.data_path == "s3://shop-export/stg-{run_time+9h|\"%Y%m%d\"}/shop/shop.orders/*.parquet"
     error_message = google_bigquery_data_transfer_config.table["shop.orders"].params.data_path
   }
 }
@@ -36,7 +36,7 @@ run "a_table_of_postgresql_is_read_from_schema_dot_table" {
   command = plan
 
   assert {
-    condition     = google_bigquery_data_transfer_config.table["app.public.users"].params.data_path == "s3://acme-export/stg-{run_time+9h|\"%Y%m%d\"}/app/public.users/*.parquet"
+    condition     = google_bigquery_data_transfer_config.table["app.public.users"].params.data_path == "s3://shop-export/stg-{run_time+9h|\"%Y%m%d\"}/app/public.users/*.parquet"
     error_message = google_bigquery_data_transfer_config.table["app.public.users"].params.data_path
   }
 }

@@ -1,13 +1,13 @@
 # Bad values are refused before anything is planned.
 variables {
   env        = "stg"
-  project    = "acme-isthmus-stg"
+  project    = "shop-isthmus-stg"
   config_dir = "tests/config/shop"
   image_tag  = "abc1234"
   aws = {
     region                  = "ap-northeast-1"
-    export_bucket           = "acme-export"
-    app_bucket              = "acme-app"
+    export_bucket           = "shop-export"
+    app_bucket              = "shop-app"
     load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
     bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
   }
@@ -105,7 +105,7 @@ run "a_key_before_aws_is_refused" {
 run "a_bucket_written_as_an_address_is_refused" {
   command = plan
   variables {
-    aws = { region = "r", export_bucket = "s3://acme", app_bucket = "acme-app", load_export_role_arn = "arn:aws:iam::123456789012:role/a", bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/b" }
+    aws = { region = "r", export_bucket = "s3://acme", app_bucket = "shop-app", load_export_role_arn = "arn:aws:iam::123456789012:role/a", bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/b" }
   }
   expect_failures = [var.aws]
 }
@@ -113,7 +113,7 @@ run "a_bucket_written_as_an_address_is_refused" {
 run "a_role_that_is_a_name_is_refused" {
   command = plan
   variables {
-    aws = { region = "r", export_bucket = "acme-export", app_bucket = "acme-app", load_export_role_arn = "isthmus", bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/b" }
+    aws = { region = "r", export_bucket = "shop-export", app_bucket = "shop-app", load_export_role_arn = "isthmus", bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/b" }
   }
   expect_failures = [var.aws]
 }
@@ -196,4 +196,28 @@ run "a_job_that_outlasts_the_workflow_is_refused" {
     bigquery_to_s3 = { timeout_seconds = 90000 }
   }
   expect_failures = [var.bigquery_to_s3]
+}
+
+run "a_sample_of_a_project_is_refused" {
+  command = plan
+  variables {
+    project = "acme-isthmus-stg"
+  }
+  expect_failures = [var.project]
+}
+
+run "a_sample_of_a_bucket_is_refused" {
+  command = plan
+  variables {
+    aws = { region = "r", export_bucket = "acme-stg-export", app_bucket = "shop-app", load_export_role_arn = "arn:aws:iam::123456789012:role/a", bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/b" }
+  }
+  expect_failures = [var.aws]
+}
+
+run "a_sample_of_an_address_is_refused" {
+  command = plan
+  variables {
+    alert_emails = ["data@shop.test", "data-alerts@example.com"]
+  }
+  expect_failures = [var.alert_emails]
 }

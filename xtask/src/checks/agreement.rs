@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 
-use super::variables::{JOBS, read_by_program, required_by_program, sources};
+use super::variables::{FUNCTIONS, JOBS, read_by_program, required_by_program, sources};
 use crate::step::Running;
 use crate::template;
 use crate::workspace::Workspace;
 
 pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
-    let parts = [jobs, across_clouds, sam_reads_terraform, alerts_read_lines, secrets];
+    let parts = [jobs, across_clouds, sam_reads_terraform, alerts_read_lines, filters_read_lines, secrets];
     let mut problems = Vec::new();
     let mut count = 0;
     for part in parts {
@@ -121,6 +121,27 @@ fn alerts_read_lines(workspace: &Workspace, problems: &mut Vec<String>) -> Resul
     Ok(looked_for.len())
 }
 
+/// A metric of the template that looks for `$.event = "export_found"` finds a function that writes it.
+fn filters_read_lines(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize> {
+    let code = FUNCTIONS.iter().map(|name| sources(workspace, "functions", name)).collect::<Result<String>>()?;
+    let words: BTreeSet<&str> = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let template = crate::read(&workspace.root.join("template.yaml"))?;
+    let looked_for = filtered(&template);
+    let unknown = looked_for.iter().filter(|word| !words.contains(word.as_str()));
+    problems.extend(unknown.map(|word| format!("template.yaml looks for {word} in the log; no function writes it")));
+    Ok(looked_for.len())
+}
+
+/// The fields and the quoted values of every filter pattern.
+fn filtered(template: &str) -> BTreeSet<String> {
+    let patterns = template.lines().filter_map(|line| line.trim().strip_prefix("FilterPattern: "));
+    let words = |pattern: &str| -> Vec<String> {
+        let fields = pattern.split("$.").skip(1).filter_map(|rest| rest.split(' ').next());
+        fields.chain(pattern.split('"').skip(1).step_by(2)).map(str::to_owned).collect()
+    };
+    patterns.flat_map(words).collect()
+}
+
 /// The key of the transfer user is made by the script, under the names that Terraform gives.
 fn secrets(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize> {
     let script = file(workspace, "terraform/rotate-transfer-key.sh")?;
@@ -191,6 +212,12 @@ mod tests {
     #[test]
     fn the_fields_of_an_object_on_one_line_are_found() {
         assert_eq!(keys(" load_export = string, to_s3 = string "), ["load_export", "to_s3"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn a_filter_s_fields_and_values_are_found() {
+        let template = "A:\n  FilterPattern: '{ ($.event = \"a_b\" || $.event = \"c\") && $.today IS TRUE }'\n";
+        assert_eq!(filtered(template), ["event", "a_b", "c", "today"].map(str::to_owned).into());
     }
 
     #[test]

@@ -6,4 +6,6 @@ mod cloud;
 mod engine;
 mod faults;
 mod lambda;
+mod once;
 mod publish;
+mod wild;

@@ -4,6 +4,7 @@ use crate::cloud;
 
 use cloud::{BUCKET, Cloud, DAILY, Exported, SPOT, at, part, table, task_of};
 use handoff::TableState;
+use local::wire::Effect;
 use serde_json::json;
 
 const NIGHT: &str = "2026-11-21T17:05:00Z";
@@ -24,7 +25,7 @@ async fn a_complete_export_is_verified_and_published() {
 
     let manifest = cloud.manifest("2026-11-22").unwrap();
     assert_eq!((manifest.task_id.to_string(), manifest.snapshot_time), (DAILY.into(), at(NIGHT)));
-    assert_eq!(manifest.published_at, cloud.now);
+    assert_eq!(manifest.tasks, std::slice::from_ref(&manifest.task_id));
     let shape = |table: &handoff::Table| (table.name.to_string(), table.state, table.rows, table.parts);
     let expected = [
         ("shop.empty".to_owned(), TableState::Empty, 0, 0),
@@ -36,8 +37,45 @@ async fn a_complete_export_is_verified_and_published() {
     assert_eq!(orders.prefix, "prod-20261122/shop/shop.orders/");
     let columns: Vec<_> = orders.columns.iter().map(|c| [&*c.name, &*c.source_type, &*c.parquet_type]).collect();
     assert_eq!(columns, [["id", "bigint", "INT64"], ["note", "text", "STRING"]]);
+    let told = |name: &str| {
+        let told = orders.columns.iter().find(|column| column.name == name).unwrap().statistics.clone();
+        (told.nulls.unwrap(), told.min.unwrap(), told.max.unwrap())
+    };
+    assert_eq!((told("id"), told("note")), ((0, "0".into(), "4".into()), (0, "0".into(), "4".into())));
     assert_eq!(manifest.warnings, ["shop.wide: status \"SKIPPED\""]);
     cloud.assert_consistent();
+}
+
+#[tokio::test]
+async fn a_manifest_is_published_when_it_is_put_and_each_table_tells_when_its_newest_part_came() {
+    let mut cloud = Cloud::start().await;
+    cloud.exported(DAILY, NIGHT, &[table("shop.a", &[&[3, 4]]), table("shop.b", &[&[1]]), table("shop.c", &[&[]])]);
+    for (minute, part) in cloud.store().keys(BUCKET, "prod-20261122/shop/").iter().enumerate() {
+        let came = at("2026-11-21T18:00:00Z") + chrono::TimeDelta::minutes(i64::try_from(minute).unwrap());
+        let object = cloud.store().get(BUCKET, part).unwrap();
+        let object = local::s3::Object { last_modified: came.into(), ..object };
+        cloud.store().put_if(BUCKET, part, &local::s3::Condition::None, object).unwrap();
+    }
+    let pause = std::time::Duration::from_millis(150);
+    cloud.wire.fault(1, Effect::Delay(pause), |request| request.path.ends_with(".parquet"));
+    cloud.poll().await.unwrap();
+    let manifest = cloud.manifest("2026-11-22").unwrap();
+    assert!(manifest.published_at >= cloud.now + pause, "{}", manifest.published_at);
+    let newest =
+        |manifest: &handoff::Manifest| manifest.tables.iter().map(|table| table.newest_part_at).collect::<Vec<_>>();
+    // `_SUCCESS` and, in the order of keys, two parts; the same and one; and no part at all.
+    let (a, b) = (at("2026-11-21T18:02:00Z"), at("2026-11-21T18:04:00Z"));
+    assert_eq!(newest(&manifest), [Some(a), Some(b), None]);
+
+    let before = chrono::Utc::now() - chrono::TimeDelta::seconds(1);
+    write_partial(&mut cloud, SPOT, MORNING, &[table("shop.b", &[&[20]])]);
+    cloud.poll().await.unwrap();
+    let manifest = cloud.manifest("2026-11-22").unwrap();
+    let ages: Vec<_> = manifest.tables.iter().map(|table| table.snapshot_time.unwrap()).collect();
+    assert_eq!(ages, [at(NIGHT), at(MORNING), at(NIGHT)]);
+    let [of_a, of_b, of_c] = newest(&manifest).try_into().unwrap();
+    assert_eq!((of_a, of_c), (Some(a), None));
+    assert!(of_b.unwrap() >= before, "the copy is what BigQuery reads: {of_b:?}");
 }
 
 #[tokio::test]
@@ -207,5 +245,5 @@ async fn two_runs_at_once_end_as_one() {
     alone.poll().await.unwrap();
     let (one, two) = tokio::join!(cloud.poll(), cloud.poll());
     assert!(one.is_ok() && two.is_ok());
-    assert_eq!(cloud.state(), alone.state());
+    assert_eq!(cloud.timeless_state(), alone.timeless_state());
 }

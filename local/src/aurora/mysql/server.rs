@@ -1,6 +1,5 @@
 //! The MariaDB server: installed once into a template, copied for each start.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -8,7 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tokio::net::TcpStream;
 
+use crate::aurora::installed::{installed, is_root};
 use crate::process::{Process, free_port};
+
+const PACKAGE: &str = "mariadb-server";
 
 const START_WITHIN: Duration = Duration::from_mins(1);
 
@@ -34,7 +36,7 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) async fn start(dir: &Path) -> Result<Self> {
-        let program = installed("mariadbd")?;
+        let program = installed("mariadbd", PACKAGE, &[])?;
         let (data, template) = (dir.join("data"), template().await?);
         let copy = data.clone();
         tokio::task::spawn_blocking(move || copy_folder(&template, &copy)).await??;
@@ -63,7 +65,7 @@ async fn template() -> Result<PathBuf> {
 
 /// Installs beside the template and renames: whoever comes second, or dies half-way, leaves it whole.
 fn install(template: &Path) -> Result<()> {
-    let program = installed("mariadb-install-db")?;
+    let program = installed("mariadb-install-db", PACKAGE, &[])?;
     let parent = template.parent().unwrap_or(template);
     std::fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
     let fresh = tempfile::tempdir_in(parent)?;
@@ -94,26 +96,7 @@ fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn installed(program: &str) -> Result<PathBuf> {
-    let places = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin"];
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(places.iter().map(PathBuf::from));
-    let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());
-    found.with_context(|| format!("{program} is not installed: apt-get install mariadb-server (Debian, Ubuntu)"))
-}
-
 /// MariaDB refuses to run as root unless told to.
 fn as_user() -> Option<&'static str> {
-    std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0).then_some("--user=root")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_missing_program_names_the_package_that_has_it() {
-        let error = installed("mariadb-no-such").unwrap_err().to_string();
-        assert_eq!(error, "mariadb-no-such is not installed: apt-get install mariadb-server (Debian, Ubuntu)");
-    }
+    is_root().then_some("--user=root")
 }

@@ -1,29 +1,32 @@
 //! A snapshot: a copy of every database in databases of its own, `snap1__shop` for `shop`.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use anyhow::{Context, Result};
 use futures_util::future::BoxFuture;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::sync::mpsc;
 
-use super::{Aurora, quote, quoted};
+use super::{MariaDb, quote, quoted};
 use crate::export::{ColumnType, Row, TableSchema};
 
 /// How many rows travel together from the server to whoever reads a table.
 const ROWS_TOGETHER: usize = 1_000;
 
-/// Holds the server alive.
 #[derive(Clone)]
-pub struct AuroraSnapshot {
-    aurora: Aurora,
+pub struct Snapshot {
+    server: Arc<MariaDb>,
     number: u32,
 }
 
-impl AuroraSnapshot {
-    pub(super) async fn take(aurora: Aurora, number: u32) -> Result<Self> {
-        let snapshot = Self { aurora, number };
-        let databases = snapshot.aurora.databases().await?;
-        let mut connection = snapshot.aurora.connection().await?;
+impl Snapshot {
+    pub(in crate::aurora) async fn take(server: Arc<MariaDb>) -> Result<Self> {
+        let number = server.snapshots.fetch_add(1, Ordering::Relaxed) + 1;
+        let snapshot = Self { server, number };
+        let databases = snapshot.server.databases().await?;
+        let mut connection = snapshot.server.connection().await?;
         let mut copies = Vec::new();
         for database in databases {
             copies.extend(snapshot.shadow(&mut connection, &database).await?);
@@ -70,8 +73,8 @@ impl AuroraSnapshot {
     }
 
     /// Every table of every database, in the order of their names.
-    pub(crate) async fn tables(&self) -> Result<Vec<TableSchema>> {
-        let mut connection = self.aurora.connection().await?;
+    pub(in crate::aurora) async fn tables(&self) -> Result<Vec<TableSchema>> {
+        let mut connection = self.server.connection().await?;
         let columns: Vec<(String, String, Option<String>, Option<String>)> = connection
             .exec(
                 "SELECT t.table_schema, t.table_name, c.column_name, c.column_type FROM information_schema.tables t \
@@ -86,19 +89,23 @@ impl AuroraSnapshot {
         for (shadow, table, column, kind) in columns {
             let database = shadow[self.shadow_name("").len()..].to_owned();
             let (Some(column), Some(kind)) = (column, kind) else { continue };
-            let column = (column, ColumnType::parse(&kind));
+            let column = (column, ColumnType::of_mysql(&kind));
             match tables.last_mut().filter(|last| last.database == database && last.table == table) {
                 Some(last) => last.columns.push(column),
-                None => tables.push(TableSchema { database, table, columns: vec![column] }),
+                None => tables.push(TableSchema::of_mysql(&database, &table, vec![column])),
             }
         }
         Ok(tables)
     }
 
     /// Sends the rows of a table in chunks; ends early when nobody listens any more.
-    pub(crate) fn rows(self, table: TableSchema, to: mpsc::Sender<Vec<Row>>) -> BoxFuture<'static, Result<()>> {
+    pub(in crate::aurora) fn rows(
+        self,
+        table: TableSchema,
+        to: mpsc::Sender<Vec<Row>>,
+    ) -> BoxFuture<'static, Result<()>> {
         Box::pin(async move {
-            let mut connection = self.aurora.connection().await?;
+            let mut connection = self.server.connection().await?;
             let sql = format!("SELECT * FROM {}", quoted(&self.shadow_name(&table.database), &table.table));
             let what = || format!("read {}.{} from the snapshot", table.database, table.table);
             // The binary protocol: values arrive typed, and row by row.

@@ -1,37 +1,13 @@
-//! From MySQL's types to Parquet's, as RDS maps them.
 //! Source: Amazon RDS user guide, "MySQL and MariaDB data type mapping to Parquet".
 
-use arrow_schema::{DataType, TimeUnit};
+use super::{ColumnType, Exported};
 
 /// Parquet's decimals end here; RDS writes longer ones as text.
 const MAX_DECIMAL_PRECISION: u8 = 38;
 
-/// A column as the source declares it and as the export writes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ColumnType {
-    /// Without the display width: `bigint unsigned`, `varchar`.
-    pub original: String,
-    pub exported: Exported,
-    pub char_max_length: u64,
-    pub num_precision: u64,
-    pub datetime_precision: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exported {
-    Int32,
-    Int64,
-    Double,
-    Decimal(u8, i8),
-    TimestampMicros,
-    Text,
-    /// A byte array without the mark that makes it text; `char` is one of these.
-    Bytes,
-}
-
 impl ColumnType {
     /// Reads a type as `information_schema.columns.column_type` writes it: `bigint(20) unsigned`, `decimal(10,2)`.
-    pub fn parse(column_type: &str) -> Self {
+    pub fn of_mysql(column_type: &str) -> Self {
         let lower = column_type.to_ascii_lowercase();
         let base = lower.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
         let unsigned = lower.contains(" unsigned") || lower.contains(" zerofill");
@@ -44,36 +20,6 @@ impl ColumnType {
             char_max_length: if base.ends_with("char") || base.ends_with("binary") { size } else { 0 },
             num_precision: if numeric { digits(base, unsigned) } else { u64::from(base == "decimal") * size },
             datetime_precision: if ["datetime", "timestamp", "time"].contains(&base) { size } else { 0 },
-        }
-    }
-}
-
-impl Exported {
-    pub(super) fn arrow(self) -> DataType {
-        match self {
-            Self::Int32 => DataType::Int32,
-            Self::Int64 => DataType::Int64,
-            Self::Double => DataType::Float64,
-            Self::Decimal(precision, scale) => DataType::Decimal128(precision, scale),
-            // Adjusted to UTC: Parquet's old mark TIMESTAMP_MICROS, the one that RDS writes, has no other kind.
-            Self::TimestampMicros => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-            Self::Text => DataType::Utf8,
-            Self::Bytes => DataType::Binary,
-        }
-    }
-
-    /// As `export_tables_info` words it.
-    pub(super) fn expected(self) -> String {
-        match self {
-            Self::Int32 => "int32".into(),
-            Self::Int64 => "int64".into(),
-            Self::Double => "double".into(),
-            Self::Decimal(precision @ ..=9, scale) => format!("int32 (DECIMAL({precision},{scale}))"),
-            Self::Decimal(precision @ ..=18, scale) => format!("int64 (DECIMAL({precision},{scale}))"),
-            Self::Decimal(precision, scale) => format!("fixed_len_byte_array (DECIMAL({precision},{scale}))"),
-            Self::TimestampMicros => "int64 (TIMESTAMP_MICROS)".into(),
-            Self::Text => "binary (UTF8)".into(),
-            Self::Bytes => "binary".into(),
         }
     }
 }
@@ -159,18 +105,18 @@ mod tests {
             ("enum('a(1)','b')", "binary (UTF8)"),
             ("set('a','b')", "binary (UTF8)"),
         ] {
-            assert_eq!(ColumnType::parse(column_type).exported.expected(), expected, "{column_type}");
+            assert_eq!(ColumnType::of_mysql(column_type).exported.expected(), expected, "{column_type}");
         }
     }
 
     #[test]
     fn the_source_type_is_named_without_its_width() {
-        let original = |column_type: &str| ColumnType::parse(column_type).original;
+        let original = |column_type: &str| ColumnType::of_mysql(column_type).original;
         assert_eq!(original("bigint(20) unsigned"), "bigint unsigned");
         assert_eq!(original("varchar(255)"), "varchar");
         assert_eq!(original("enum('a','b')"), "enum");
-        assert_eq!(ColumnType::parse("varchar(255)").char_max_length, 255);
-        assert_eq!(ColumnType::parse("bigint(20) unsigned").num_precision, 20);
-        assert_eq!(ColumnType::parse("datetime(6)").datetime_precision, 6);
+        assert_eq!(ColumnType::of_mysql("varchar(255)").char_max_length, 255);
+        assert_eq!(ColumnType::of_mysql("bigint(20) unsigned").num_precision, 20);
+        assert_eq!(ColumnType::of_mysql("datetime(6)").datetime_precision, 6);
     }
 }

@@ -1,0 +1,72 @@
+"""Puts every statement that our programs sent to BigQuery in the tests, and every query that the repository shows, to
+GoogleSQL's own analyzer. Prints what it says against one, with the place; ends with 1 if there was anything.
+
+check.py ROOT RECORDED CACHE
+"""
+import json
+import re
+import sys
+from pathlib import Path
+
+import googlesql
+import yaml
+
+root, recorded, cache = map(Path, sys.argv[1:4])
+googlesql.keep_compiled(cache)
+options = googlesql.language()
+problems, analyzed = [], 0
+
+
+def judge(place: str, sql: str, tables: dict, parameters: list, default: str | None) -> None:
+    global analyzed
+    analyzed += 1
+    try:
+        googlesql.analyze(sql, tables, parameters, default, options)
+    except Exception as refused:
+        problems.append(f"{place}: {str(refused).removeprefix('[INVALID_ARGUMENT] ')}\n    {sql.strip()[:600]}")
+
+
+for file in sorted(recorded.glob("*.json")):
+    said = json.loads(file.read_text())
+    judge(file.name, said["sql"], said["tables"], said["parameters"], said["default"])
+sent = analyzed
+if sent == 0:
+    problems.append(f"{recorded} holds no statement: run `cargo xtask test --only test` first")
+
+# Queries of config/, of the demo and of the documents, over the tables that they speak of.
+samples = json.loads((root / "xtask/googlesql/sample_tables.json").read_text())
+for file in sorted([*root.glob("config/**/*.sql"), *root.glob("local/src/demo/**/*.sql")]):
+    judge(str(file.relative_to(root)), file.read_text(), samples, [], None)
+FENCE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+
+
+def queries_of(kind: str, body: str) -> list[str]:
+    """A block of SQL, or the queries of the syncs in a block of YAML."""
+    if kind != "yaml":
+        return [body] if kind == "sql" else []
+    try:
+        said = yaml.safe_load(body)
+    except yaml.YAMLError:
+        return []  # a part of a file
+    syncs = said.get("syncs") if isinstance(said, dict) else None
+    return [sync["query"] for sync in (syncs or {}).values() if isinstance(sync, dict) and "query" in sync]
+
+
+for file in [root / "README.md", *sorted(root.glob("docs/**/*.md")), *sorted(root.glob("config/*.yaml"))]:
+    text = file.read_text()
+    for kind, body in FENCE.findall(text) if file.suffix == ".md" else [("yaml", text)]:
+        for query in queries_of(kind, body):
+            judge(str(file.relative_to(root)), query, samples, [], None)
+
+# What takes anything would find nothing.
+try:
+    googlesql.analyze("SELECT nobody FROM mart.user_profiles", samples, [], None, options)
+    problems.append("the analyzer took a column that is not there")
+except Exception as refused:
+    if "Unrecognized name: nobody [at 1:8]" not in str(refused):
+        problems.append(f"the analyzer does not work: {refused}")
+
+for problem in problems:
+    print(problem)
+print(f"{sent} statements of the tests, {analyzed - sent} queries of the repository")
+sys.exit(bool(problems))
