@@ -144,6 +144,10 @@ impl Cells {
             Array::Decimal256(array, precision, scale) => {
                 array.append_value(number.to_i256(*precision, *scale).ok_or(Refused::OutOfRange)?);
             }
+            Array::Int64(array) => {
+                let whole = number.to_i128(38, 0).and_then(|number| number.try_into().ok());
+                array.append_value(whole.ok_or(Refused::OutOfRange)?);
+            }
             _ => return self.unexpected("a decimal"),
         }
         Ok(16)

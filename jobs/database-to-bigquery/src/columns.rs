@@ -11,6 +11,8 @@ use crate::types::{Cursor, Natural, Read, Type, mysql, postgres};
 pub struct Column {
     /// In the database.
     pub source: String,
+    /// Its type there, without attributes.
+    pub source_type: String,
     /// In BigQuery.
     pub name: String,
     pub r#type: Type,
@@ -28,6 +30,14 @@ pub struct Selection {
     /// The primary key, as BigQuery's columns are named. Empty where the table has none.
     pub key: Vec<String>,
     pub cursor: Option<CursorColumn>,
+}
+
+impl Selection {
+    /// The columns of the primary key.
+    pub fn key_columns(&self) -> Vec<Column> {
+        let of = |name: &String| self.columns.iter().find(|column| column.name == *name).cloned();
+        self.key.iter().filter_map(of).collect()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,12 +118,13 @@ fn carried(column: &SourceColumn, rules: &ColumnRules, engine: Engine) -> Result
         Some(Mask::Hmac) => (Type::String, Read::Text, true),
     };
     let nullable = column.nullable || read == Read::Nothing;
-    Ok(Column { source: column.name.clone(), name: bigquery_name(&column.name), r#type, read, hmac, nullable })
+    let (source, source_type) = (column.name.clone(), column.data_type.clone());
+    Ok(Column { source, source_type, name: bigquery_name(&column.name), r#type, read, hmac, nullable })
 }
 
 /// Letters, digits and underscores, no digit first; what is none of them becomes an underscore.
 /// Source: BigQuery, "Specifying a schema", column names.
-fn bigquery_name(name: &str) -> String {
+pub fn bigquery_name(name: &str) -> String {
     let letter = |c: char| if c.is_alphanumeric() || c == '_' { c } else { '_' };
     let name: String = name.chars().map(letter).collect();
     if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }

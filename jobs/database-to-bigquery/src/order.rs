@@ -2,13 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use anyhow::Result;
 use aws_lc_rs::hmac;
 use chrono::{DateTime, Utc};
 
+use crate::catalog::SourceTable;
 use crate::columns::{Selection, Unreadable};
+use crate::disk;
 use crate::extracts::Table;
 use crate::sheet::{Losses, ParquetFile};
 
@@ -22,8 +25,26 @@ pub struct Order<'a> {
     pub keys: bool,
     pub dir: &'a Path,
     pub hmac: Option<&'a hmac::Key>,
-    /// Counts the rows that are read.
-    pub progress: Arc<AtomicU64>,
+    pub meter: Arc<Meter>,
+}
+
+impl Order<'_> {
+    /// Before the first row: how many there may be, and whether they have room.
+    pub fn announce(&self, source: &SourceTable) -> Result<()> {
+        if self.since.is_some() {
+            return Ok(()); // nobody knows how many are new
+        }
+        self.meter.expected.store(source.rows, Ordering::Relaxed);
+        disk::room_for(source, self.dir)
+    }
+}
+
+/// The rows of a table under way.
+#[derive(Debug, Default)]
+pub struct Meter {
+    pub read: AtomicU64,
+    /// By the database's guess; 0 where there is none.
+    pub expected: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -51,8 +72,8 @@ pub enum ReadError {
     /// Another time may do.
     #[error("the database ended the transaction")]
     Interrupted(#[source] anyhow::Error),
-    #[error("the transaction was open for {} s, which is as long as it may (max_seconds)", .0.as_secs())]
-    TooLong(Duration),
+    #[error("the transaction was open as long as it may: raise max_seconds, or read less of the table")]
+    TooLong,
     #[error("{0}")]
     Unreadable(#[from] Unreadable),
     #[error(transparent)]
@@ -60,13 +81,23 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// With what was attempted.
+    pub fn context(self, attempted: String) -> Self {
+        match self {
+            Self::Altered(error) => Self::Altered(error.context(attempted)),
+            Self::Interrupted(error) => Self::Interrupted(error.context(attempted)),
+            Self::Other(error) => Self::Other(error.context(attempted)),
+            Self::TooLong | Self::Unreadable(_) => self,
+        }
+    }
+
     /// How long to wait before the table is read again from a new snapshot, `tries` times already; none: not again.
     pub fn again_after(&self, tries: u32) -> Option<Duration> {
         match self {
             Self::Altered(_) => (tries < 2).then_some(Duration::ZERO),
             // A failover takes half a minute. Source: Amazon Aurora, "High availability".
             Self::Interrupted(_) => (tries < 6).then(|| Duration::from_secs(1 << tries.saturating_sub(1).min(4))),
-            Self::TooLong(_) | Self::Unreadable(_) | Self::Other(_) => None,
+            Self::TooLong | Self::Unreadable(_) | Self::Other(_) => None,
         }
     }
 }
@@ -84,6 +115,6 @@ mod tests {
         assert_eq!(tries(&ReadError::Altered(anyhow::anyhow!("1412"))), [0]);
         let waits = tries(&ReadError::Interrupted(anyhow::anyhow!("gone")));
         assert!(waits.len() == 5 && waits.iter().sum::<u64>() >= 30, "{waits:?}");
-        assert!(tries(&ReadError::TooLong(Duration::from_secs(900))).is_empty());
+        assert!(tries(&ReadError::TooLong).is_empty());
     }
 }

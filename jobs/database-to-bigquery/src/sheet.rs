@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, anyhow, bail};
 use arrow_array::{BooleanArray, RecordBatch};
@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 
 use crate::cells::{Cells, Refused};
 use crate::columns::Column;
+use crate::order::Meter;
 
 /// A batch is full at so many rows, or bytes of values: a row of a megabyte is possible.
 const BATCH_ROWS: usize = 8192;
@@ -62,11 +63,11 @@ pub struct Sheet {
     losses: Losses,
     bytes: usize,
     batches: Batches,
-    progress: Arc<AtomicU64>,
+    meter: Arc<Meter>,
 }
 
 impl Sheet {
-    pub fn new(columns: &[Column], key: Option<&hmac::Key>, dir: &Path, progress: Arc<AtomicU64>) -> Result<Self> {
+    pub fn new(columns: &[Column], key: Option<&hmac::Key>, dir: &Path, meter: Arc<Meter>) -> Result<Self> {
         Ok(Self {
             cells: columns.iter().map(|column| Cells::new(column, key)).collect(),
             columns: columns.to_vec(),
@@ -74,7 +75,7 @@ impl Sheet {
             losses: Losses::default(),
             bytes: 0,
             batches: Batches::start(arrow_schema(columns), dir)?,
-            progress,
+            meter,
         })
     }
 
@@ -125,7 +126,7 @@ impl Sheet {
         self.losses.rejected += read - batch.num_rows() as u64;
         self.rejected.clear();
         self.bytes = 0;
-        self.progress.fetch_add(read, Ordering::Relaxed);
+        self.meter.read.fetch_add(read, Ordering::Relaxed);
         self.batches.write(batch).await
     }
 

@@ -13,8 +13,6 @@ pub const MAX_SECONDS: RangeInclusive<u64> = 1..=86_400;
 pub const DEFAULT_MAX_SECONDS: u64 = 900;
 /// More than anyone has, and still exact in JSON.
 pub const COUNT: RangeInclusive<u64> = 0..=1_000_000_000_000;
-/// Source: BigQuery, "Quotas and limits", tables.
-pub const COLUMN_LENGTH: usize = 300;
 
 pub const ENGINES: [(&str, Engine); 2] = [("mysql", Engine::Mysql), ("postgres", Engine::Postgres)];
 pub const AUTHS: [(&str, Auth); 2] = [("secret", Auth::Secret), ("iam", Auth::Iam)];
