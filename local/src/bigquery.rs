@@ -128,6 +128,11 @@ impl BigQuery {
         Ok(answer.status().is_success())
     }
 
+    /// The table as the API describes it.
+    pub async fn table(&self, dataset: &str, table: &str) -> Result<Value> {
+        self.get(&format!("datasets/{dataset}/tables/{table}")).await
+    }
+
     /// The rows of a query's answer, each an object by column name.
     pub async fn query(&self, sql: &str) -> Result<Vec<Value>> {
         let request = json!({"query": sql, "useLegacySql": false, "timeoutMs": 600_000, "maxResults": 10_000});

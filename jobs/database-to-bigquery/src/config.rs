@@ -33,6 +33,9 @@ pub struct Config {
     pub work_dir: PathBuf,
     pub parallel: usize,
     pub give_up_after: Duration,
+    pub lease: Duration,
+    /// This execution, in the words of the platform.
+    pub holder: String,
     pub bigquery_endpoint: Option<String>,
 }
 
@@ -71,6 +74,8 @@ impl Config {
         let work_dir = vars.or("WORK_DIR", std::env::temp_dir());
         let parallel = vars.or("PARALLEL_TABLES", Whole::<1, 16>(2));
         let give_up = vars.or("GIVE_UP_MINUTES", Whole::<1, 1440>(15));
+        let lease = vars.or("LEASE_SECONDS", Whole::<2, 3600>(60));
+        let host = vars.or("HOSTNAME", "by hand".to_owned());
         let bigquery_endpoint = vars.optional("BIGQUERY_ENDPOINT");
         // None where any part was wrong; which ones, `vars` and `problems` know.
         let complete = || {
@@ -87,6 +92,8 @@ impl Config {
                 work_dir: work_dir?,
                 parallel: parallel?.0,
                 give_up_after: Duration::from_mins(give_up?.0 as u64),
+                lease: Duration::from_secs(lease?.0 as u64),
+                holder: format!("{} ({})", host?, uuid::Uuid::new_v4().simple()),
                 bigquery_endpoint: bigquery_endpoint?,
             })
         };

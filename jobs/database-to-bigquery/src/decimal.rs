@@ -98,53 +98,46 @@ impl<'a> Wire<'a> {
     }
 
     pub fn to_i128(self, precision: u8, scale: i8) -> Option<i128> {
-        // Digits come in fours, so a number of 38 digits may need some more on the way.
-        self.quickly(precision, scale).or_else(|| self.to_i256(precision, scale)?.to_i128())
-    }
-
-    fn quickly(self, precision: u8, scale: i8) -> Option<i128> {
         let mut value: i128 = 0;
-        let lowest = self.add_up(scale, |digit| {
-            value = value.checked_mul(10_000)?.checked_add(digit)?;
+        let up = self.add_up(scale, |factor, digit| {
+            value = value.checked_mul(factor)?.checked_add(digit)?;
             Some(())
         })?;
-        let value = match u32::try_from(lowest) {
-            Ok(up) => value.checked_mul(*POWERS.get(usize::try_from(up).ok()?)?)?,
-            Err(_) => {
-                let down = POWERS.get(usize::try_from(-lowest).ok()?)?;
-                (value % down == 0).then_some(value / down)?
-            }
-        };
+        let value = value.checked_mul(*POWERS.get(usize::try_from(up).ok()?)?)?;
         fits(value, precision).then_some(if self.sign == NEGATIVE { -value } else { value })
     }
 
     pub fn to_i256(self, precision: u8, scale: i8) -> Option<i256> {
         let mut value = i256::ZERO;
-        let lowest = self.add_up(scale, |digit| {
-            value = value.checked_mul(i256::from_i128(10_000))?.checked_add(i256::from_i128(digit))?;
+        let up = self.add_up(scale, |factor, digit| {
+            value = value.checked_mul(i256::from_i128(factor))?.checked_add(i256::from_i128(digit))?;
             Some(())
         })?;
-        let value = match u32::try_from(lowest) {
-            Ok(up) => value.checked_mul(power(up)?)?,
-            Err(_) => {
-                let down = power(u32::try_from(-lowest).ok()?)?;
-                (value.checked_rem(down)? == i256::ZERO).then_some(value.checked_div(down)?)?
-            }
-        };
+        let value = value.checked_mul(power(up)?)?;
         let fits = value < power(precision.into())?;
         fits.then_some(if self.sign == NEGATIVE { value.checked_neg()? } else { value })
     }
 
-    /// Gives the digits, the highest first, and returns the power of ten that the last one has in units of the scale.
-    fn add_up(self, scale: i8, mut add: impl FnMut(i128) -> Option<()>) -> Option<i32> {
-        for digit in self.digits.chunks_exact(2) {
-            add(u16::from_be_bytes(digit.try_into().ok()?).into())?;
+    /// Gives the digits from the highest on, each with what the sum so far is multiplied by. Returns the power of ten that
+    /// the sum lacks of units of the scale. None where a digit below the scale is not zero.
+    fn add_up(self, scale: i8, mut add: impl FnMut(i128, i128) -> Option<()>) -> Option<u32> {
+        let mut lacks = 0;
+        let places = (0..).map(|n| (i32::from(self.weight) - n) * 4 + i32::from(scale));
+        for (digit, place) in self.digits.chunks_exact(2).zip(places) {
+            let digit = i128::from(u16::from_be_bytes(digit.try_into().ok()?));
+            match place {
+                0.. => add(10_000, digit)?,
+                // The scale ends within these four digits.
+                -3..0 => {
+                    let below = POWERS[usize::try_from(-place).ok()?];
+                    (digit % below == 0).then_some(())?;
+                    add(10_000 / below, digit / below)?;
+                }
+                _ => (digit == 0).then_some(())?,
+            }
+            lacks = place.max(0);
         }
-        let count = i32::try_from(self.digits.len() / 2).ok()?;
-        if count == 0 {
-            return Some(0);
-        }
-        Some((i32::from(self.weight) - (count - 1)) * 4 + i32::from(scale))
+        u32::try_from(lacks).ok()
     }
 }
 

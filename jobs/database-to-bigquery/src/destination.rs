@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod job;
+pub mod lease;
 pub mod merge;
 pub mod schema;
 pub mod upload;

@@ -25,7 +25,7 @@ Environment, required:
   its auth is iam, DATABASE_PASSWORD_{NAME}; MASK_KEY where a column is masked by hmac, AWS_REGION where an auth is iam
 Environment, with defaults:
   AUDIT_DATASET (isthmus_audit), SCRATCH_DATASET (isthmus_scratch), WORK_DIR (the temporary directory), PARALLEL_TABLES (2),
-  GIVE_UP_MINUTES (15), DATABASE_CA_FILE (/etc/isthmus/rds-global-bundle.pem), BIGQUERY_ENDPOINT
+  GIVE_UP_MINUTES (15), LEASE_SECONDS (60), DATABASE_CA_FILE (/etc/isthmus/rds-global-bundle.pem), BIGQUERY_ENDPOINT
 Exit codes:
   0 done   1 a table failed, or a guard held it back   2 configuration or usage
   3 another execution is loading the table   143 stopped by a signal; the next run begins the unfinished tables anew";
@@ -172,11 +172,7 @@ fn print_json(arguments: &Arguments, value: &Value) {
 async fn connect(config: &Config) -> Result<Clouds> {
     // For the databases' TLS. Where a library has chosen a provider, that one stays.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let mut aws = startup::aws_config();
-    if let Some(region) = &config.aws_region {
-        aws = aws.region(aws_config::Region::new(region.clone()));
-    }
-    let aws = aws.load().await;
+    let aws = aws(config).await;
     let google = GoogleCredentials::default().build().context("find the credentials of the service account")?;
     let place = Place {
         endpoint: config.bigquery_endpoint.clone(),
@@ -192,24 +188,32 @@ async fn connect(config: &Config) -> Result<Clouds> {
         let connector = match (&database.source, config.servers.get(&database.name)) {
             (Source::Program(words), _) => Connector::Program(words.clone()),
             (Source::Server { engine, .. }, Some(settings)) => {
-                Connector::Server(*engine, server(&database.name, settings, config, &aws))
+                Connector::Server(*engine, server(&database.name, settings, config, aws.as_ref())?)
             }
             (Source::Server { .. }, None) => continue,
         };
         connectors.insert(database.name.clone(), connector);
     }
     let hmac = config.mask_key.as_ref().map(|key| hmac::Key::new(hmac::HMAC_SHA256, key.0.as_bytes()));
-    Ok(Clouds { bigquery, connectors, hmac, dir: config.work_dir.clone(), parallel: config.parallel })
+    let (dir, parallel, lease) = (config.work_dir.clone(), config.parallel, config.lease);
+    Ok(Clouds { bigquery, connectors, hmac, dir, parallel, holder: config.holder.clone(), lease })
 }
 
-fn server(name: &str, settings: &ServerSettings, config: &Config, aws: &aws_config::SdkConfig) -> Server {
+/// Of the task, where a database asks for it: to look for it elsewhere takes seconds.
+async fn aws(config: &Config) -> Option<aws_config::SdkConfig> {
+    let needed = config.servers.values().any(|settings| settings.password.is_none());
+    let region = config.aws_region.clone().filter(|_| needed)?;
+    Some(startup::aws_config().region(aws_config::Region::new(region)).load().await)
+}
+
+fn server(name: &str, settings: &ServerSettings, config: &Config, aws: Option<&aws_config::SdkConfig>) -> Result<Server> {
     let login = match &settings.password {
         Some(password) => Login::Password(password.0.clone()),
-        None => Login::Iam(aws.clone()),
+        None => Login::Iam(aws.context("AWS_REGION is not set")?.clone()),
     };
     let address = settings.address.clone();
     let database = address.database.clone().unwrap_or_else(|| name.to_owned());
-    Server { address, login, ca_file: config.ca_file.clone(), database }
+    Ok(Server { address, login, ca_file: config.ca_file.clone(), database })
 }
 
 /// Without a handler, a program that is process 1 of its container would ignore SIGTERM.

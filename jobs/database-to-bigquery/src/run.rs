@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use aws_lc_rs::hmac;
@@ -15,6 +15,7 @@ use crate::Stop;
 use crate::columns::Column;
 use crate::destination::audit::Watermark;
 use crate::destination::job::{JobId, Load};
+use crate::destination::lease::{Lease, LeaseError};
 use crate::destination::merge::Merge;
 use crate::destination::schema::{Drift, drift};
 use crate::destination::{BigQuery, Existing};
@@ -35,6 +36,10 @@ pub struct Clouds {
     /// Where Parquet files are.
     pub dir: PathBuf,
     pub parallel: usize,
+    /// This execution, for those that wait for it.
+    pub holder: String,
+    /// How long the lease of a table lasts that nobody renews.
+    pub lease: Duration,
 }
 
 impl Clouds {
@@ -70,16 +75,24 @@ pub async fn run(tables: &[&Table], clouds: &Clouds, mut stop: Stop) -> Vec<Outc
 /// One table that fails keeps no other from being loaded.
 async fn settle(table: &Table, clouds: &Clouds, progress: &Progress) -> Outcome {
     let began = Instant::now();
-    let settled = load(table, clouds, progress).await;
-    let outcome = settled.unwrap_or_else(|failure| {
-        Outcome::new(table, State::Failed).with_message(startup::with_causes(failure.as_ref()))
-    });
+    let failed = |error: &(dyn std::error::Error + 'static)| {
+        Outcome::new(table, State::Failed).with_message(startup::with_causes(error))
+    };
+    let outcome = match clouds.bigquery.take_lease(table, &clouds.holder, clouds.lease).await {
+        Ok(lease) => {
+            let loaded = load(table, clouds, progress, &lease).await;
+            lease.give_back().await;
+            loaded.unwrap_or_else(|failure| failed(failure.as_ref()))
+        }
+        Err(busy @ LeaseError::Busy { .. }) => Outcome::new(table, State::Busy).with_message(busy.to_string()),
+        Err(error) => failed(&error),
+    };
     let outcome = Outcome { seconds: began.elapsed().as_secs_f64(), ..outcome };
     tell(&outcome);
     outcome
 }
 
-async fn load(table: &Table, clouds: &Clouds, progress: &Progress) -> Result<Outcome> {
+async fn load(table: &Table, clouds: &Clouds, progress: &Progress, lease: &Lease) -> Result<Outcome> {
     let bigquery = &clouds.bigquery;
     let existing = bigquery.look(&table.dataset, &table.destination).await?;
     let since = match (&table.mode, &existing) {
@@ -97,9 +110,10 @@ async fn load(table: &Table, clouds: &Clouds, progress: &Progress) -> Result<Out
         let state = if matches!(refusal, Refusal::Guard(_)) { State::Held } else { State::Failed };
         return Ok(Outcome { state, ..outcome.with_message(refusal.to_string()) });
     }
+    lease.check()?;
     match (since, existing) {
         (Some(_), Some(existing)) if !changes.iter().any(|change| matches!(change, Drift::ColumnRetyped { .. })) => {
-            merge(table, &existing, &extract, outcome, bigquery).await
+            merge(table, &existing, &extract, outcome, (bigquery, lease)).await
         }
         // A column of another type cannot be merged: the table is read once more, whole.
         (Some(_), Some(existing)) => {
@@ -109,6 +123,7 @@ async fn load(table: &Table, clouds: &Clouds, progress: &Progress) -> Result<Out
                 return Ok(Outcome { state: State::Held, ..outcome.of(&whole).with_message(refusal.to_string()) });
             }
             let outcome = outcome.of(&whole);
+            lease.check()?;
             replace(table, Some(&existing), &whole, outcome, bigquery).await
         }
         (_, existing) => replace(table, existing.as_ref(), &extract, outcome, bigquery).await,
@@ -164,7 +179,7 @@ async fn merge(
     existing: &Existing,
     extract: &Extract,
     outcome: Outcome,
-    bigquery: &BigQuery,
+    (bigquery, lease): (&BigQuery, &Lease),
 ) -> Result<Outcome> {
     let id = JobId::new(&table.dataset, &table.destination, extract.snapshot_time);
     if extract.rows.rows == 0 && extract.keys.is_none() {
@@ -199,8 +214,13 @@ async fn merge(
         partition: existing.partition_column(),
     };
     let range = bigquery.partition_range(&merge, &id).await?;
+    lease.check()?;
     let merged = bigquery.run(&id.step("merge"), &merge.sql(range.as_ref())).await;
     merged.with_context(|| format!("merge into {}", table.target()))?;
+    if let Some(sql) = merge.delete_sql() {
+        let deleted = bigquery.run(&id.step("delete"), &sql).await;
+        deleted.with_context(|| format!("delete from {} what is gone", table.target()))?;
+    }
     for table in [rows.table, keys_table.as_str()] {
         // They expire within a day anyway.
         if let Err(error) = bigquery.delete(scratch, table).await {

@@ -140,7 +140,7 @@ impl Type {
             Self::Bytes => DataType::Binary,
             Self::Date => DataType::Date32,
             Self::Datetime => DataType::Timestamp(TimeUnit::Microsecond, None),
-            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
         }
     }
 

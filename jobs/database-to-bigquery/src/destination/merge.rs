@@ -1,9 +1,10 @@
-//! New and changed rows into a table that stays: one MERGE by primary key, and the rows whose keys are gone. Pure.
+//! New and changed rows into a table that stays: one MERGE by primary key, and one DELETE of the rows whose keys are gone.
+//! Either may be repeated. Pure.
 
 use crate::columns::Column;
 use crate::types::Type;
 
-/// One transaction of BigQuery. The names are quoted tables.
+/// The names are quoted tables.
 #[derive(Debug, Clone)]
 pub struct Merge<'a> {
     pub target: String,
@@ -35,22 +36,22 @@ impl Merge<'_> {
         let names: Vec<String> = self.columns.iter().map(|column| quote(&column.name)).collect();
         let set: Vec<String> = names.iter().map(|name| format!("{name} = new.{name}")).collect();
         let values: Vec<String> = names.iter().map(|name| format!("new.{name}")).collect();
-        let mut sql = format!(
-            "BEGIN TRANSACTION;\nMERGE {target} AS old USING {rows} AS new\nON {}{}\n\
-             WHEN MATCHED THEN UPDATE SET {}\nWHEN NOT MATCHED THEN INSERT ({}) VALUES ({});\n",
+        format!(
+            "MERGE {target} AS old USING {rows} AS new\nON {}{}\n\
+             WHEN MATCHED THEN UPDATE SET {}\nWHEN NOT MATCHED THEN INSERT ({}) VALUES ({})",
             self.on(),
             self.within(range),
             set.join(", "),
             names.join(", "),
             values.join(", ")
-        );
-        if let Some(keys) = &self.keys {
-            sql += &format!(
-                "DELETE FROM {target} AS old WHERE NOT EXISTS (SELECT 1 FROM {keys} AS new WHERE {});\n",
-                self.on()
-            );
-        }
-        sql + "COMMIT TRANSACTION;"
+        )
+    }
+
+    /// The rows that the source had no more when its keys were read. None where no keys were.
+    pub fn delete_sql(&self) -> Option<String> {
+        let (target, on) = (&self.target, self.on());
+        let keys = self.keys.as_ref()?;
+        Some(format!("DELETE FROM {target} AS old WHERE NOT EXISTS (SELECT 1 FROM {keys} AS new WHERE {on})"))
     }
 
     fn on(&self) -> String {
@@ -92,19 +93,19 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_merged_and_those_that_are_gone_deleted_in_one_step() {
+    fn rows_are_merged_by_the_whole_key_and_those_that_are_gone_deleted() {
         let (key, columns) = (["a".to_owned(), "b".to_owned()], [column("a", Type::Int64), column("b", Type::Date)]);
+        let merge = merge(&key, &columns, None);
         assert_eq!(
-            merge(&key, &columns, None).sql(None),
-            "BEGIN TRANSACTION;\n\
-             MERGE `p.raw.t` AS old USING `p.s.rows` AS new\n\
+            merge.sql(None),
+            "MERGE `p.raw.t` AS old USING `p.s.rows` AS new\n\
              ON old.`a` = new.`a` AND old.`b` = new.`b`\n\
              WHEN MATCHED THEN UPDATE SET `a` = new.`a`, `b` = new.`b`\n\
-             WHEN NOT MATCHED THEN INSERT (`a`, `b`) VALUES (new.`a`, new.`b`);\n\
-             DELETE FROM `p.raw.t` AS old WHERE NOT EXISTS (SELECT 1 FROM `p.s.keys` AS new WHERE old.`a` = new.`a` AND \
-             old.`b` = new.`b`);\n\
-             COMMIT TRANSACTION;"
+             WHEN NOT MATCHED THEN INSERT (`a`, `b`) VALUES (new.`a`, new.`b`)"
         );
+        let delete = "DELETE FROM `p.raw.t` AS old WHERE NOT EXISTS (SELECT 1 FROM `p.s.keys` AS new WHERE old.`a` = new.`a` \
+                      AND old.`b` = new.`b`)";
+        assert_eq!(merge.delete_sql().as_deref(), Some(delete));
     }
 
     /// A row may move from one partition to another, so the range covers where it was and where it goes.

@@ -4,6 +4,9 @@
 mod stage;
 
 mod full;
+mod incremental;
+mod private;
+mod types;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -46,6 +49,19 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
         [
             full::replaces_a_table_and_proves_it_on_the_second_day_as_on_the_first,
             full::of_an_empty_table_leaves_no_row_of_yesterday,
+            incremental::merges_what_was_written_since_and_what_was_committed_late,
+            incremental::without_news_reads_the_last_rows_again_and_changes_nothing,
+            incremental::with_reconcile_deletes_what_is_gone_from_the_source,
+            incremental::of_a_partitioned_table_reads_the_partitions_that_the_rows_are_in_and_go_to,
+            incremental::is_not_led_astray_by_a_row_from_the_future,
+            incremental::follows_a_new_column_keeps_a_dropped_one_and_loads_a_retyped_one_in_full,
+            incremental::of_a_table_without_primary_key_says_so,
+            private::columns_are_left_out_or_masked_before_a_byte_reaches_the_disk,
+            private::a_rule_for_a_column_that_is_not_there_stops_the_table,
+            private::values_that_bigquery_cannot_hold_are_null_counted_and_guarded,
+            private::a_table_that_drifted_is_left_where_the_policy_says_so,
+            types::of_mysql_arrive_as_the_server_shows_them,
+            types::of_postgresql_arrive_as_the_server_shows_them,
         ]
     )
 }

@@ -92,6 +92,10 @@ impl Story<'_> {
         self.stage.bigquery.row_count(&self.dataset(), table).await
     }
 
+    pub fn name(&self) -> String {
+        self.name.clone()
+    }
+
     pub fn dataset(&self) -> String {
         format!("raw_{}", self.name)
     }
@@ -119,6 +123,8 @@ impl Story<'_> {
             ("GCE_METADATA_HOST", self.stage.metadata.host()),
             ("WORK_DIR", self.dir.join("work").display().to_string()),
             ("MASK_KEY", MASK_KEY.to_owned()),
+            // A lease that a killed run leaves behind ends soon.
+            ("LEASE_SECONDS", "2".to_owned()),
             ("DATABASE_CA_FILE", self.stage.certificates.ca.display().to_string()),
         ];
         let own = [(format!("DATABASE_URL_{suffix}"), url), (format!("DATABASE_PASSWORD_{suffix}"), PASSWORD.to_owned())];
