@@ -128,6 +128,12 @@ impl BigQuery {
         Ok(answer.status().is_success())
     }
 
+    /// The newest thousand jobs.
+    pub async fn jobs(&self) -> Result<Vec<Value>> {
+        let page = self.get("jobs?maxResults=1000&projection=full").await?;
+        Ok(page["jobs"].as_array().cloned().unwrap_or_default())
+    }
+
     /// The table as the API describes it.
     pub async fn table(&self, dataset: &str, table: &str) -> Result<Value> {
         self.get(&format!("datasets/{dataset}/tables/{table}")).await

@@ -18,6 +18,10 @@ const STATEMENT_LIMITS: [u16; 2] = [3024, 1969];
 pub fn read_error(error: Error) -> ReadError {
     let server = match &error {
         Error::Server(server) => server,
+        // What TLS finds wrong stays wrong.
+        Error::Io(IoError::Io(io)) if io.kind() == std::io::ErrorKind::InvalidData => {
+            return ReadError::Other(error.into());
+        }
         Error::Io(IoError::Io(_)) | Error::Driver(DriverError::ConnectionClosed) => {
             return ReadError::Interrupted(error.into());
         }

@@ -3,9 +3,13 @@
 
 mod stage;
 
+mod commands;
+mod faults;
 mod full;
 mod incremental;
+mod kill;
 mod private;
+mod source;
 mod types;
 
 use std::process::ExitCode;
@@ -60,6 +64,22 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             private::a_rule_for_a_column_that_is_not_there_stops_the_table,
             private::values_that_bigquery_cannot_hold_are_null_counted_and_guarded,
             private::a_table_that_drifted_is_left_where_the_policy_says_so,
+            faults::cut_an_upload_at_every_chunk_and_each_byte_is_stored_once,
+            faults::forget_an_upload_whose_job_was_made_and_the_job_is_found_again,
+            faults::lose_the_answer_of_every_call_and_the_rows_are_there_once,
+            faults::refuse_an_upload_and_the_table_says_why,
+            kill::by_sigkill_at_twenty_points_both_sides_end_right,
+            kill::while_it_reads_leaves_no_transaction_open,
+            kill::no_two_executions_load_a_table_at_once,
+            source::ends_a_connection_and_the_table_is_read_again_from_a_new_snapshot,
+            source::takes_too_long_and_the_transaction_ends_in_time,
+            source::alters_a_table_after_the_snapshot_and_it_is_read_once_more,
+            source::is_written_to_meanwhile_and_every_snapshot_is_whole,
+            source::shows_its_certificate_or_is_not_talked_to,
+            commands::plan_says_what_a_run_would_do_and_does_nothing,
+            commands::check_tells_everything_that_is_wrong_at_once,
+            commands::discover_proposes_what_the_list_does_not_have,
+            commands::a_wrong_list_or_a_table_that_nobody_knows_ends_with_2,
             types::of_mysql_arrive_as_the_server_shows_them,
             types::of_postgresql_arrive_as_the_server_shows_them,
         ]

@@ -141,23 +141,49 @@ impl Story<'_> {
 
     /// Nothing of the program is left in the database.
     pub async fn no_transaction_is_open(&self) -> Result<()> {
+        self.open_transactions(|open| open == "0").await
+    }
+
+    pub async fn a_transaction_is_open(&self) -> Result<()> {
+        self.open_transactions(|open| open != "0").await
+    }
+
+    /// As an administrator, a failover or a replica's replay does.
+    pub async fn end_connections(&self) -> Result<()> {
+        let sql = match self.engine {
+            Engine::Mysql => "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'isthmus' AND DB = DATABASE()",
+            Engine::Postgres => {
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'isthmus' AND datname = current_database()"
+            }
+        };
+        let found = self.source(sql).await?;
+        for id in found.iter().filter(|_| self.engine == Engine::Mysql).filter_map(|row| row[0].as_ref()) {
+            self.execute(&format!("KILL {id}")).await?;
+        }
+        Ok(())
+    }
+
+    async fn open_transactions(&self, wanted: fn(&str) -> bool) -> Result<()> {
         let sql = match self.engine {
             Engine::Mysql => {
                 "SELECT COUNT(*) FROM information_schema.INNODB_TRX t JOIN information_schema.PROCESSLIST p \
-                 ON p.ID = t.trx_mysql_thread_id WHERE p.USER = 'isthmus'"
+                 ON p.ID = t.trx_mysql_thread_id WHERE p.USER = 'isthmus' AND p.DB = DATABASE()"
             }
-            Engine::Postgres => "SELECT COUNT(*) FROM pg_stat_activity WHERE usename = 'isthmus' AND xact_start IS NOT NULL",
+            Engine::Postgres => {
+                "SELECT COUNT(*) FROM pg_stat_activity WHERE usename = 'isthmus' AND xact_start IS NOT NULL \
+                 AND datname = current_database()"
+            }
         };
-        let mut open = None;
-        for _ in 0..100 {
-            open = self.source(sql).await?[0][0].clone();
-            if open.as_deref() == Some("0") {
+        let began = std::time::Instant::now();
+        loop {
+            let open = self.source(sql).await?[0][0].clone().unwrap_or_default();
+            if wanted(&open) {
                 return Ok(());
             }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            ensure!(began.elapsed().as_secs() < 20, "{open} transactions are open");
+            // MariaDB looks anew only when nobody has looked for a tenth of a second.
+            tokio::time::sleep(std::time::Duration::from_millis(150)).await;
         }
-        ensure!(open.as_deref() == Some("0"), "{open:?} transactions are open");
-        Ok(())
     }
 }
 
