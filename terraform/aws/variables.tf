@@ -39,6 +39,31 @@ variable "audience" {
   }
 }
 
+variable "start_load" {
+  type        = object({ workflow = string, audience = string, service_account = string })
+  description = "What publish-export starts on Google Cloud, and as whom: output start_load of terraform/gcp. Names, no secret."
+
+  validation {
+    condition     = can(regex("^projects/[^/]+/locations/[^/]+/workflows/[^/]+$", var.start_load.workflow))
+    error_message = "start_load.workflow is the full name of a workflow: projects/PROJECT/locations/LOCATION/workflows/NAME."
+  }
+
+  validation {
+    condition     = can(regex("^//iam\\.googleapis\\.com/projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}$", var.start_load.audience))
+    error_message = "start_load.audience is the full name of a provider, with the project's number: //iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER."
+  }
+
+  validation {
+    condition     = !strcontains(join(" ", [var.start_load.workflow, var.start_load.service_account]), "acme-") && !strcontains(var.start_load.audience, "/projects/10000000000")
+    error_message = "start_load still has samples (acme-..., 10000000000...): put the output start_load of your terraform/gcp there."
+  }
+
+  validation {
+    condition     = endswith(var.start_load.service_account, ".gserviceaccount.com")
+    error_message = "start_load.service_account is a service account's e-mail address."
+  }
+}
+
 variable "config_dir" {
   type        = string
   description = "The folder of tables.yaml and syncs.yaml."

@@ -1,7 +1,11 @@
+locals {
+  workflow = "isthmus-${var.env}-daily"
+}
+
 resource "google_workflows_workflow" "daily" {
   for_each = var.aws == null ? toset([]) : toset(["daily"])
 
-  name                = "isthmus-${var.env}-daily"
+  name                = local.workflow
   region              = var.location
   description         = "load-export, dbt, bigquery-to-s3: in this order, until one fails"
   service_account     = google_service_account.account["workflow"].id
@@ -13,6 +17,7 @@ resource "google_workflows_workflow" "daily" {
     LOAD_EXPORT_JOB    = google_cloud_run_v2_job.job["load-export"].name
     DBT_JOB            = var.dbt_job == null ? "" : var.dbt_job
     BIGQUERY_TO_S3_JOB = google_cloud_run_v2_job.job["bigquery-to-s3"].name
+    EXPORT_TIMEZONE    = var.export_timezone
   }
 
   depends_on = [google_project_service.api]

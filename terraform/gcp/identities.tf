@@ -5,7 +5,8 @@ locals {
     bigquery-to-s3 = "Runs the job bigquery-to-s3; AWS trusts its unique id"
     transfer       = "Owns the transfer configs"
     workflow       = "Runs the daily workflow"
-    scheduler      = "Starts the daily workflow"
+    scheduler      = "Starts the daily workflow by the clock"
+    start-load     = "Starts the daily workflow when a day is published; publish-export on AWS acts as it"
   }
 }
 

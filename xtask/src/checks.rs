@@ -7,6 +7,7 @@ mod googlesql;
 mod links;
 mod rights;
 mod sam;
+mod schedule;
 mod settings;
 mod terraform;
 mod variables;
@@ -16,7 +17,7 @@ use anyhow::{Result, bail};
 use crate::environments;
 use crate::step::Step;
 
-const CHECKS: [Step; 20] = [
+const CHECKS: [Step; 21] = [
     Step { name: "fmt", about: "the code is formatted", run: cargo::fmt },
     Step {
         name: "variables",
@@ -37,6 +38,11 @@ const CHECKS: [Step; 20] = [
         name: "agreement",
         about: "both Terraform roots, SAM and the programs expect what the others give",
         run: agreement::check,
+    },
+    Step {
+        name: "schedule",
+        about: "template.yaml tries a day's export in the hours that start-export knows",
+        run: schedule::check,
     },
     Step { name: "links", about: "relative links in documents lead somewhere", run: links::check },
     Step {

@@ -85,6 +85,7 @@ fn manifest(
     GenerationManifest {
         version: SYNC_VERSION,
         sync: SYNC.to_owned(),
+        scratch: None,
         layout,
         generation: generation.clone(),
         previous: None,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use aws_credential_types::Credentials;
@@ -13,15 +13,15 @@ use aws_sigv4::http_request::{
     sign,
 };
 use aws_sigv4::sign::v4;
-use bigquery_to_s3::put::{Gate, Put, PutEngine, PutSettings};
+use bigquery_to_s3::put::{Put, PutEngine, PutSettings};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use keyless::{Keyless, KeylessConfig};
-use tokio::sync::watch;
+use keyless::aws::{Keyless, KeylessConfig};
+use lease::{Gatekeeper, Moment};
 use tokio::task::JoinSet;
 
 const REGION: &str = "ap-northeast-1";
@@ -38,7 +38,7 @@ pub struct Load {
 pub enum Sender {
     Hyper { client: HttpClient, endpoint: Arc<str> },
     HyperSigv4 { client: HttpClient, endpoint: Arc<str>, credentials: Credentials },
-    Engine(PutEngine, #[allow(dead_code)] watch::Sender<Gate>),
+    Engine(PutEngine, #[allow(dead_code)] Gatekeeper),
     Sdk(aws_sdk_s3::Client),
 }
 
@@ -68,8 +68,8 @@ impl Sender {
             max_concurrency: connections,
             ..PutSettings::of_region(REGION)
         };
-        let (gate, open) = watch::channel(Gate::Open);
-        let engine = PutEngine::new(settings, Keyless::start(role, &unsigned), open, Arc::default())?;
+        let gate = Gatekeeper::new(Moment::now(), Duration::from_hours(24));
+        let engine = PutEngine::new(settings, Keyless::start(role, &unsigned), gate.gate(), Arc::default())?;
         Ok(Self::Engine(engine, gate))
     }
 

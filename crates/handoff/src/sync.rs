@@ -1,14 +1,16 @@
 //! What bigquery-to-s3 publishes and the reading side reads: generations, shards, keys, the manifest of a generation and
 //! the pointer to the current one. See `docs/spec/publication.md`.
 
+mod current;
 mod generation;
 mod key;
 mod manifest;
 mod row_key;
 
+pub use current::{Current, Owner};
 pub use generation::{Generation, InvalidGeneration};
 pub use key::{Destination, ShardRange, SyncKey};
 pub use manifest::{
-    Current, GenerationManifest, InvalidGenerationManifest, Layout, SYNC_VERSION, ShardFile, ShardRecord, Totals,
+    GenerationManifest, InvalidGenerationManifest, Layout, SYNC_VERSION, ShardFile, ShardRecord, Totals,
 };
 pub use row_key::{KeyHash, MAX_OBJECT_KEY_BYTES, MAX_SHARDS, object_file_name};

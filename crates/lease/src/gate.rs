@@ -94,8 +94,9 @@ impl Gate {
     /// Waits until the lease is lost; for ever where it never is.
     pub async fn until_lost(&self) -> Lost {
         let mut states = self.0.clone();
-        match states.wait_for(|state| matches!(state, State::Lost(_))).await.as_deref() {
-            Ok(State::Lost(lost)) => lost.clone(),
+        let state = states.wait_for(|state| matches!(state, State::Lost(_))).await.map(|state| state.clone());
+        match state {
+            Ok(State::Lost(lost)) => lost,
             _ => std::future::pending().await,
         }
     }

@@ -96,9 +96,19 @@ impl Lease {
         &self.payload
     }
 
-    /// The next holder may begin at once, and reads `payload`. From now on the gate is shut, for every process of this
-    /// holder. To be called when nothing of ours is on its way any more.
+    /// The next holder may begin at once, and reads `payload`. To be called when nothing of ours is on its way any more,
+    /// and no other process of this holder is at work: it would learn of it only at its next renewal.
     pub async fn release(self, payload: Value) -> Result<(), LeaseError> {
+        self.end(payload, true).await
+    }
+
+    /// We want nothing more and say so in `payload`, but other processes of this holder may be at work: the lease runs
+    /// out by itself when none of them renews it.
+    pub async fn leave(self, payload: Value) -> Result<(), LeaseError> {
+        self.end(payload, false).await
+    }
+
+    async fn end(self, payload: Value, released: bool) -> Result<(), LeaseError> {
         self.renewal.abort();
         self.gatekeeper.lose("the lease was given back");
         let mut trouble = Trouble::new(&self.terms);
@@ -114,8 +124,8 @@ impl Lease {
             if document.holder != self.terms.holder || document.released {
                 return Ok(());
             }
-            let released = Document { released: true, payload: payload.clone(), ..document.again() };
-            match self.object.write(&released, Some(&etag), self.terms.longest_try()).await {
+            let last = Document { released, payload: payload.clone(), ..document.again() };
+            match self.object.write(&last, Some(&etag), self.terms.longest_try()).await {
                 Ok(Put::Done { .. }) => return Ok(()),
                 Ok(Put::Refused) => {}
                 Ok(Put::Unknown(error)) => trouble.wait_out(Failure::Passing(error)).await?,

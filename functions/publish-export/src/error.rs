@@ -39,6 +39,8 @@ pub enum Error {
     ExportFailed { task: ExportTaskId, cause: String, again: String },
     #[error("export {task} was canceled; if the day is needed, invoke start-export with {again}")]
     ExportCanceled { task: ExportTaskId, again: String },
+    #[error("{task} is published, and its load was not started: {told}; each poll tries again")]
+    LoadNotStarted { task: ExportTaskId, told: String },
     #[error("{action} on {object} was denied: allow it in the function's policy{advice}")]
     Denied { action: &'static str, object: String, advice: &'static str, source: Cause },
     #[error("{action} on {object} was throttled: try again, as the next poll does for the last three dates")]
@@ -73,6 +75,7 @@ impl Error {
             Self::StageFailed { .. } | Self::RestoreFailed { .. } => "StageFailed",
             Self::ExportFailed { .. } => "ExportFailed",
             Self::ExportCanceled { .. } => "ExportCanceled",
+            Self::LoadNotStarted { .. } => "LoadNotStarted",
             Self::Denied { .. } => "Denied",
             Self::Throttled { .. } => "Throttled",
             Self::Unreachable { .. } => "Unreachable",
@@ -100,6 +103,7 @@ impl Error {
             | Self::Throttled { .. }
             | Self::Unreachable { .. }
             | Self::AwsFailed { .. }
+            | Self::LoadNotStarted { .. }
             | Self::Several(_) => false,
         }
     }

@@ -121,48 +121,16 @@ fn range(key: &str) -> Option<(u64, u64)> {
     Some((from.parse().ok()?, to.parse().ok()?))
 }
 
-/// What `WarningMessage` of the task says: tables that were skipped before they came into the lists, and other news.
-/// Its form is not documented, so text that is not understood is kept as it is.
-pub(crate) fn task_warnings(message: &str) -> (Vec<Announced>, Vec<String>) {
-    let Ok(Value::Object(said)) = serde_json::from_str(message) else { return (Vec::new(), vec![message.into()]) };
-    let (mut skipped, mut news) = (Vec::new(), Vec::new());
-    for (topic, entries) in &said {
-        let entries = entries.as_array().map_or(std::slice::from_ref(entries), Vec::as_slice);
-        for entry in entries.iter().filter(|entry| !entry.is_null()) {
-            let reason = text(entry, "reason").or_else(|| text(entry, "message"));
-            let name = ["target", "tableName", "table", "name"].iter().find_map(|name| text(entry, name));
-            let name = name.or_else(|| entry.as_str().map(str::to_owned));
-            let table = name.as_ref().and_then(|name| TableName::from_target(name).ok());
-            match table.filter(|_| same_key(topic, "skippedTables")) {
-                Some(name) => {
-                    let warning = Some(reason.unwrap_or_else(|| "skipped".into()));
-                    skipped.push(Announced { name, exported: false, warning, columns: Vec::new() });
-                }
-                None => news.push(format!(
-                    "{}: {}",
-                    name.filter(|_| reason.is_some()).as_ref().unwrap_or(topic),
-                    reason.unwrap_or_else(|| plain(entry))
-                )),
-            }
-        }
-    }
-    (skipped, news)
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
 fn field<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
     let object = object.as_object()?;
     object.get(name).or_else(|| object.iter().find(|(key, _)| same_key(key, name)).map(|(_, value)| value))
 }
 
-fn same_key(key: &str, name: &str) -> bool {
+pub(crate) fn same_key(key: &str, name: &str) -> bool {
     key.eq_ignore_ascii_case(name) || key.replace('_', "").eq_ignore_ascii_case(name)
 }
 
-fn text(object: &Value, name: &str) -> Option<String> {
+pub(crate) fn text(object: &Value, name: &str) -> Option<String> {
     match field(object, name)? {
         Value::String(text) => Some(text.trim().to_owned()),
         Value::Number(number) => Some(number.to_string()),
@@ -236,9 +204,7 @@ mod tests {
             json!({"target": "shop.shop.in/out", "status": "SKIPPED", "warningMessage": "the name holds a slash"});
         let info = json!({"perTableStatus": [entry]}).to_string();
         let news = vec!["shop.shop.in/out: the name holds a slash".to_owned()];
-        assert_eq!(announced_tables(info.as_bytes()), Ok((Vec::new(), news.clone())));
-        let warning = json!({"skippedTables": [{"target": "shop.shop.in/out", "reason": "the name holds a slash"}]});
-        assert_eq!(task_warnings(&warning.to_string()), (Vec::new(), news));
+        assert_eq!(announced_tables(info.as_bytes()), Ok((Vec::new(), news)));
         assert!(announced_tables(info.replace("SKIPPED", "COMPLETE").as_bytes()).is_err());
     }
 
@@ -306,17 +272,5 @@ mod tests {
         assert_eq!(check(&[]), Err("there is no export_tables_info".into()));
         assert_eq!(check(&[(41, 80)]), Err("the first export_tables_info begins with table 41".into()));
         assert_eq!(check(&[(1, 40), (81, 90)]), Err("no export_tables_info names tables 41 to 80".into()));
-    }
-
-    #[test]
-    fn the_warning_of_a_task_is_understood_where_it_can_be() {
-        let message = json!({"skippedTables": [{"tableName": "shop.shop.odd", "reason": "COLUMN_NAME"}, "shop.shop.p"],
-            "skippedObjectives": [], "general": [{"reason": "FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE"}]});
-        let (skipped, news) = task_warnings(&message.to_string());
-        let skipped: Vec<_> = skipped.into_iter().map(|t| (t.name.to_string(), t.warning.unwrap())).collect();
-        assert_eq!(skipped, [("shop.odd".into(), "COLUMN_NAME".into()), ("shop.p".into(), "skipped".into())]);
-        assert_eq!(news, ["general: FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE"]);
-        assert_eq!(task_warnings("three tables"), (vec![], vec!["three tables".into()]));
-        assert_eq!(task_warnings("{}"), (vec![], vec![]));
     }
 }

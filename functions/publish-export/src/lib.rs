@@ -12,6 +12,7 @@ mod event;
 mod export_info;
 mod footer;
 mod inventory;
+mod load_start;
 mod manifests;
 mod order;
 mod parquet_type;
@@ -21,6 +22,7 @@ mod samples;
 mod staging;
 mod statistics;
 mod task;
+mod task_warning;
 mod value_text;
 mod verify;
 mod warnings;
@@ -29,6 +31,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use handoff::{ExportDate, ExportTaskId, Manifest};
+use keyless::google::Google;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use startup::with_causes;
@@ -36,11 +39,13 @@ use tracing::info;
 
 pub use config::Settings;
 pub use error::Error;
+pub use load_start::{InvalidWorkflowName, Target, WorkflowName};
 
 use bucket::Bucket;
 use clock::Clock;
 use day::Outcome;
 use event::Event;
+use load_start::LoadStart;
 use report::Reporter;
 use task::{Status, Task, Wanted, describe};
 
@@ -51,6 +56,8 @@ pub struct Clients {
     pub rds: aws_sdk_rds::Client,
     pub s3: aws_sdk_s3::Client,
     pub sns: aws_sdk_sns::Client,
+    /// Where `Settings::load` is set.
+    pub google: Option<Google>,
 }
 
 /// Export task ids, each in the order of their dates.
@@ -62,6 +69,8 @@ pub struct Answer {
     pub unchanged: Vec<ExportTaskId>,
     /// Told to a human.
     pub reported: Vec<ExportTaskId>,
+    /// Google's workflow was started for it.
+    pub started: Vec<ExportTaskId>,
 }
 
 pub async fn handle(
@@ -73,7 +82,7 @@ pub async fn handle(
     let clock = Clock::starting_at(now);
     let event = Event::parse(event)?;
     let dates = dates(&event, clients, settings, now).await?;
-    let mut run = Run { clients, settings, clock, answer: Answer::default(), errors: Vec::new() };
+    let mut run = Run { clients, settings, clock, answer: Answer::default(), shown: Vec::new(), errors: Vec::new() };
     if !dates.is_empty() {
         let tasks = describe(&clients.rds, settings, Wanted::Bucket).await?;
         for date in dates {
@@ -81,10 +90,12 @@ pub async fn handle(
             Box::pin(run.settle(date, &tasks, &event)).await; // boxed, or the compiler's layout queries are too deep
         }
     }
+    run.start_load().await;
     let (answer, errors) = (run.answer, run.errors);
     info!(
         published = answer.published.len(),
         reported = answer.reported.len(),
+        started = answer.started.len(),
         errors = errors.len(),
         "done: {answer:?}"
     );
@@ -122,15 +133,16 @@ struct Run<'a> {
     settings: &'a Settings,
     clock: Clock,
     answer: Answer,
+    /// The manifests that stand, in the order of their dates.
+    shown: Vec<Manifest>,
     /// A date that cannot go on does not hold up the others.
     errors: Vec<Error>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     async fn settle(&mut self, date: ExportDate, tasks: &[Task], event: &Event) {
         let bucket = Bucket::new(&self.clients.s3, &self.settings.bucket);
-        let now = self.clock.began();
-        let reporter = Reporter { bucket, sns: &self.clients.sns, settings: self.settings, now };
+        let reporter = self.reporter(bucket);
         let outcome = day::settle(bucket, self.settings, date, tasks, self.clock).await;
         let complete = tasks.iter().filter(|task| task.status == Status::Complete).map(|task| &task.id);
         self.answer.unchanged.extend(complete.filter(|id| !outcome.published.contains(id)).cloned());
@@ -142,9 +154,14 @@ impl Run<'_> {
             self.errors.push(error);
         }
         self.answer.published.extend(outcome.published);
+        self.shown.extend(outcome.manifest);
         if let Some(error) = outcome.error {
             self.report_problem(reporter, date, error, asked.is_some()).await;
         }
+    }
+
+    fn reporter(&self, bucket: Bucket<'a>) -> Reporter<'a> {
+        Reporter { bucket, sns: &self.clients.sns, settings: self.settings, now: self.clock.began() }
     }
 
     async fn report(&mut self, reporter: Reporter<'_>, tasks: &[Task], outcome: &Outcome) -> Result<(), Error> {
@@ -154,6 +171,17 @@ impl Run<'_> {
         match &outcome.manifest {
             Some(manifest) => self.report_publication(reporter, manifest, !outcome.published.is_empty()).await,
             None => Ok(()),
+        }
+    }
+
+    /// After all dates, so that of several days that are published at once only the newest is loaded.
+    async fn start_load(&mut self) {
+        let (Some(target), Some(google)) = (&self.settings.load, &self.clients.google) else { return };
+        let bucket = Bucket::new(&self.clients.s3, &self.settings.bucket);
+        let start = LoadStart { reporter: self.reporter(bucket), google, target };
+        match start.of_newest(&self.shown).await {
+            Ok(started) => self.answer.started.extend(started),
+            Err(error) => self.errors.push(error),
         }
     }
 

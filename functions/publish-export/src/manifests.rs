@@ -114,11 +114,37 @@ pub(crate) async fn previous(
     Ok(Ok(None))
 }
 
+/// The newest published day after `date`.
+pub(crate) async fn newest_after(
+    bucket: Bucket<'_>,
+    environment: &Environment,
+    date: ExportDate,
+) -> Result<Option<ExportDate>, Error> {
+    let day = ExportKey::DayPrefix(environment, date).to_string();
+    let prefix = ExportKey::EnvironmentPrefix(environment).to_string();
+    let mut dates = dates(&bucket.folders(&prefix, &day).await?, environment);
+    dates.retain(|newer| *newer > date);
+    for newer in dates {
+        let key = ExportKey::Manifest(environment, newer).to_string();
+        if !bucket.list(&key).await?.is_empty() {
+            return Ok(Some(newer));
+        }
+    }
+    Ok(None)
+}
+
 /// Newest first.
 fn earlier_dates(folders: &[String], environment: &Environment, date: ExportDate) -> Vec<ExportDate> {
+    let mut days = dates(folders, environment);
+    days.retain(|day| *day < date && *day >= date.days_before(DAYS_BACK));
+    days
+}
+
+/// The days of this environment that have a folder, newest first.
+fn dates(folders: &[String], environment: &Environment) -> Vec<ExportDate> {
     let ids = folders.iter().filter_map(|folder| folder.trim_end_matches('/').parse::<ExportTaskId>().ok());
     let days = ids.filter(|id| id.environment() == environment && !id.is_spot()).map(|id| id.date());
-    let mut days: Vec<ExportDate> = days.filter(|day| *day < date && *day >= date.days_before(DAYS_BACK)).collect();
+    let mut days: Vec<ExportDate> = days.collect();
     days.sort_unstable_by(|a, b| b.cmp(a));
     days
 }

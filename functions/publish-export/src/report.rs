@@ -36,9 +36,18 @@ impl Reporter<'_> {
         Ok(self.bucket.get(&ExportKey::Report(task).to_string()).await?.is_some())
     }
 
+    /// To the topic, where there is one.
+    pub(crate) async fn send(&self, report: &Report) -> Result<(), Error> {
+        let Some(topic) = &self.settings.topic_arn else { return Ok(()) };
+        let message = self.sns.publish().topic_arn(topic).subject(&report.subject).message(&report.text);
+        message.send().await.map(|_| ()).map_err(|error| Error::aws("sns:Publish", topic, error))
+    }
+
     /// Sends the report, if there is something to tell and a topic to tell it to, and then marks the task as told.
     pub(crate) async fn tell(&self, task: &ExportTaskId, report: Option<&Report>) -> Result<(), Error> {
-        self.send(report).await?;
+        if let Some(report) = report {
+            self.send(report).await?;
+        }
         // If we die before the marker, the next run tells it again.
         let subject = report.map(|report| report.subject.as_str());
         let marker = json!({"task_id": task, "told": subject, "at": self.at()});
@@ -54,7 +63,7 @@ impl Reporter<'_> {
 
     /// As `tell`, of what keeps a date from being published. The marker goes with the next publication.
     pub(crate) async fn tell_problem(&self, date: ExportDate, problem: &str) -> Result<(), Error> {
-        self.send(Some(&of_problem(date, problem))).await?;
+        self.send(&of_problem(date, problem)).await?;
         let marker = json!({"problem": problem, "at": self.at()});
         self.bucket.put(&self.problem_key(date), marker.to_string().into_bytes()).await
     }
@@ -65,12 +74,6 @@ impl Reporter<'_> {
 
     fn at(&self) -> String {
         self.now.to_rfc3339_opts(SecondsFormat::Secs, true)
-    }
-
-    async fn send(&self, report: Option<&Report>) -> Result<(), Error> {
-        let (Some(report), Some(topic)) = (report, &self.settings.topic_arn) else { return Ok(()) };
-        let message = self.sns.publish().topic_arn(topic).subject(&report.subject).message(&report.text);
-        message.send().await.map(|_| ()).map_err(|error| Error::aws("sns:Publish", topic, error))
     }
 }
 
@@ -147,7 +150,7 @@ fn log(manifest: &Manifest, skipped: &[&TableName], emptied: &[&TableName]) {
     }
 }
 
-fn subject(text: &str) -> String {
+pub(crate) fn subject(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).take(LONGEST_SUBJECT).collect()
 }
 

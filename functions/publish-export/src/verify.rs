@@ -12,6 +12,7 @@ use crate::count::{Count, READS_AT_ONCE, count};
 use crate::export_info::{self, Announced};
 use crate::inventory::{self, Folder};
 use crate::task::Task;
+use crate::task_warning::task_warnings;
 
 /// What the manifest can say about an export.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ async fn announced(
         export_info::announced_tables(&file).map_err(|problem| incomplete(format!("{key}: {problem}")))
     });
     let mut files: Vec<(Vec<Announced>, Vec<String>)> = reads.buffered(READS_AT_ONCE).try_collect().await?;
-    files.insert(0, task.warning.as_deref().map(export_info::task_warnings).unwrap_or_default());
+    files.insert(0, task.warning.as_deref().map(task_warnings).unwrap_or_default());
     let (tables, news): (Vec<_>, Vec<_>) = files.into_iter().unzip();
     // The same is said in the task's warning and in the list.
     let news: BTreeSet<String> = news.into_iter().flatten().collect();

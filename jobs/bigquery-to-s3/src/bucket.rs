@@ -1,22 +1,16 @@
-//! The control plane: the few objects that say what the many are. Lists, gets, conditional puts and deletes by the AWS
-//! SDK. Every call waits an outage out.
+//! The control plane: the few objects that say what the many are, by the AWS SDK. Here they are read and listed; what
+//! writes is in [`crate::leased`]. Every call waits an outage out.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
-use futures_util::stream::{StreamExt, TryStreamExt};
-use keyless::Keyless;
+use keyless::aws::Keyless;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-/// Source: Amazon S3 API reference, `DeleteObjects`: at most 1,000 keys.
-const DELETE_KEYS: usize = 1000;
-const DELETES_IN_FLIGHT: usize = 8;
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
@@ -34,15 +28,6 @@ pub struct Object {
     pub etag: String,
 }
 
-/// What became of a conditional put.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Put {
-    /// Ours stands there, with this `ETag`.
-    Done(String),
-    /// Somebody was quicker: what stands there is not what we expected.
-    Lost,
-}
-
 impl Bucket {
     pub async fn get(&self, key: &str) -> Result<Option<Object>> {
         let got = self.patiently("read", key, || async {
@@ -56,39 +41,6 @@ impl Bucket {
             Ok(Some(Object { bytes, etag }))
         });
         got.await
-    }
-
-    /// Creates the object; never replaces one.
-    pub async fn create(&self, key: &str, bytes: impl Into<Bytes>) -> Result<Put> {
-        self.put_if(key, bytes.into(), None).await
-    }
-
-    /// Replaces the object that has this `ETag`.
-    pub async fn replace(&self, key: &str, bytes: impl Into<Bytes>, etag: &str) -> Result<Put> {
-        self.put_if(key, bytes.into(), Some(etag)).await
-    }
-
-    async fn put_if(&self, key: &str, bytes: Bytes, etag: Option<&str>) -> Result<Put> {
-        let put = self.patiently("write", key, || async {
-            let request = self.s3.put_object().bucket(&self.name).key(key).content_type("application/json");
-            let request = match etag {
-                Some(etag) => request.if_match(etag),
-                None => request.if_none_match("*"),
-            };
-            match request.body(ByteStream::from(bytes.clone())).send().await {
-                Ok(answer) => Ok(Put::Done(answer.e_tag().unwrap_or_default().to_owned())),
-                Err(error) if is(&error, &["PreconditionFailed", "NoSuchKey"]) => Ok(Put::Lost),
-                Err(error) => Err(Failure::of(error)),
-            }
-        });
-        match put.await? {
-            // Perhaps our own earlier try was carried out, and only its answer was lost.
-            Put::Lost => Ok(match self.get(key).await? {
-                Some(object) if object.bytes == bytes => Put::Done(object.etag),
-                _ => Put::Lost,
-            }),
-            done @ Put::Done(_) => Ok(done),
-        }
     }
 
     /// The keys that begin with `prefix`, in order.
@@ -119,41 +71,8 @@ impl Bucket {
         }
     }
 
-    /// Keys that are not there are deleted too, as far as S3 is concerned.
-    pub async fn delete(&self, keys: &[String]) -> Result<()> {
-        let deletes = keys.chunks(DELETE_KEYS).map(|keys| self.delete_some(keys));
-        futures_util::stream::iter(deletes).buffer_unordered(DELETES_IN_FLIGHT).try_collect().await
-    }
-
-    async fn delete_some(&self, keys: &[String]) -> Result<()> {
-        let objects = keys.iter().map(|key| ObjectIdentifier::builder().key(key).build());
-        let objects = objects.collect::<Result<Vec<_>, _>>().context("name the keys to delete")?;
-        let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build()?;
-        let first = keys.first().map_or("", String::as_str);
-        let refused = self.patiently("delete", first, || async {
-            let request = self.s3.delete_objects().bucket(&self.name).delete(delete.clone());
-            let answer = request.send().await.map_err(Failure::of)?;
-            match answer.errors().iter().find(|error| error.code().is_some()) {
-                Some(error) if matches!(error.code(), Some("InternalError" | "SlowDown" | "ServiceUnavailable")) => {
-                    Err(Failure::Passing(anyhow::anyhow!("{}", error.message().unwrap_or("try again"))))
-                }
-                other => Ok(other.cloned()),
-            }
-        });
-        match refused.await? {
-            None => Ok(()),
-            Some(error) => bail!(
-                "delete s3://{}/{}: {}: {}",
-                self.name,
-                error.key().unwrap_or_default(),
-                error.code().unwrap_or_default(),
-                error.message().unwrap_or_default()
-            ),
-        }
-    }
-
     /// Repeats what may pass, beyond what the SDK repeats, until `give_up_after`.
-    async fn patiently<T, F>(&self, verb: &str, key: &str, call: impl Fn() -> F) -> Result<T>
+    pub(crate) async fn patiently<T, F>(&self, verb: &str, key: &str, call: impl Fn() -> F) -> Result<T>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -171,10 +90,12 @@ impl Bucket {
                 Err(Failure::Passing(error)) => error,
             };
             // Without credentials nothing will pass, and why there are none is what people must know.
-            if let Some(failure) = self.keyless.credentials().await.err().filter(|failure| failure.is_permanent()) {
+            let without = self.keyless.credentials().await.err();
+            let gives_up = began.elapsed() > self.give_up_after;
+            if let Some(failure) = without.filter(|failure| gives_up || failure.is_permanent()) {
                 bail!("{}: {}", self.attempted(verb, key), startup::with_causes(&*failure));
             }
-            if began.elapsed() > self.give_up_after {
+            if gives_up {
                 return Err(error).with_context(|| self.attempted(verb, key));
             }
             if !std::mem::replace(&mut told, true) {
@@ -191,7 +112,7 @@ impl Bucket {
     }
 }
 
-enum Failure {
+pub(crate) enum Failure {
     Passing(anyhow::Error),
     /// The credentials have run out.
     Expired(anyhow::Error),
@@ -199,7 +120,7 @@ enum Failure {
 }
 
 impl Failure {
-    fn of<E>(error: SdkError<E>) -> Self
+    pub(crate) fn of<E>(error: SdkError<E>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
@@ -215,6 +136,6 @@ impl Failure {
     }
 }
 
-fn is<E: ProvideErrorMetadata>(error: &SdkError<E>, codes: &[&str]) -> bool {
+pub(crate) fn is<E: ProvideErrorMetadata>(error: &SdkError<E>, codes: &[&str]) -> bool {
     error.code().is_some_and(|code| codes.contains(&code))
 }

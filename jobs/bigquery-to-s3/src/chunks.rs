@@ -38,8 +38,8 @@ mod tests {
 
     fn table(shard_rows: &[u64], row_bytes: u64) -> ScratchTable {
         let rows = shard_rows.iter().sum();
-        let (name, path) = (String::new(), String::new());
-        ScratchTable { name, path, rows, bytes: rows * row_bytes, shard_rows: shard_rows.to_vec() }
+        let shard_rows = shard_rows.to_vec();
+        ScratchTable { rows, bytes: rows * row_bytes, shard_rows, ..ScratchTable::default() }
     }
 
     fn planned(table: &ScratchTable, own: std::ops::Range<u32>, done: &[u32]) -> Vec<(u32, u32, u64)> {

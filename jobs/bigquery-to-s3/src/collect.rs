@@ -3,32 +3,29 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use handoff::sync::{Destination, Generation, GenerationManifest, SyncKey};
+use handoff::sync::{Destination, GenerationManifest, SyncKey};
 use tracing::info;
 
-use crate::bucket::Bucket;
-use crate::standing::{generations, manifest};
+use crate::current::{Published, generations, kept, manifest};
+use crate::leased::LeasedBucket;
 
-/// Keeps the newest `keep` manifests and what they name. Only the holder of the lease collects, after it published:
-/// then every run that is older and has no manifest is dead. Dying here leaves more than is needed; the next run
-/// collects it.
-pub async fn collect(bucket: &Bucket, destination: &Destination, current: &Generation, keep: usize) -> Result<usize> {
-    let mut kept: Vec<GenerationManifest> = Vec::new();
-    let generations = generations(bucket, destination).await?;
-    for generation in generations.iter().rev() {
-        if kept.len() < keep || generation == current {
-            kept.extend(manifest(bucket, destination, generation).await?);
-        }
+/// Keeps the generations that can be gone back to (what `CURRENT` named last), and what they name. Only the holder of the
+/// lease collects, after it published: then every other generation is dead. Dying here leaves more than is needed; the
+/// next run collects it.
+pub async fn collect(bucket: &LeasedBucket, destination: &Destination, current: &Published) -> Result<usize> {
+    let named = kept(bucket, destination, current).await?;
+    let mut manifests = Vec::new();
+    for generation in &named {
+        manifests.extend(manifest(bucket, destination, generation).await?);
     }
-    let named: BTreeSet<&Generation> = kept.iter().map(|kept| &kept.generation).collect();
-    let files = live_files(destination, &kept);
+    let live = live_files(destination, &manifests);
     let (mut manifests, mut garbage) = (Vec::new(), Vec::new());
-    for generation in generations.iter().filter(|generation| *generation < current && !named.contains(generation)) {
+    for generation in generations(bucket, destination).await?.iter().filter(|generation| !named.contains(generation)) {
         let keys = bucket.list(&destination.key(&SyncKey::Generation(generation))).await?;
         let manifest = destination.key(&SyncKey::Manifest(generation));
         let (its_manifest, others) = keys.into_iter().partition::<Vec<_>, _>(|key| *key == manifest);
         manifests.extend(its_manifest);
-        garbage.extend(others.into_iter().filter(|key| !files.contains(key)));
+        garbage.extend(others.into_iter().filter(|key| !live.contains(key)));
     }
     // Manifests first: as long as one is there, all that it names is.
     bucket.delete(&manifests).await?;

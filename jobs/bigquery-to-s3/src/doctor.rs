@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use keyless::{Claims, KeylessConfig};
+use keyless::aws::{Claims, KeylessConfig};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ pub async fn examine(
     trust_policy: Option<&Path>,
 ) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    let claims = keyless::token_claims(&keyless.audience).await;
+    let claims = keyless::aws::token_claims(&keyless.audience).await;
     let token = claims.as_ref().map(ToString::to_string).map_err(|error| startup::with_causes(error));
     findings.push(finding("Google identity token", token));
     if let (Some(file), Ok(claims)) = (trust_policy, &claims) {
@@ -39,7 +39,7 @@ pub async fn examine(
     findings.push(finding("AWS role", assumed));
     for sync in syncs.iter() {
         if has_credentials {
-            let looked = crate::standing::published(&clouds.bucket(sync), &sync.destination).await;
+            let looked = crate::current::published(&clouds.bucket(sync), &sync.destination).await;
             findings.push(finding(&format!("S3, sync {}", sync.name), s3_message(sync, looked)));
         }
         let bytes = clouds.bigquery.dry_run_bytes(&source(sync)).await;
@@ -49,7 +49,7 @@ pub async fn examine(
     Ok(findings)
 }
 
-fn s3_message(sync: &Sync, looked: Result<Option<crate::standing::Published>>) -> Result<String, String> {
+fn s3_message(sync: &Sync, looked: Result<Option<crate::current::Published>>) -> Result<String, String> {
     match looked {
         Ok(Some(published)) => Ok(format!("{} is at generation {}", sync.destination, published.manifest.generation)),
         Ok(None) => Ok(format!("{} can be read; nothing is published there yet", sync.destination)),

@@ -3,18 +3,35 @@
 use anyhow::{Result, bail};
 use handoff::sync::Totals;
 
+use crate::scratch::ScratchTable;
 use crate::syncs::{Guards, OnEmpty};
 
-/// Before anything is written: what can be known from the number of rows alone.
-pub fn at_the_beginning(guards: &Guards, rows: u64, published: u64) -> Result<()> {
+/// Before a row is read: what BigQuery's own counts tell.
+pub fn at_the_beginning(guards: &Guards, table: &ScratchTable, published: u64) -> Result<()> {
+    let (rows, null_keys, repeated) = (table.rows, table.null_keys, table.repeated_keys);
     if rows == 0 && guards.on_empty == OnEmpty::Fail {
         bail!("guard on_empty: the query gave no rows (set on_empty: publish if that may be)");
     }
-    let vanished = published.saturating_sub(rows);
+    let rejected = null_keys + repeated;
+    if !guards.max_rejects.allows(rejected, rows) {
+        let such = table.a_repeated_key.as_ref().map_or(String::new(), |key| format!(", such as {key:?}"));
+        bail!(
+            "guard max_rejects: {rejected} of {rows} rows cannot be published: {null_keys} have no key, {repeated} have \
+             one that other rows have too{such}"
+        );
+    }
+    let vanished = published.saturating_sub(rows - rejected);
     if !guards.max_deletes.allows(vanished, published) {
         bail!("guard max_deletes: the query gave {rows} rows, {published} are published: at least {vanished} would go");
     }
     Ok(())
+}
+
+/// Whether there is anything that only a look at the rows can tell.
+pub fn may_still_refuse(guards: &Guards, rows: u64, published: u64) -> bool {
+    let rejects = !guards.max_rejects.allows(rows, rows);
+    let empty = guards.on_empty == OnEmpty::Fail && rows > 0;
+    rejects || empty || !guards.max_deletes.allows(published, published)
 }
 
 /// Before the flip: what was really found.
@@ -43,13 +60,40 @@ mod tests {
         max_rejects: Limit { rows: 0, fraction: 0.0 },
     };
 
+    fn table(rows: u64, null_keys: u64, repeated_keys: u64) -> ScratchTable {
+        let a_repeated_key = (repeated_keys > 0).then(|| "7".to_owned());
+        ScratchTable { rows, null_keys, repeated_keys, a_repeated_key, ..ScratchTable::default() }
+    }
+
     #[test]
-    fn what_the_number_of_rows_tells_is_told_at_the_beginning() {
-        assert!(at_the_beginning(&GUARDS, 900, 1000).is_ok());
-        assert!(at_the_beginning(&GUARDS, 899, 1000).unwrap_err().to_string().contains("at least 101 would go"));
-        assert!(at_the_beginning(&GUARDS, 5, 15).is_ok(), "ten rows may always go");
-        assert!(at_the_beginning(&GUARDS, 0, 0).unwrap_err().to_string().starts_with("guard on_empty"));
-        assert!(at_the_beginning(&Guards { on_empty: OnEmpty::Publish, ..GUARDS }, 0, 5).is_ok());
+    fn what_bigquery_counts_is_told_before_a_row_is_read() {
+        let judged = |rows, published| at_the_beginning(&GUARDS, &table(rows, 0, 0), published);
+        assert!(judged(900, 1000).is_ok());
+        assert!(judged(899, 1000).unwrap_err().to_string().contains("at least 101 would go"));
+        assert!(judged(5, 15).is_ok(), "ten rows may always go");
+        assert!(judged(0, 0).unwrap_err().to_string().starts_with("guard on_empty"));
+        let publish = Guards { on_empty: OnEmpty::Publish, ..GUARDS };
+        assert!(at_the_beginning(&publish, &table(0, 0, 0), 5).is_ok());
+        let error = at_the_beginning(&GUARDS, &table(1001, 3, 2), 1000).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "guard max_rejects: 5 of 1001 rows cannot be published: 3 have no key, 2 have one that other rows have \
+             too, such as \"7\""
+        );
+        let lenient = Guards { max_rejects: Limit { rows: 900, fraction: 0.0 }, ..GUARDS };
+        let error = at_the_beginning(&lenient, &table(1000, 800, 0), 1000).unwrap_err().to_string();
+        assert!(error.contains("at least 800 would go"), "rows without a key are none: {error}");
+    }
+
+    #[test]
+    fn rows_are_compared_first_only_where_a_guard_could_refuse_them() {
+        let any = Limit { rows: 0, fraction: 1.0 };
+        let open = Guards { on_empty: OnEmpty::Publish, max_deletes: any, max_rejects: any };
+        assert!(!may_still_refuse(&open, 1000, 1000));
+        assert!(may_still_refuse(&Guards { on_empty: OnEmpty::Fail, ..open }, 1000, 1000), "all may be rejected");
+        assert!(may_still_refuse(&Guards { max_deletes: GUARDS.max_deletes, ..open }, 1000, 1000));
+        assert!(!may_still_refuse(&Guards { max_deletes: GUARDS.max_deletes, ..open }, 1000, 0), "nothing can go");
+        assert!(may_still_refuse(&Guards { max_rejects: GUARDS.max_rejects, ..open }, 1000, 0));
     }
 
     #[test]

@@ -7,15 +7,20 @@
 pub mod bucket;
 pub mod change_file;
 pub mod chunks;
+pub mod claim;
 pub mod collect;
+pub mod compare;
 pub mod config;
 pub mod counters;
+pub mod current;
+pub mod cut_off;
 pub mod delta;
 pub mod digest;
 pub mod doctor;
 pub mod guard;
 pub mod json;
-pub mod lease;
+pub mod leased;
+pub mod owner;
 pub mod plan;
 pub mod price;
 pub mod progress;
@@ -30,15 +35,19 @@ pub mod scratch;
 pub mod shard_file;
 pub mod shards;
 pub mod standing;
+pub mod started;
 pub mod syncs;
+pub mod work;
 
+use std::ops::Range;
 use std::time::Duration;
 
-use keyless::Keyless;
+use handoff::sync::Generation;
+use keyless::aws::Keyless;
 use tokio::sync::watch;
 
 use bucket::Bucket;
-use lease::LeaseError;
+use chunks::share;
 use put::PutSettings;
 use read::Reader;
 use scratch::BigQuery;
@@ -57,6 +66,8 @@ pub struct Clouds {
     pub bigquery: BigQuery,
     pub reader: Reader,
     pub put: PutSettings,
+    /// `acme-prod.isthmus_scratch`: one for each environment, so it tells one list of syncs from another.
+    pub scratch: String,
     /// How long a lease lasts that nobody renews.
     pub lease: Duration,
     pub give_up_after: Duration,
@@ -78,13 +89,28 @@ pub struct Task {
     pub attempt: u32,
 }
 
+impl Task {
+    /// The shards that this task owns.
+    pub fn share(&self, shards: u32) -> Range<u32> {
+        share(shards, self.index, self.count)
+    }
+
+    /// The shares of all tasks, this one's first.
+    pub fn shares(&self, shards: u32) -> impl Iterator<Item = Range<u32>> {
+        (0..self.count).map(move |n| share(shards, (self.index + n) % self.count, self.count))
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The result is not what anybody would want to publish.
     #[error(transparent)]
     Guard(anyhow::Error),
-    #[error(transparent)]
-    Lease(#[from] LeaseError),
+    #[error("{destination} is being written by execution {execution}: wait for its end, or stop it")]
+    Busy { destination: String, execution: String },
+    /// Somebody else has written since this execution began.
+    #[error("generation {own} of this execution can no longer be published: {by} came between; start a new execution")]
+    Superseded { own: Generation, by: String },
     #[error("stopped by a signal; another attempt of the same execution goes on where this one was")]
     Stopped,
     #[error(transparent)]
@@ -94,8 +120,8 @@ pub enum RunError {
 impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Lease(LeaseError::Busy { .. }) => 3,
-            Self::Guard(_) | Self::Lease(_) | Self::Other(_) => 1,
+            Self::Busy { .. } => 3,
+            Self::Guard(_) | Self::Superseded { .. } | Self::Other(_) => 1,
             Self::Stopped => STOPPED,
         }
     }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use bigquery_to_s3::config::Config;
-use bigquery_to_s3::put::PutSettings;
+use bigquery_to_s3::put::{AttemptLimit, PutSettings};
 use bigquery_to_s3::read::{Patience, Reader};
-use bigquery_to_s3::run::From;
+use bigquery_to_s3::run::{Attempt, From};
 use bigquery_to_s3::scratch::BigQuery;
 use bigquery_to_s3::syncs::{self, Sync};
-use bigquery_to_s3::{Clouds, RunError, Stop, doctor, plan, rollback, run};
+use bigquery_to_s3::{Clouds, RunError, Stop, doctor, owner, plan, rollback, run};
 use clap::{Parser, Subcommand};
 use google_cloud_auth::credentials::Builder as GoogleCredentials;
 use handoff::sync::Generation;
-use keyless::{Keyless, KeylessConfig};
+use keyless::aws::{Keyless, KeylessConfig};
 use serde_json::{Value, json};
 use startup::{LogFormat, Vars};
 use tokio::signal::unix::{SignalKind, signal};
@@ -68,6 +68,8 @@ enum Command {
         #[arg(long, value_name = "GENERATION")]
         to: Generation,
     },
+    /// Take over the prefix of a sync that was renamed or moved to another list (one sync at a time)
+    Adopt,
     /// Check credentials, buckets and queries, and say what to repair
     Doctor {
         /// The role's trust policy in JSON, to compare the token's claims with each condition
@@ -122,8 +124,8 @@ async fn start(arguments: &Arguments, config: &Config) -> Result<ExitCode> {
         let findings = doctor::examine(&config.syncs, &clouds, &keyless, trust_policy.as_deref()).await?;
         return Ok(diagnose(arguments, &findings));
     }
-    if let (Some(Command::Rollback { .. }), [_, _, ..]) = (&arguments.command, &syncs[..]) {
-        bail!("rollback takes one sync: name it with --sync");
+    if let (Some(Command::Rollback { .. } | Command::Adopt), [_, _, ..]) = (&arguments.command, &syncs[..]) {
+        bail!("rollback and adopt take one sync: name it with --sync");
     }
     let (mut results, mut code) = (Vec::new(), 0);
     for sync in syncs {
@@ -166,9 +168,17 @@ async fn work(
             return Ok(show(arguments, &text, json));
         }
         Some(Command::Rollback { to }) => rollback::rollback(sync, to, clouds, &config.task, stop).await?,
-        _ => run::run(sync, From::Query, clouds, &config.task, stop).await?,
+        Some(Command::Adopt) => {
+            let before = owner::adopt(sync, clouds, &config.task).await?;
+            let text = format!("{}: {} is its own now\n", sync.name, sync.destination);
+            return Ok(show(
+                arguments,
+                &text,
+                json!({"sync": sync.name.to_string(), "state": "adopted", "before": before}),
+            ));
+        }
+        _ => run::run(Attempt { sync, from: From::Query, clouds, task: &config.task, stop }).await?,
     };
-    outcome.tell();
     let json = serde_json::to_value(&outcome).context("write the outcome")?;
     Ok(show(arguments, &(outcome.to_text() + "\n"), json))
 }
@@ -187,7 +197,7 @@ async fn connect(config: &Config) -> Result<(Clouds, KeylessConfig)> {
         role_arn: config.role_arn.clone(),
         audience: config.audience.clone(),
         session_name: "bigquery-to-s3".parse()?,
-        duration_seconds: keyless::DURATION_SECONDS,
+        duration_seconds: keyless::aws::DURATION_SECONDS,
     };
     let keyless = Keyless::start(keyless_config.clone(), &unsigned);
     let aws = keyless.sdk_config(&unsigned);
@@ -201,12 +211,13 @@ async fn connect(config: &Config) -> Result<(Clouds, KeylessConfig)> {
     let put = PutSettings {
         endpoint: config.s3_endpoint.clone(),
         max_concurrency: config.max_concurrency,
+        attempt: AttemptLimit::within(config.lease),
         give_up_after: config.give_up_after,
         ..PutSettings::of_region(&config.aws_region)
     };
     let s3 = aws_sdk_s3::Client::from_conf(s3);
-    let (lease, give_up_after) = (config.lease, config.give_up_after);
-    Ok((Clouds { s3, keyless, bigquery, reader, put, lease, give_up_after }, keyless_config))
+    let (lease, give_up_after, scratch) = (config.lease, config.give_up_after, format!("{project}.{}", config.scratch));
+    Ok((Clouds { s3, keyless, bigquery, reader, put, scratch, lease, give_up_after }, keyless_config))
 }
 
 /// Without a handler, a program that is process 1 of its container would ignore SIGTERM.

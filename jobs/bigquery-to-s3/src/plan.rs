@@ -8,13 +8,16 @@ use handoff::sync::{Generation, Layout, Totals};
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
+use crate::current::generations;
 use crate::progress::Progress;
 use crate::publish::Finished;
-use crate::run::{source, work, workshop};
+use crate::run::source;
 use crate::scratch::Source;
-use crate::standing::{Standing, generations};
+use crate::shards::Pass;
+use crate::standing::Standing;
 use crate::syncs::{Mode, Sync};
-use crate::{Clouds, RunError, Stop, Task, guard, price};
+use crate::work::{work, workshop};
+use crate::{Clouds, RunError, Stop, guard, price};
 
 /// CURRENT, its manifest, the summary and the lease a few times.
 const CONTROL_PUTS: u64 = 6;
@@ -47,10 +50,10 @@ pub async fn plan(sync: &Sync, clouds: &Clouds, runs_a_month: u32, stop: Stop) -
     progress.say("running the query");
     let table = clouds.bigquery.scratch_table(&Source { sync: &name, ..source(sync) }, &generation).await?;
     let published = standing.rows();
-    let early = guard::at_the_beginning(&sync.guards, table.rows, published).err();
+    let early = guard::at_the_beginning(&sync.guards, &table, published).err();
     let workshop = Arc::new(workshop(sync, &generation, standing, table, progress.counters(), None));
-    let alone = Task { execution: "plan".into(), index: 0, count: 1, attempt: 0 };
-    let finished = work(&workshop, &clouds.reader, &alone, &Finished::default(), &progress, stop).await?;
+    let (all, none) = (0..sync.shards, Finished::default());
+    let finished = work(&workshop, Pass::Compare, &clouds.reader, all, &none, &progress, &stop).await?;
     let totals = finished.totals();
     let guard = early.or_else(|| guard::at_the_end(&sync.guards, &totals, published).err());
     let put_requests = requests(sync, &totals, finished.files_of(&generation));

@@ -55,10 +55,10 @@ impl Progress {
         self.shown.bar.set_message(what);
     }
 
-    /// How many rows there are to do.
-    pub fn expect(&self, rows: u64) {
-        self.shown.expected.store(rows, Ordering::Relaxed);
-        self.shown.bar.set_length(rows);
+    /// How many more rows there are to do.
+    pub fn expect_more(&self, rows: u64) {
+        let before = self.shown.expected.fetch_add(rows, Ordering::Relaxed);
+        self.shown.bar.set_length(before + rows);
     }
 
     pub fn counters(&self) -> Arc<Counters> {

@@ -1,20 +1,19 @@
-//! The end of a run: prove that the generation is whole, write its manifest, flip `CURRENT`, and only then delete what
-//! readers no longer see.
+//! The end of a run: prove that the generation is whole, and, after the flip, delete what readers no longer see.
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use chrono::Utc;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use handoff::sync::{
-    Current, Destination, Generation, GenerationManifest, KeyHash, Layout, SYNC_VERSION, ShardRecord, SyncKey, Totals,
+    Destination, Generation, GenerationManifest, KeyHash, Layout, SYNC_VERSION, ShardRecord, SyncKey, Totals,
 };
-use tracing::info;
 
-use crate::bucket::{Bucket, Put};
+use crate::bucket::Bucket;
+use crate::leased::LeasedBucket;
 use crate::scratch::ScratchTable;
 use crate::shards::Done;
-use crate::standing::{Published, published, undeleted};
+use crate::standing::undeleted;
 use crate::syncs::Sync;
 
 const GETS_IN_FLIGHT: usize = 32;
@@ -27,17 +26,10 @@ pub struct Finished {
     rejects: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flip {
-    /// We published.
-    Ours,
-    /// Another task of this execution was quicker by a moment, with the same generation.
-    Theirs,
-}
-
 impl Finished {
-    pub async fn look(bucket: &Bucket, destination: &Destination, generation: &Generation) -> Result<Self> {
-        let keys = bucket.list(&destination.key(&SyncKey::DonePrefix(generation))).await?;
+    /// The marks under `prefix`: what is done, or what is compared.
+    pub async fn look(bucket: &Bucket, destination: &Destination, prefix: SyncKey<'_>) -> Result<Self> {
+        let keys = bucket.list(&destination.key(&prefix)).await?;
         let read = async |key: String| -> Result<Done> {
             let object = bucket.get(&key).await?.with_context(|| format!("s3://{}/{key} went away", bucket.name))?;
             serde_json::from_slice(&object.bytes).with_context(|| format!("s3://{}/{key}", bucket.name))
@@ -54,6 +46,18 @@ impl Finished {
         self.records.extend(done.records.into_iter().map(|record| (record.shard, record)));
         self.changes.extend(done.changes);
         self.rejects.extend(done.rejects);
+    }
+
+    /// What `self` says of a shard counts more.
+    pub fn or(mut self, other: Self) -> Self {
+        for (shard, record) in other.records {
+            self.records.entry(shard).or_insert(record);
+        }
+        self
+    }
+
+    pub fn records(&self) -> impl Iterator<Item = &ShardRecord> {
+        self.records.values()
     }
 
     pub fn has(&self, shard: u32) -> bool {
@@ -80,6 +84,7 @@ impl Finished {
 /// The generation's manifest, once it is proven: no row of BigQuery's table is missing.
 pub fn prove(
     sync: &Sync,
+    scratch: &str,
     generation: &Generation,
     table: &ScratchTable,
     previous: Option<&GenerationManifest>,
@@ -92,6 +97,7 @@ pub fn prove(
     Ok(GenerationManifest {
         version: SYNC_VERSION,
         sync: sync.name.to_string(),
+        scratch: Some(scratch.to_owned()),
         layout: sync.layout,
         generation: generation.clone(),
         previous: previous.map(|previous| previous.generation.clone()),
@@ -106,38 +112,12 @@ pub fn prove(
     })
 }
 
-/// Dying before the flip leaves readers where they are; the next attempt comes here again.
-pub async fn flip(
-    bucket: &Bucket,
+/// After the flip: nobody looks for these objects any more. Repeated until its mark is written.
+pub async fn delete_vanished(
+    bucket: &LeasedBucket,
     destination: &Destination,
     manifest: &GenerationManifest,
-    previous: Option<&Published>,
-) -> Result<Flip> {
-    let generation = &manifest.generation;
-    // Where one stands already, a task of ours that saw the same shards wrote it.
-    bucket.create(&destination.key(&SyncKey::Manifest(generation)), manifest.to_json()).await?;
-    let current = serde_json::to_vec(&Current::new(destination, generation))?;
-    let key = destination.key(&SyncKey::Current);
-    let put = match previous {
-        Some(previous) => bucket.replace(&key, current, &previous.etag).await?,
-        None => bucket.create(&key, current).await?,
-    };
-    if matches!(put, Put::Done(_)) {
-        info!(%generation, "published {generation} at {destination}");
-        return Ok(Flip::Ours);
-    }
-    match published(bucket, destination).await? {
-        Some(standing) if standing.manifest.generation == *generation => Ok(Flip::Theirs),
-        Some(standing) => bail!(
-            "CURRENT of {destination} was flipped to {} while {generation} was made; nothing was changed, run again",
-            standing.manifest.generation
-        ),
-        None => bail!("CURRENT of {destination} was deleted while {generation} was made; run again"),
-    }
-}
-
-/// After the flip: nobody looks for these objects any more. Repeated until its mark is written.
-pub async fn delete_vanished(bucket: &Bucket, destination: &Destination, manifest: &GenerationManifest) -> Result<()> {
+) -> Result<()> {
     if manifest.layout == Layout::Packed {
         return Ok(());
     }

@@ -24,8 +24,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt, TryStreamExt};
-use keyless::Keyless;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use keyless::aws::Keyless;
+use lease::Gate;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::counters::Counters;
 use budget::Budget;
@@ -45,8 +46,7 @@ pub struct PutSettings {
     pub region: String,
     /// 1 to 1,000: requests under way at once, at most.
     pub max_concurrency: usize,
-    /// For one attempt; each MiB of body gives it a second more.
-    pub attempt_timeout: Duration,
+    pub attempt: AttemptLimit,
     /// For one put with all its repeats.
     pub give_up_after: Duration,
 }
@@ -57,9 +57,28 @@ impl PutSettings {
             endpoint: None,
             region: region.to_owned(),
             max_concurrency: 200,
-            attempt_timeout: Duration::from_secs(10),
+            attempt: AttemptLimit::within(Duration::from_mins(1)),
             give_up_after: Duration::from_mins(15),
         }
+    }
+}
+
+/// After how long an attempt is cut off. The gate lets one begin only where the lease is ours for longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptLimit {
+    pub least: Duration,
+    pub each_mib: Duration,
+}
+
+impl AttemptLimit {
+    /// Such that an attempt fits into a lease of this time beside the time between two renewals, a body of 25 MiB too.
+    pub fn within(lease: Duration) -> Self {
+        let (least, each_mib) = ((lease / 4).min(Duration::from_secs(10)), (lease / 60).min(Duration::from_secs(1)));
+        Self { least, each_mib }
+    }
+
+    pub fn of(self, bytes: usize) -> Duration {
+        self.least + self.each_mib * u32::try_from(bytes >> 20).unwrap_or(u32::MAX)
     }
 }
 
@@ -72,16 +91,6 @@ pub struct Put {
     /// Of the body. S3 checks the body against it, and keeps it as the object's checksum.
     pub sha256: [u8; 32],
     pub content_type: &'static str,
-}
-
-/// Whether this run may write: it may be in doubt of its lease, or have lost it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gate {
-    Open,
-    /// Attempts wait before they begin.
-    Closed,
-    /// Puts end with [`PutError::Lost`].
-    Lost,
 }
 
 /// The right to have one put under way. Take one before the put is made: that is what holds the reader back.
@@ -98,7 +107,7 @@ pub struct PutEngine(Arc<Engine>);
 struct Engine {
     settings: PutSettings,
     keyless: Keyless,
-    gate: watch::Receiver<Gate>,
+    gate: Gate,
     counters: Arc<Counters>,
     targets: Targets,
     pool: Pool,
@@ -110,12 +119,7 @@ struct Engine {
 }
 
 impl PutEngine {
-    pub fn new(
-        settings: PutSettings,
-        keyless: Keyless,
-        gate: watch::Receiver<Gate>,
-        counters: Arc<Counters>,
-    ) -> Result<Self> {
+    pub fn new(settings: PutSettings, keyless: Keyless, gate: Gate, counters: Arc<Counters>) -> Result<Self> {
         let ceiling = settings.max_concurrency;
         ensure!((1..=1000).contains(&ceiling), "puts at once must be 1 to 1000, not {ceiling}");
         Target::new(settings.endpoint.as_deref(), &settings.region, "bucket")?;

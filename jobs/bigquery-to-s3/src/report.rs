@@ -1,15 +1,17 @@
 //! What a run ends with, for people and for scripts.
 
-use handoff::sync::{Generation, GenerationManifest, Layout, Totals};
-use serde::Serialize;
+use anyhow::{Context, Result};
+use handoff::sync::{Generation, GenerationManifest, Layout, SyncKey, Totals};
+use serde::{Deserialize, Serialize};
 use tracing::info;
 
+use crate::bucket::Bucket;
 use crate::progress::Progress;
 use crate::scratch::ScratchTable;
 use crate::syncs::Sync;
 
 /// What became of a sync.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Outcome {
     pub sync: String,
     pub generation: Generation,
@@ -18,7 +20,7 @@ pub struct Outcome {
     pub summary: Option<Summary>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     Published,
@@ -30,12 +32,8 @@ pub enum State {
 }
 
 /// Stands beside the manifest. The requests are those of the task that published.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Summary {
-    #[serde(skip)]
-    sync: String,
-    #[serde(skip)]
-    generation: Generation,
     pub layout: Layout,
     pub previous: Option<Generation>,
     pub scratch_table: String,
@@ -52,8 +50,6 @@ impl Summary {
     pub fn new(manifest: &GenerationManifest, table: &ScratchTable, progress: &Progress) -> Self {
         let counters = progress.counters();
         Self {
-            sync: manifest.sync.clone(),
-            generation: manifest.generation.clone(),
             layout: manifest.layout,
             previous: manifest.previous.clone(),
             scratch_table: table.name.clone(),
@@ -65,16 +61,23 @@ impl Summary {
             put_retries: counters.put_retries.get(),
         }
     }
-
-    pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(&Outcome::published(self.clone())).unwrap_or_default()
-    }
 }
 
 impl Outcome {
-    pub fn published(summary: Summary) -> Self {
-        let (sync, generation) = (summary.sync.clone(), summary.generation.clone());
+    pub fn published(sync: &Sync, generation: &Generation, summary: Summary) -> Self {
+        let (sync, generation) = (sync.name.to_string(), generation.clone());
         Self { sync, generation, state: State::Published, summary: Some(summary) }
+    }
+
+    /// Of a generation that an earlier attempt of this execution has flipped to: as it wrote it down.
+    pub async fn found(bucket: &Bucket, sync: &Sync, generation: &Generation) -> Result<Self> {
+        let key = sync.destination.key(&SyncKey::Summary(generation));
+        let Some(object) = bucket.get(&key).await? else { return Ok(Self::already(sync, generation.clone())) };
+        serde_json::from_slice(&object.bytes).with_context(|| format!("s3://{}/{key}", bucket.name))
+    }
+
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
     }
 
     pub fn already(sync: &Sync, generation: Generation) -> Self {

@@ -1,18 +1,19 @@
 //! Back to a generation that was published before.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
-use handoff::sync::{Generation, Layout};
+use handoff::sync::{Generation, GenerationManifest, Layout, SyncKey};
 use serde::Serialize;
 
 use crate::bucket::Bucket;
-use crate::lease::{Acquired, Lease};
-use crate::publish::flip;
+use crate::claim::{Claimed, claim};
+use crate::current::{flip, manifest, published};
 use crate::report::Outcome;
-use crate::run::{From, run};
-use crate::standing::{generations, manifest, published};
+use crate::run::{Attempt, From, run};
 use crate::syncs::Sync;
-use crate::{Clouds, RunError, Stop, Task};
+use crate::{Clouds, RunError, Stop, Task, current, owner};
 
 /// A generation that is still kept.
 #[derive(Debug, Clone, Serialize)]
@@ -38,14 +39,14 @@ impl Kept {
 
 pub async fn kept(sync: &Sync, clouds: &Clouds) -> Result<Vec<Kept>> {
     let (bucket, destination) = (clouds.bucket(sync), &sync.destination);
-    let current = published(&bucket, destination).await?.map(|published| published.manifest.generation);
+    let Some(published) = published(&bucket, destination).await? else { return Ok(Vec::new()) };
     let mut kept = Vec::new();
-    for generation in generations(&bucket, destination).await?.into_iter().rev() {
+    for generation in current::kept(&bucket, destination, &published).await? {
         let Some(manifest) = manifest(&bucket, destination, &generation).await? else { continue };
         let totals = manifest.totals;
         kept.push(Kept {
             sync: sync.name.to_string(),
-            current: Some(&generation) == current.as_ref(),
+            current: generation == published.current.generation,
             generation,
             published_at: manifest.published_at,
             rows: totals.rows,
@@ -58,7 +59,8 @@ pub async fn kept(sync: &Sync, clouds: &Clouds) -> Result<Vec<Kept>> {
 }
 
 /// In layout packed, everything that the older manifest names is still there: a flip is enough. In layout objects the
-/// objects were replaced, so the older result is published once more, as a new generation.
+/// objects were replaced, so the older result is published once more, as a new generation; with the settings of then,
+/// and only if it comes out as it was.
 pub async fn rollback(
     sync: &Sync,
     to: &Generation,
@@ -66,40 +68,51 @@ pub async fn rollback(
     task: &Task,
     stop: Stop,
 ) -> Result<Outcome, RunError> {
+    owner::ensure_ours(&clouds.bucket(sync), sync, &clouds.scratch).await?;
+    let earlier = earlier(&clouds.bucket(sync), sync, to).await?;
     match sync.layout {
-        Layout::Packed => {
-            flip_back(&clouds.bucket(sync), sync, to, clouds, task).await?;
-            Ok(Outcome::rolled_back(sync, to))
+        Layout::Packed => flip_back(sync, &earlier, clouds, task).await,
+        Layout::Objects => {
+            let as_then = Sync { shards: earlier.shards, key: earlier.key.clone(), ..sync.clone() };
+            run(Attempt { sync: &as_then, from: From::Table(&earlier), clouds, task, stop }).await
         }
-        Layout::Objects => run(sync, From::Table(to), clouds, task, stop).await,
     }
 }
 
+async fn earlier(bucket: &Bucket, sync: &Sync, to: &Generation) -> Result<GenerationManifest> {
+    let destination = &sync.destination;
+    let published = published(bucket, destination).await?;
+    let kept = match &published {
+        Some(published) => current::kept(bucket, destination, published).await?,
+        None => Vec::new(),
+    };
+    let manifest = if kept.contains(to) { manifest(bucket, destination, to).await? } else { None };
+    let manifest =
+        manifest.with_context(|| format!("{to} is not kept at {destination}; `generations` lists what is"))?;
+    ensure!(manifest.layout == sync.layout, "{to} is of another layout than sync {}", sync.name);
+    Ok(manifest)
+}
+
 async fn flip_back(
-    bucket: &Bucket,
     sync: &Sync,
-    to: &Generation,
+    earlier: &GenerationManifest,
     clouds: &Clouds,
     task: &Task,
-) -> Result<(), RunError> {
-    let destination = &sync.destination;
-    let next = async || Ok(Generation::next(Utc::now(), generations(bucket, destination).await?.last()));
-    let Acquired::Held(lease) = Lease::acquire(bucket, destination, &task.execution, clouds.lease, next).await? else {
-        return Ok(());
-    };
-    let older = manifest(bucket, destination, to).await?;
-    let older = older.with_context(|| format!("{to} is not kept at {destination}; `generations` lists what is"))?;
-    ensure_whole(bucket, sync, &older).await?;
-    let current = published(bucket, destination).await?;
-    flip(bucket, destination, &older, current.as_ref()).await?;
-    lease.finish().await?;
-    Ok(())
+) -> Result<Outcome, RunError> {
+    let (destination, to) = (&sync.destination, &earlier.generation);
+    let Claimed::Held(held) = claim(sync, clouds, task).await? else { return Ok(Outcome::rolled_back(sync, to)) };
+    ensure_whole(&held.bucket, sync, earlier).await?;
+    let base = published(&held.bucket, destination).await?;
+    if base.as_ref().is_none_or(|base| base.current.generation != *to) {
+        let owner = Some(owner::owner(sync, &clouds.scratch));
+        flip(&held.bucket, destination, to, owner, base.as_ref(), sync.keep_generations).await?;
+    }
+    held.end(true).await?;
+    Ok(Outcome::rolled_back(sync, to))
 }
 
 /// What was collected by mistake or by hand is found before readers find it.
-async fn ensure_whole(bucket: &Bucket, sync: &Sync, manifest: &handoff::sync::GenerationManifest) -> Result<()> {
-    use handoff::sync::SyncKey;
-    use std::collections::{BTreeMap, BTreeSet};
+async fn ensure_whole(bucket: &Bucket, sync: &Sync, manifest: &GenerationManifest) -> Result<()> {
     let mut listed: BTreeMap<&Generation, BTreeSet<String>> = BTreeMap::new();
     for record in &manifest.records {
         let Some(file) = &record.file else { continue };

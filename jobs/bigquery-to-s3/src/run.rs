@@ -1,73 +1,51 @@
 //! One task of one execution of one sync, from the lease to the flip.
 
-use std::future::ready;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use chrono::Utc;
-use futures_util::stream::{StreamExt, iter};
-use handoff::sync::{Generation, Layout, SYNC_VERSION, SyncKey};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use anyhow::{Context, Result};
+use handoff::sync::{Generation, GenerationManifest, Layout, SYNC_VERSION, SyncKey};
 use tokio::time::sleep;
 
-use crate::bucket::Bucket;
-use crate::chunks::{chunks, share};
+use crate::claim::{Claimed, Held, claim};
 use crate::counters::Counters;
-use crate::json::RowFormat;
-use crate::lease::{Acquired, Lease};
+use crate::current::{Flip, Published, current, flip, nonce};
+use crate::leased::{LeasedBucket, Put};
+use crate::owner::owner;
 use crate::progress::Progress;
-use crate::publish::{Finished, Flip, delete_vanished, flip, prove};
+use crate::publish::{Finished, delete_vanished, prove};
 use crate::put::PutEngine;
-use crate::read::{CONNECTIONS, Reader};
 use crate::report::{Outcome, Summary};
-use crate::rows::Rendering;
 use crate::scratch::{ScratchTable, Source};
-use crate::shards::{Workshop, Writer};
-use crate::standing::{Published, Standing, Started, generations};
-use crate::syncs::{Mode, Sync};
-use crate::{Clouds, RunError, Stop, Task, collect, guard};
+use crate::shards::{Pass, Writer};
+use crate::standing::Standing;
+use crate::started::{Started, started};
+use crate::syncs::Sync;
+use crate::work::{work, workshop};
+use crate::{Clouds, RunError, Stop, Task, collect, compare, guard};
 
-/// Chunks that are worked on at once; as many again as there are connections are read ahead.
-const CHUNKS_IN_FLIGHT: usize = 2;
 /// Cloud Run kills a task ten seconds after SIGTERM. Source: Cloud Run container contract, "Container shutdown".
 const LAST_WORDS: Duration = Duration::from_secs(6);
 
 /// Twice is the same as once, and killed anywhere the next attempt goes on: whatever was finished is found again. Told to
 /// stop, it begins nothing new, and what is under way has a few seconds.
-pub async fn run(sync: &Sync, from: From<'_>, clouds: &Clouds, task: &Task, stop: Stop) -> Result<Outcome, RunError> {
+pub async fn run(attempt: Attempt<'_>) -> Result<Outcome, RunError> {
+    let stop = attempt.stop.clone();
     tokio::select! {
         biased;
-        done = attempt(sync, from, clouds, task, stop.clone()) => done,
+        done = attempt.run() => done,
         () = last_words(stop) => Err(RunError::Stopped),
     }
 }
 
-async fn attempt(sync: &Sync, from: From<'_>, clouds: &Clouds, task: &Task, stop: Stop) -> Result<Outcome, RunError> {
-    let (destination, bucket) = (&sync.destination, clouds.bucket(sync));
-    let next = async || Ok(Generation::next(Utc::now(), generations(&bucket, destination).await?.last()));
-    let lease = match Lease::acquire(&bucket, destination, &task.execution, clouds.lease, next).await? {
-        Acquired::Held(lease) => lease,
-        Acquired::Finished(generation) => return Ok(Outcome::already(sync, generation)),
-    };
-    let generation = lease.generation.clone();
-    let standing = Standing::before(&bucket, destination, sync.layout, &generation).await?;
-    if let Some(published) = standing.published.as_ref().filter(|standing| standing.manifest.generation == generation) {
-        // We were killed between the flip and the end.
-        tidy(&bucket, sync, published, lease).await?;
-        return Ok(Outcome::already(sync, generation));
-    }
-    begin(&bucket, sync, &generation, task).await?;
-    let made = make(sync, from, clouds, task, standing, &lease, stop).await;
-    if let Err(RunError::Guard(_)) = &made {
-        // Nothing of ours is on its way any more, so the next execution need not wait.
-        lease.release().await?;
-    } else if let Ok(Made { published: Some(published), .. }) = &made {
-        tidy(&bucket, sync, published, lease).await?;
-    }
-    made.map(|made| made.outcome)
+/// What one process is to do for one sync.
+#[derive(Clone)]
+pub struct Attempt<'a> {
+    pub sync: &'a Sync,
+    pub from: From<'a>,
+    pub clouds: &'a Clouds,
+    pub task: &'a Task,
+    pub stop: Stop,
 }
 
 /// Where the rows come from.
@@ -75,174 +53,185 @@ async fn attempt(sync: &Sync, from: From<'_>, clouds: &Clouds, task: &Task, stop
 pub enum From<'a> {
     /// The query, run for this execution.
     Query,
-    /// The result of an earlier generation's query, as long as it has not expired. Somebody wants just that, so the
-    /// guards have no say.
-    Table(&'a Generation),
+    /// The result of an earlier generation's query, as long as it has not expired. Somebody wants just that, so no guard
+    /// has a say; but it has to be that generation, byte by byte.
+    Table(&'a GenerationManifest),
 }
 
 impl From<'_> {
-    fn is_guarded(self) -> bool {
-        matches!(self, Self::Query)
-    }
-
     async fn table(self, sync: &Sync, clouds: &Clouds, generation: &Generation) -> Result<ScratchTable> {
         match self {
             Self::Query => clouds.bigquery.scratch_table(&source(sync), generation).await,
-            Self::Table(earlier) => {
-                let table = clouds.bigquery.find(&source(sync), earlier).await?;
+            // It has the name that the sync had then.
+            Self::Table(GenerationManifest { sync: name, generation: earlier, .. }) => {
+                let table = clouds.bigquery.find(&Source { sync: name, ..source(sync) }, earlier).await?;
                 table.with_context(|| format!("the query result of {earlier} has expired: it stays for one day"))
             }
         }
     }
 }
 
-struct Made {
-    outcome: Outcome,
-    /// Where we flipped `CURRENT`.
-    published: Option<Published>,
+impl Attempt<'_> {
+    async fn run(self) -> Result<Outcome, RunError> {
+        let Self { sync, clouds, task, .. } = self;
+        let held = match claim(sync, clouds, task).await? {
+            Claimed::Held(held) => held,
+            Claimed::Published(generation) => return Ok(Outcome::already(sync, generation)),
+        };
+        let generation = held.claim.generation.clone();
+        let standing = Standing::before(&held.bucket, &sync.destination, sync.layout, &generation).await?;
+        if let Some(published) = standing.published.clone().filter(|standing| standing.current.generation == generation)
+        {
+            // We were killed between the flip and the end.
+            return tidy(sync, &published, held).await;
+        }
+        begin(sync, &generation, task, standing.published.as_ref(), &held.bucket).await?;
+        match self.make(standing, &held).await {
+            Ok(Made::Published(published)) => tidy(sync, &published, held).await,
+            Ok(Made::Share) => Ok(Outcome::share_done(sync, &generation)),
+            Ok(Made::ByAnotherTask) => Ok(Outcome::already(sync, generation)),
+            Err(RunError::Guard(guard)) => {
+                // Every task of ours comes to the same end, and none has a row on its way.
+                held.end(false).await?;
+                Err(RunError::Guard(guard))
+            }
+            // Another task of ours published before this one saw it.
+            Err(_) if names(&held.bucket, sync, &generation).await => Ok(Outcome::already(sync, generation)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn make(&self, standing: Standing, held: &Held) -> Result<Made, RunError> {
+        let Self { sync, clouds, .. } = self;
+        let (bucket, generation, base) = (&held.bucket, &held.claim.generation, standing.published.clone());
+        let progress = Progress::start(sync.name.as_str());
+        progress.say("running the query");
+        let table = self.from.table(sync, clouds, generation).await?;
+        if matches!(self.from, From::Query) {
+            guard::at_the_beginning(&sync.guards, &table, standing.rows()).map_err(RunError::Guard)?;
+        }
+        let (counters, published_rows) = (progress.counters(), standing.rows());
+        let writer = self.writer(bucket, &counters)?;
+        let workshop = Arc::new(workshop(sync, generation, standing, table, counters, Some(writer)));
+        if sync.layout == Layout::Objects {
+            compare::judge(self, &workshop, bucket, &progress).await?;
+        }
+        progress.say("writing");
+        let share = self.task.share(sync.shards);
+        let done = Finished::look(bucket, &sync.destination, SyncKey::DonePrefix(generation)).await?;
+        work(&workshop, Pass::Write, &clouds.reader, share, &done, &progress, &self.stop).await?;
+        progress.say("publishing");
+        let done = Finished::look(bucket, &sync.destination, SyncKey::DonePrefix(generation)).await?;
+        if !done.is_whole(sync.shards) {
+            return Ok(Made::Share);
+        }
+        let previous = base.as_ref().map(|base| &base.manifest);
+        let mut manifest = prove(sync, &clouds.scratch, generation, &workshop.table, previous, done)?;
+        match self.from {
+            From::Query => {
+                guard::at_the_end(&sync.guards, &manifest.totals, published_rows).map_err(RunError::Guard)?
+            }
+            From::Table(earlier) => manifest.query_sha256.clone_from(&earlier.query_sha256),
+        }
+        let summary = Summary::new(&manifest, &workshop.table, &progress);
+        self.publish(manifest, summary, base.as_ref(), bucket).await
+    }
+
+    fn writer(&self, bucket: &LeasedBucket, counters: &Arc<Counters>) -> Result<Writer> {
+        let (settings, keyless) = (self.clouds.put.clone(), self.clouds.keyless.clone());
+        let engine = PutEngine::new(settings, keyless, bucket.gate().clone(), Arc::clone(counters));
+        let destination = self.sync.destination.clone();
+        let engine = engine.context("set up the PUT engine")?;
+        Ok(Writer { engine, bucket: destination.bucket.as_str().into(), destination })
+    }
+
+    async fn publish(
+        &self,
+        manifest: GenerationManifest,
+        summary: Summary,
+        base: Option<&Published>,
+        bucket: &LeasedBucket,
+    ) -> Result<Made, RunError> {
+        let (sync, destination, generation) = (self.sync, &self.sync.destination, &manifest.generation);
+        let outcome = Outcome::published(sync, generation, summary);
+        bucket.create(&destination.key(&SyncKey::Summary(generation)), outcome.to_json()).await?;
+        // Where one stands already, a task of ours that saw the same shards wrote it.
+        bucket.create(&destination.key(&SyncKey::Manifest(generation)), manifest.to_json()).await?;
+        let owner = Some(owner(sync, &self.clouds.scratch));
+        match flip(bucket, destination, generation, owner, base, sync.keep_generations).await? {
+            Flip::Theirs => Ok(Made::ByAnotherTask),
+            Flip::Ours(current, etag) => Ok(Made::Published(Published { current, manifest, etag })),
+        }
+    }
 }
 
-async fn begin(bucket: &Bucket, sync: &Sync, generation: &Generation, task: &Task) -> Result<()> {
-    let started = Started {
+async fn names(bucket: &LeasedBucket, sync: &Sync, generation: &Generation) -> bool {
+    let named = current(bucket, &sync.destination).await;
+    matches!(named, Ok(Some((current, _))) if current.generation == *generation)
+}
+
+enum Made {
+    /// By us: we flipped `CURRENT`.
+    Published(Published),
+    ByAnotherTask,
+    /// Other tasks have not finished theirs.
+    Share,
+}
+
+/// Says what the generation is made of and what it is compared with, or finds it said.
+async fn begin(
+    sync: &Sync,
+    generation: &Generation,
+    task: &Task,
+    base: Option<&Published>,
+    bucket: &LeasedBucket,
+) -> Result<(), RunError> {
+    let ours = Started {
         version: SYNC_VERSION,
         sync: sync.name.to_string(),
         execution: task.execution.clone(),
         layout: sync.layout,
         shards: sync.shards,
         query_sha256: sync.query_sha256(),
+        base: base.map(Published::base),
     };
     let key = sync.destination.key(&SyncKey::Started(generation));
-    bucket.create(&key, serde_json::to_vec(&started).context("write what begins")?).await?;
-    let Some(standing) = bucket.get(&key).await? else { bail!("s3://{}/{key} went away", bucket.name) };
-    let standing: Started = serde_json::from_slice(&standing.bytes).with_context(|| key.clone())?;
-    if standing != started {
-        bail!("the settings of sync {} changed during execution {}: start a new one", sync.name, task.execution);
+    bucket.create(&key, serde_json::to_vec(&ours).context("write what begins")?).await?;
+    let standing = started(bucket, &sync.destination, generation).await?;
+    let standing = standing.with_context(|| format!("s3://{}/{key} went away", bucket.name))?;
+    if standing.base != ours.base {
+        let by =
+            ours.base.map_or("nothing: CURRENT was deleted".into(), |base| format!("generation {}", base.generation));
+        return Err(RunError::Superseded { own: generation.clone(), by });
+    }
+    if standing != ours {
+        let (name, execution) = (&sync.name, &task.execution);
+        return Err(anyhow::anyhow!(
+            "the settings of sync {name} changed during execution {execution}: start a new one"
+        )
+        .into());
     }
     Ok(())
 }
 
-async fn make(
-    sync: &Sync,
-    from: From<'_>,
-    clouds: &Clouds,
-    task: &Task,
-    standing: Standing,
-    lease: &Lease,
-    stop: Stop,
-) -> Result<Made, RunError> {
-    let generation = &lease.generation;
-    let progress = Progress::start(sync.name.as_str());
-    progress.say("running the query");
-    let table = from.table(sync, clouds, generation).await?;
-    if from.is_guarded() {
-        guard::at_the_beginning(&sync.guards, table.rows, standing.rows()).map_err(RunError::Guard)?;
+/// What comes after the flip, and may be done twice: the objects of vanished keys go, then old generations, and the log
+/// is told, once. Dying in here leaves it to the next attempt of this execution; another execution takes what was to
+/// vanish for doubtful, and collects.
+async fn tidy(sync: &Sync, published: &Published, held: Held) -> Result<Outcome, RunError> {
+    let (bucket, destination, generation) = (&held.bucket, &sync.destination, &published.manifest.generation);
+    delete_vanished(bucket, destination, &published.manifest).await?;
+    collect::collect(bucket, destination, published).await?;
+    let outcome = Outcome::found(bucket, sync, generation).await?;
+    let mark = bucket.create(&destination.key(&SyncKey::Told(generation)), nonce()).await?;
+    if matches!(mark, Put::Done(_)) {
+        outcome.tell();
     }
-    let bucket = clouds.bucket(sync);
-    let finished = Finished::look(&bucket, &sync.destination, generation).await?;
-    let (previous, standing_rows) = (standing.published.clone(), standing.rows());
-    let counters = progress.counters();
-    let engine = PutEngine::new(clouds.put.clone(), clouds.keyless.clone(), lease.gate(), Arc::clone(&counters))
-        .context("set up the PUT engine")?;
-    let writer =
-        Writer { engine, bucket: sync.destination.bucket.as_str().into(), destination: sync.destination.clone() };
-    let workshop = Arc::new(workshop(sync, generation, standing, table, counters, Some(writer)));
-    work(&workshop, &clouds.reader, task, &finished, &progress, stop).await?;
-    progress.say("publishing");
-    let finished = Finished::look(&bucket, &sync.destination, generation).await?;
-    if !finished.is_whole(sync.shards) {
-        return Ok(Made { outcome: Outcome::share_done(sync, generation), published: None });
-    }
-    let before = previous.as_ref().map(|previous| &previous.manifest);
-    let manifest = prove(sync, generation, &workshop.table, before, finished)?;
-    if from.is_guarded() {
-        guard::at_the_end(&sync.guards, &manifest.totals, standing_rows).map_err(RunError::Guard)?;
-    }
-    let summary = Summary::new(&manifest, &workshop.table, &progress);
-    bucket.create(&sync.destination.key(&SyncKey::Summary(generation)), summary.to_json()).await?;
-    let ours = flip(&bucket, &sync.destination, &manifest, previous.as_ref()).await? == Flip::Ours;
-    let published = ours.then_some(Published { manifest, etag: String::new() });
-    Ok(Made { outcome: Outcome::published(summary), published })
-}
-
-/// What comes after the flip. Only who flipped does it, or a later attempt of the same execution: then nobody else is
-/// writing yet.
-async fn tidy(bucket: &Bucket, sync: &Sync, published: &Published, lease: Lease) -> Result<()> {
-    let generation = &published.manifest.generation;
-    delete_vanished(bucket, &sync.destination, &published.manifest).await?;
-    collect::collect(bucket, &sync.destination, generation, sync.keep_generations).await?;
-    lease.finish().await
+    held.end(true).await?;
+    Ok(outcome)
 }
 
 pub fn source(sync: &Sync) -> Source<'_> {
     Source { sync: sync.name.as_str(), query: &sync.query, key: &sync.key, shards: sync.shards }
-}
-
-pub fn workshop(
-    sync: &Sync,
-    generation: &Generation,
-    standing: Standing,
-    table: ScratchTable,
-    counters: Arc<Counters>,
-    writer: Option<Writer>,
-) -> Workshop {
-    let rendering = Rendering {
-        destination: sync.destination.clone(),
-        layout: sync.layout,
-        shards: sync.shards,
-        max_body_bytes: sync.max_body_bytes,
-        format: RowFormat::new(&sync.json),
-    };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Workshop {
-        generation: generation.clone(),
-        rendering: Arc::new(rendering),
-        full: sync.mode == Mode::Full && sync.layout == Layout::Objects,
-        standing,
-        table,
-        counters,
-        writer,
-        cores: Arc::new(Semaphore::new(cores)),
-    }
-}
-
-/// This task's share of the shards, as far as it is not done yet. When the job is told to stop, no chunk is begun any
-/// more.
-pub async fn work(
-    workshop: &Arc<Workshop>,
-    reader: &Reader,
-    task: &Task,
-    finished: &Finished,
-    progress: &Progress,
-    stop: Stop,
-) -> Result<Finished, RunError> {
-    let own = share(workshop.rendering.shards, task.index, task.count);
-    let chunks = chunks(&workshop.table, own, |shard| finished.has(shard));
-    progress.expect(chunks.iter().map(|chunk| chunk.rows).sum());
-    let (path, halt) = (workshop.table.path.as_str(), stop.clone());
-    let begun = iter(chunks).enumerate().take_while(|_| ready(!*halt.borrow()));
-    let reads = begun.map(|(nth, chunk)| async move {
-        let batches = if chunk.rows > 0 { reader.read(nth, path, chunk).await? } else { Vec::new() };
-        workshop.counters.rows_read.add(chunk.rows);
-        Ok::<_, anyhow::Error>((chunk, batches))
-    });
-    let work = reads.buffered(CONNECTIONS).map(|read| async move {
-        let (chunk, batches) = read?;
-        on_a_worker(Arc::clone(workshop).chunk(chunk, batches)).await
-    });
-    let mut work = pin!(work.buffer_unordered(CHUNKS_IN_FLIGHT));
-    let mut done = Finished::default();
-    while let Some(chunk) = work.next().await {
-        done.add(chunk?);
-    }
-    if *stop.borrow() { Err(RunError::Stopped) } else { Ok(done) }
-}
-
-/// The thread that runs `main` is none of the runtime's workers: every wake of it is a call to the kernel. Ends when the
-/// caller is dropped.
-async fn on_a_worker<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    let mut one = JoinSet::new();
-    one.spawn(work);
-    one.join_next().await.context("nothing was spawned")?.context("work on a chunk")?
 }
 
 async fn last_words(mut stop: Stop) {

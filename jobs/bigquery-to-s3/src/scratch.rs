@@ -35,7 +35,7 @@ pub struct BigQuery {
 }
 
 /// The result of a sync's query, clustered by shard.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScratchTable {
     pub name: String,
     /// As the Storage Read API names it.
@@ -44,6 +44,11 @@ pub struct ScratchTable {
     pub bytes: u64,
     /// Rows of each shard.
     pub shard_rows: Vec<u64>,
+    /// Rows without a key.
+    pub null_keys: u64,
+    /// Rows whose key other rows have too.
+    pub repeated_keys: u64,
+    pub a_repeated_key: Option<String>,
 }
 
 /// What a table is made from.
@@ -85,9 +90,9 @@ impl BigQuery {
             Err(error) => return Err(error).with_context(|| format!("look at table {}.{name}", self.scratch)),
         };
         let bytes = table.num_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
-        let shard_rows = self.shard_rows(source, &name).await?;
         let path = format!("projects/{}/datasets/{}/tables/{name}", self.project, self.scratch);
-        Ok(Some(ScratchTable { name, path, rows: shard_rows.iter().sum(), bytes, shard_rows }))
+        let shard_rows = vec![0; source.shards as usize];
+        Ok(Some(self.counted(ScratchTable { name, path, bytes, shard_rows, ..ScratchTable::default() }).await?))
     }
 
     /// What the query would read. BigQuery checks everything else too: the query, its key, the scratch dataset.
@@ -105,18 +110,23 @@ impl BigQuery {
         Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
     }
 
-    async fn shard_rows(&self, source: &Source<'_>, name: &str) -> Result<Vec<u64>> {
-        let attempted = || format!("count the rows of {}.{name}", self.scratch);
-        let table = self.quoted(name);
-        let sql = format!("SELECT {SHARD_COLUMN}, COUNT(*) AS shard_rows FROM {table} GROUP BY {SHARD_COLUMN}");
-        let job = self.run(name, &sql).await.with_context(attempted)?;
-        let mut counts = vec![0; source.shards as usize];
-        for row in self.rows_of(&job).await.with_context(attempted)? {
-            let (shard, rows) = numbers(&row).with_context(attempted)?;
-            let count = usize::try_from(shard).ok().and_then(|shard| counts.get_mut(shard));
-            *count.with_context(|| format!("{}: shard {shard} is none of {}", attempted(), source.shards))? = rows;
+    /// Counts the rows of each shard, and those that cannot be published whatever is in them.
+    async fn counted(&self, mut table: ScratchTable) -> Result<ScratchTable> {
+        let attempted = || format!("count the rows of {}.{}", self.scratch, table.name);
+        let job = self.run(&table.name, &count_sql(&self.quoted(&table.name))).await.with_context(attempted)?;
+        let rows = self.rows_of(&job).await.with_context(attempted)?;
+        let shards = table.shard_rows.len();
+        for row in rows {
+            let read = Counted::read(&row).with_context(|| format!("count the rows of {}", table.name))?;
+            let count = usize::try_from(read.shard).ok().and_then(|shard| table.shard_rows.get_mut(shard));
+            let count = count.with_context(|| format!("{}: shard {} is none of {shards}", table.name, read.shard))?;
+            *count = read.rows;
+            table.rows += read.rows;
+            table.null_keys += read.null_keys;
+            table.repeated_keys += read.repeated_keys;
+            table.a_repeated_key = table.a_repeated_key.or(read.a_repeated_key);
         }
-        Ok(counts)
+        Ok(table)
     }
 
     /// A null key has no hash; it goes to shard 0, to be rejected there.
@@ -228,7 +238,35 @@ fn is_google_s_fault(error: &ErrorProto) -> bool {
     )
 }
 
-fn numbers(row: &Struct) -> Option<(u64, u64)> {
-    let cell = |n: usize| row.get("f")?.get(n)?.get("v")?.as_str()?.parse().ok();
-    Some((cell(0)?, cell(1)?))
+fn count_sql(table: &str) -> String {
+    format!(
+        "SELECT {SHARD_COLUMN}, SUM(key_rows) AS shard_rows,\n  SUM(IF({KEY_COLUMN} IS NULL, key_rows, 0)) AS null_keys,\n  \
+         SUM(IF({KEY_COLUMN} IS NOT NULL AND key_rows > 1, key_rows, 0)) AS repeated_keys,\n  \
+         MAX(IF(key_rows > 1, {KEY_COLUMN}, NULL)) AS a_repeated_key\n\
+         FROM (SELECT {SHARD_COLUMN}, {KEY_COLUMN}, COUNT(*) AS key_rows FROM {table} GROUP BY {SHARD_COLUMN}, {KEY_COLUMN})\n\
+         GROUP BY {SHARD_COLUMN}"
+    )
+}
+
+/// A row of the result of `count_sql`.
+struct Counted {
+    shard: u64,
+    rows: u64,
+    null_keys: u64,
+    repeated_keys: u64,
+    a_repeated_key: Option<String>,
+}
+
+impl Counted {
+    fn read(row: &Struct) -> Option<Self> {
+        let text = |n: usize| row.get("f")?.get(n)?.get("v")?.as_str();
+        let number = |n: usize| text(n)?.parse().ok();
+        Some(Self {
+            shard: number(0)?,
+            rows: number(1)?,
+            null_keys: number(2)?,
+            repeated_keys: number(3)?,
+            a_repeated_key: text(4).map(str::to_owned),
+        })
+    }
 }

@@ -32,6 +32,13 @@ pub struct Done {
     pub rejects: Option<String>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// Finds out what there is to write.
+    Compare,
+    Write,
+}
+
 /// Works on the shards of one generation of one sync.
 pub struct Workshop {
     pub generation: Generation,
@@ -71,12 +78,13 @@ struct Body {
 impl Workshop {
     /// Dying anywhere in here leaves the range undone: it is done again, and every write of it is one that may be
     /// repeated.
-    pub async fn chunk(self: Arc<Self>, chunk: Chunk, batches: Vec<RecordBatch>) -> Result<Done> {
+    pub async fn chunk(self: Arc<Self>, pass: Pass, chunk: Chunk, batches: Vec<RecordBatch>) -> Result<Done> {
         let ShardRange { first, last } = chunk.range;
         let counted = &self.table.shard_rows[first as usize..=last as usize];
         let rows = Arc::new(ChunkRows::new(batches, chunk.range, counted)?);
-        let shards = iter(first..=last).map(|shard| self.shard(Arc::clone(&rows), shard));
+        let shards = iter(first..=last).map(|shard| self.shard(pass, Arc::clone(&rows), shard));
         let worked: Vec<Worked> = shards.buffered(SHARDS_IN_FLIGHT).try_collect().await?;
+        let stands = pass == Pass::Write || worked.iter().all(|shard| shard.stands);
         let mut done = Done { records: Vec::new(), changes: None, rejects: None };
         let (mut changes, mut rejects) = (Vec::new(), Vec::new());
         for shard in worked {
@@ -84,44 +92,32 @@ impl Workshop {
             changes.extend(shard.changes);
             rejects.extend(shard.rejects);
         }
-        if let Some(writer) = &self.writer {
-            self.finish(writer, chunk.range, &mut done, &changes, &rejects).await?;
-        }
-        Ok(done)
-    }
-
-    /// The lists of what changed and what was rejected, and then the mark that all of the range is written.
-    async fn finish(
-        &self,
-        writer: &Writer,
-        range: ShardRange,
-        done: &mut Done,
-        changes: &[(Change, String)],
-        rejects: &[Reject],
-    ) -> Result<()> {
-        if !changes.is_empty() {
-            let key = writer.destination.key(&SyncKey::Changes(&self.generation, range));
-            writer.put(&key, change_file::write(changes)?, PARQUET).await?;
+        let Some(writer) = &self.writer else { return Ok(done) };
+        if stands && !changes.is_empty() {
+            let key = writer.destination.key(&SyncKey::Changes(&self.generation, chunk.range));
+            writer.put(&key, change_file::write(&changes)?, PARQUET).await?;
             done.changes = Some(key);
         }
         if !rejects.is_empty() {
-            let key = writer.destination.key(&SyncKey::Rejects(&self.generation, range));
-            let lines: Vec<String> = rejects.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
-            writer.put(&key, (lines.join("\n") + "\n").into(), "application/x-ndjson").await?;
+            let key = writer.destination.key(&SyncKey::Rejects(&self.generation, chunk.range));
+            writer.put(&key, lines(&rejects)?, "application/x-ndjson").await?;
             done.rejects = Some(key);
         }
-        let key = writer.destination.key(&SyncKey::Done(&self.generation, range));
-        writer.put(&key, serde_json::to_vec(&done)?.into(), "application/json").await
+        let mark = if stands { SyncKey::Done } else { SyncKey::Compared };
+        let key = writer.destination.key(&mark(&self.generation, chunk.range));
+        writer.put(&key, serde_json::to_vec(&done)?.into(), "application/json").await?;
+        Ok(done)
     }
 
-    async fn shard(&self, rows: Arc<ChunkRows>, shard: u32) -> Result<Worked> {
+    async fn shard(&self, pass: Pass, rows: Arc<ChunkRows>, shard: u32) -> Result<Worked> {
         let prepared = self.prepare(rows, shard).await.with_context(|| format!("shard {shard}"))?;
-        if let Some(writer) = &self.writer {
+        if let (Some(writer), Pass::Write) = (&self.writer, pass) {
             self.write(writer, &prepared).await.with_context(|| format!("shard {shard}"))?;
         }
+        let stands = !self.full && prepared.file.is_none() && prepared.delta.changes.is_empty();
         let record = prepared.record;
         self.counters.rows_done.add(record.totals.rows + record.totals.rejected);
-        Ok(Worked { record, changes: prepared.delta.changes, rejects: prepared.rendered.rejects })
+        Ok(Worked { record, stands, changes: prepared.delta.changes, rejects: prepared.rendered.rejects })
     }
 
     async fn prepare(&self, rows: Arc<ChunkRows>, shard: u32) -> Result<Prepared> {
@@ -190,6 +186,8 @@ impl Workshop {
 
 struct Worked {
     record: ShardRecord,
+    /// There is nothing to write: all of it stands already.
+    stands: bool,
     changes: Vec<(Change, String)>,
     rejects: Vec<Reject>,
 }
@@ -210,6 +208,11 @@ fn shard_object(layout: Layout, rendered: &Rendered) -> Result<Option<Body>> {
     };
     let sha256 = sha256(&bytes);
     Ok(Some(Body { bytes, sha256 }))
+}
+
+fn lines(rejects: &[Reject]) -> Result<Bytes> {
+    let lines: Vec<String> = rejects.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+    Ok((lines.join("\n") + "\n").into())
 }
 
 fn all_unchanged(rendered: &Rendered) -> Delta {

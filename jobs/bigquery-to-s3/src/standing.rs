@@ -3,34 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
-use handoff::sync::{
-    Current, Destination, Generation, GenerationManifest, KeyHash, Layout, SYNC_VERSION, ShardRange, SyncKey,
-};
-use serde::{Deserialize, Serialize};
+use handoff::sync::{Destination, Generation, GenerationManifest, KeyHash, Layout, ShardRange, SyncKey};
 use tracing::info;
 
 use crate::bucket::Bucket;
+use crate::current::{Published, generations, published};
 use crate::delta::Held;
+use crate::started::started;
 use crate::{change_file, shard_file};
-
-/// The generation that readers read.
-#[derive(Debug, Clone)]
-pub struct Published {
-    pub manifest: GenerationManifest,
-    /// Of `CURRENT`.
-    pub etag: String,
-}
-
-/// What a generation is made of; written before anything else of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Started {
-    pub version: u32,
-    pub sync: String,
-    pub execution: String,
-    pub layout: Layout,
-    pub shards: u32,
-    pub query_sha256: String,
-}
 
 /// What is known of a key; nothing at first.
 #[derive(Debug, Default)]
@@ -69,44 +49,6 @@ pub struct Standing {
     unfinished: Vec<Unfinished>,
     /// Keys that the current generation has not, but whose objects may still be there.
     undeleted: Vec<(KeyHash, String)>,
-}
-
-/// `CURRENT` and the manifest that it names; nothing before the first publication.
-pub async fn published(bucket: &Bucket, destination: &Destination) -> Result<Option<Published>> {
-    let key = destination.key(&SyncKey::Current);
-    let Some(object) = bucket.get(&key).await? else { return Ok(None) };
-    let broken = || format!("s3://{}/{key}", bucket.name);
-    let current: Current = serde_json::from_slice(&object.bytes).with_context(broken)?;
-    ensure!(
-        current.version == SYNC_VERSION,
-        "{} has version {}, this program knows {SYNC_VERSION}",
-        broken(),
-        current.version
-    );
-    let manifest = manifest(bucket, destination, &current.generation).await?;
-    let manifest = manifest.with_context(|| format!("{} names {}, which is not there", broken(), current.manifest))?;
-    Ok(Some(Published { manifest, etag: object.etag }))
-}
-
-pub async fn manifest(
-    bucket: &Bucket,
-    destination: &Destination,
-    generation: &Generation,
-) -> Result<Option<GenerationManifest>> {
-    let key = destination.key(&SyncKey::Manifest(generation));
-    let Some(object) = bucket.get(&key).await? else { return Ok(None) };
-    let manifest = GenerationManifest::parse(&object.bytes).with_context(|| format!("s3://{}/{key}", bucket.name))?;
-    Ok(Some(manifest))
-}
-
-/// Every generation that has left an object, oldest first.
-pub async fn generations(bucket: &Bucket, destination: &Destination) -> Result<Vec<Generation>> {
-    let prefix = destination.key(&SyncKey::Generations);
-    let folders = bucket.folders(&prefix).await?;
-    let generation = |folder: &String| folder.strip_prefix(&prefix)?.trim_end_matches('/').parse().ok();
-    let mut generations: Vec<Generation> = folders.iter().filter_map(generation).collect();
-    generations.sort();
-    Ok(generations)
 }
 
 impl Standing {
@@ -155,10 +97,7 @@ impl Standing {
 
     /// None where it had not begun to write.
     async fn unfinished(&self, generation: Generation) -> Result<Option<Unfinished>> {
-        let key = self.destination.key(&SyncKey::Started(&generation));
-        let Some(object) = self.bucket.get(&key).await? else { return Ok(None) };
-        let started: Started =
-            serde_json::from_slice(&object.bytes).with_context(|| format!("s3://{}/{key}", self.bucket.name))?;
+        let Some(started) = started(&self.bucket, &self.destination, &generation).await? else { return Ok(None) };
         let prefix = self.destination.key(&SyncKey::Generation(&generation));
         let (mut files, mut done) = (BTreeSet::new(), Vec::new());
         for key in self.bucket.list(&prefix).await? {

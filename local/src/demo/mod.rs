@@ -5,6 +5,7 @@ mod lookup;
 mod report;
 mod reverse;
 mod source;
+mod spot;
 mod steps;
 mod sync;
 
@@ -13,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Asia::Tokyo;
 use clap::Args;
 use handoff::{ExportDate, ExportKey, Manifest};
@@ -56,10 +57,11 @@ impl Demo {
         let (aurora, cloud) =
             steps.run("start_cloud", "start the laptop cloud", start(self.engine, dir), started).await?;
         let date = forward(&mut steps, &aurora, &cloud, dir).await?;
+        let spot = spot::of_one_table(&mut steps, &aurora, &cloud).await?;
         let tables = tables(&aurora, &cloud, date).await?; // before the rows change
         let (syncs, application) = reverse::reverse(&mut steps, &cloud).await?;
         let (object, lookups) = (Object::find(&cloud)?, application.asked.clone());
-        let report = Report { source: server, tables, syncs, object, lookups, seconds: steps.total() };
+        let report = Report { source: server, tables, spot, syncs, object, lookups, seconds: steps.total() };
         report.print();
         report.check()?;
         report.check_lookups()?;
@@ -104,7 +106,9 @@ async fn forward(steps: &mut Steps, aurora: &Aurora, cloud: &Cloud, dir: &Path) 
     steps.run("snapshot", "take the nightly system snapshot", snapshot, |arn| name(arn)).await?;
 
     let mut events = cloud.rds.events();
-    steps.run("start_export", "start-export (Lambda)", start_export(cloud, now), std::clone::Clone::clone).await?;
+    let time = now.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let scheduled = json!({"kind": "scheduled", "scheduled_time": time});
+    steps.run("start_export", "start-export (Lambda)", start_export(cloud, &scheduled), Clone::clone).await?;
     let export = async { events.recv().await.context("wait for the event of the export") };
     let told = |event: &Value| event["detail"]["EventID"].as_str().unwrap_or_default().to_owned();
     let event = steps.run("rds_export", "RDS exports the snapshot to S3", export, told).await?;
@@ -121,9 +125,8 @@ fn name(arn: &str) -> String {
     arn.splitn(7, ':').last().unwrap_or(arn).to_owned()
 }
 
-async fn start_export(cloud: &Cloud, scheduled: DateTime<Utc>) -> Result<String> {
-    let time = scheduled.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let invocation = cloud.start_export()?.invoke(&json!({"kind": "scheduled", "scheduled_time": time})).await?;
+async fn start_export(cloud: &Cloud, event: &Value) -> Result<String> {
+    let invocation = cloud.start_export()?.invoke(event).await?;
     let answer = invocation.answer.with_context(|| invocation.log)?;
     answer["task_id"].as_str().map(str::to_owned).context("start-export answered without a task id")
 }

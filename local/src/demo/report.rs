@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::lookup::{Application, Asked};
 use super::reverse::{LATE, Written};
+use super::spot::Spot;
 use super::sync::Layout;
 use crate::cloud::Cloud;
 
@@ -15,6 +16,7 @@ pub(super) struct Report {
     /// The database's server.
     pub(super) source: &'static str,
     pub(super) tables: BTreeMap<String, Counts>,
+    pub(super) spot: Spot,
     pub(super) syncs: BTreeMap<String, Published>,
     pub(super) object: Object,
     pub(super) lookups: Vec<Asked>,
@@ -148,8 +150,9 @@ mod tests {
     fn report(tables: &[(&str, Counts)], syncs: &[(&str, Published)]) -> Report {
         let tables = tables.iter().map(|(name, counts)| ((*name).to_owned(), *counts)).collect();
         let syncs = syncs.iter().map(|(name, sync)| ((*name).to_owned(), sync.clone())).collect();
+        let spot = Spot { table: "airlines", runs: 1 };
         let (object, lookups, seconds) = (Object::default(), Vec::new(), BTreeMap::new());
-        Report { source: "MariaDB", tables, syncs, object, lookups, seconds }
+        Report { source: "MariaDB", tables, spot, syncs, object, lookups, seconds }
     }
 
     #[test]

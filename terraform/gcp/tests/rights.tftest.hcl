@@ -94,6 +94,7 @@ run "no_custom_role_has_a_wildcard_or_a_right_to_give_rights" {
     condition = alltrue([for permission in setunion(
       google_project_iam_custom_role.load_export.permissions, google_project_iam_custom_role.bigquery_to_s3.permissions,
       google_project_iam_custom_role.transfer.permissions, google_project_iam_custom_role.workflow.permissions,
+      google_project_iam_custom_role.start_load.permissions,
     ) : !can(regex("[*]|setIamPolicy|actAs|delete", permission))])
     error_message = "no wildcard, no setIamPolicy, no actAs, no delete"
   }

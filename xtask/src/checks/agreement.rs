@@ -11,7 +11,15 @@ use crate::template;
 use crate::workspace::Workspace;
 
 pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
-    let parts = [jobs, across_clouds, sam_reads_terraform, alerts_read_lines, filters_read_lines, secrets];
+    let parts = [
+        jobs,
+        across_clouds,
+        sam_reads_terraform,
+        role_of_publish_export,
+        alerts_read_lines,
+        filters_read_lines,
+        secrets,
+    ];
     let mut problems = Vec::new();
     let mut count = 0;
     for part in parts {
@@ -48,6 +56,7 @@ fn across_clouds(workspace: &Workspace, problems: &mut Vec<String>) -> Result<us
         (aws, "output \"aws\" {", gcp, "variable \"aws\" {"),
         (gcp, "output \"service_account_ids\" {", aws, "variable \"google_service_account_ids\" {"),
         (gcp, "output \"audience\" {", aws, "variable \"audience\" {"),
+        (gcp, "output \"start_load\" {", aws, "variable \"start_load\" {"),
     ];
     let mut count = 0;
     for (from, output, to, variable) in crossing {
@@ -99,6 +108,20 @@ fn sam_reads_terraform(workspace: &Workspace, problems: &mut Vec<String>) -> Res
     let lookup = lookup.collect();
     problems.extend(missing(&lookup, &parameters, "output lookup has", "template.yaml has no such parameter"));
     Ok(made.len() + lookup.len())
+}
+
+/// Google lets the role in by its name, which SAM gives it and terraform/aws tells Google.
+fn role_of_publish_export(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize> {
+    let template = crate::read(&workspace.root.join("template.yaml"))?;
+    let role = template::below(&template, "PublishExportRole")?;
+    let name = role.lines().find_map(|line| line.trim().strip_prefix("RoleName: !Sub "));
+    let name = name.context("PublishExportRole has no RoleName")?.replace("${Env}", "${var.env}");
+    let outputs = file(workspace, "terraform/aws/outputs.tf")?;
+    let told = outputs.lines().find(|line| line.trim().starts_with("publish_export_role_arn"));
+    if !told.is_some_and(|line| line.ends_with(&format!(":role/{name}\""))) {
+        problems.push(format!("output aws of terraform/aws does not give the role {name} of template.yaml"));
+    }
+    Ok(1)
 }
 
 /// A metric or an alert that looks for `event="published"` and `rows` finds a program that writes them.

@@ -61,6 +61,9 @@ pub enum SyncKey<'a> {
     /// What became of a range of shards; written when all of it stands in S3.
     Done(&'a Generation, ShardRange),
     DonePrefix(&'a Generation),
+    /// As `Done`, of a range that was compared and not yet written.
+    Compared(&'a Generation, ShardRange),
+    ComparedPrefix(&'a Generation),
     /// The keys that were created, updated or deleted.
     Changes(&'a Generation, ShardRange),
     /// The rows that were not published, and why.
@@ -70,6 +73,8 @@ pub enum SyncKey<'a> {
     Summary(&'a Generation),
     /// The objects of vanished keys are gone (layout `objects`).
     Deleted(&'a Generation),
+    /// The log has the line that says that it is published.
+    Told(&'a Generation),
 }
 
 impl fmt::Display for SyncKey<'_> {
@@ -82,11 +87,14 @@ impl fmt::Display for SyncKey<'_> {
             Self::Started(generation) => write!(f, "g/{generation}/started.json"),
             Self::Shard(generation, shard) => write!(f, "g/{generation}/{shard:05}.parquet"),
             Self::Done(generation, range) => write!(f, "g/{generation}/done/{range}.json"),
+            Self::Compared(generation, range) => write!(f, "g/{generation}/compared/{range}.json"),
+            Self::ComparedPrefix(generation) => write!(f, "g/{generation}/compared/"),
             Self::DonePrefix(generation) => write!(f, "g/{generation}/done/"),
             Self::Changes(generation, range) => write!(f, "g/{generation}/changes/{range}.parquet"),
             Self::Rejects(generation, range) => write!(f, "g/{generation}/rejects/{range}.jsonl"),
             Self::Manifest(generation) => write!(f, "g/{generation}/manifest.json"),
             Self::Summary(generation) => write!(f, "g/{generation}/summary.json"),
+            Self::Told(generation) => write!(f, "g/{generation}/told.json"),
             Self::Deleted(generation) => write!(f, "g/{generation}/deleted.json"),
         }
     }

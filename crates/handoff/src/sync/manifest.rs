@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Destination, Generation, SyncKey};
+use super::Generation;
 
 /// Readers refuse a version that they do not know.
 pub const SYNC_VERSION: u32 = 1;
@@ -15,27 +15,14 @@ pub enum Layout {
     Packed,
 }
 
-/// `CURRENT`: the one object that a publication replaces.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Current {
-    pub version: u32,
-    pub generation: Generation,
-    /// The key of its manifest.
-    pub manifest: String,
-}
-
-impl Current {
-    pub fn new(destination: &Destination, generation: &Generation) -> Self {
-        let manifest = destination.key(&SyncKey::Manifest(generation));
-        Self { version: SYNC_VERSION, generation: generation.clone(), manifest }
-    }
-}
-
 /// What a generation holds. Everything that it names is immutable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenerationManifest {
     pub version: u32,
     pub sync: String,
+    /// Which list's sync of that name: its scratch dataset, one for each environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scratch: Option<String>,
     pub layout: Layout,
     pub generation: Generation,
     /// The generation that it was compared with.

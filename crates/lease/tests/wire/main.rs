@@ -203,6 +203,20 @@ async fn processes_of_one_name_share_it_and_one_of_them_is_enough_to_keep_it() {
 }
 
 #[tokio::test]
+async fn who_leaves_says_so_and_the_others_of_its_name_keep_it() {
+    let cloud = Cloud::start().await;
+    let (first, second) = tokio::try_join!(cloud.take("job-1"), cloud.take("job-1")).unwrap();
+    first.leave(json!("published")).await.unwrap();
+    sleep(TIME * 2).await;
+    assert!(is_open(&second.gate()));
+    drop(second);
+    let last = cloud.take("job-1").await.unwrap();
+    assert_eq!(last.payload(), &json!("published"), "a renewal keeps what another process said");
+    drop(last);
+    assert!(cloud.take("job-2").await.is_ok(), "it runs out by itself");
+}
+
+#[tokio::test]
 async fn of_many_that_want_it_at_the_same_moment_one_gets_it() {
     let cloud = Cloud::start().await;
     cloud.wire.delay(Duration::from_millis(20));

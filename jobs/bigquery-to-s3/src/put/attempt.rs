@@ -3,6 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::answer::Refusal;
+use super::connection::BoxError;
+use super::sign::{Subject, hex};
+use super::target::Target;
+use super::{Engine, Put};
+use crate::cut_off::cut_off;
 use aws_credential_types::Credentials;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,13 +16,6 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::Full;
-use tokio::time::timeout;
-
-use super::answer::Refusal;
-use super::connection::BoxError;
-use super::sign::{Subject, hex};
-use super::target::Target;
-use super::{Engine, Put};
 
 const CHECKSUM: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
@@ -60,11 +59,8 @@ impl Engine {
         prepared: &Prepared,
         credentials: &Credentials,
     ) -> Result<(), Failure> {
-        let limit = self.settings.attempt_timeout + Duration::from_secs((put.body.len() >> 20) as u64);
-        match timeout(limit, self.exchange(put, prepared, credentials)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Failure::Late(limit)),
-        }
+        let limit = self.settings.attempt.of(put.body.len());
+        cut_off(limit, self.exchange(put, prepared, credentials)).await.unwrap_or(Err(Failure::Late(limit)))
     }
 
     async fn exchange(&self, put: &Put, prepared: &Prepared, credentials: &Credentials) -> Result<(), Failure> {

@@ -2,7 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyless::KeylessError;
+use keyless::aws::KeylessError;
+use lease::Lost;
 
 use super::answer::Refusal;
 
@@ -16,8 +17,8 @@ pub struct Place {
 #[derive(Debug, thiserror::Error)]
 pub enum PutError {
     /// The gate says that this run may not write any more.
-    #[error("put {0}: another execution took the lease of this run; start it again when that one has ended")]
-    Lost(Place),
+    #[error("put {place}: {lost}")]
+    Lost { place: Place, lost: Lost },
     /// A human must change something before another try can succeed.
     #[error("put {place}: S3 answered {status} {code}: {message}{}", after_semicolon(.advice))]
     Refused { place: Place, status: u16, code: String, message: String, advice: String },

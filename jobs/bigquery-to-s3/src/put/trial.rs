@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
-use keyless::KeylessError;
+use keyless::aws::KeylessError;
+use lease::Verdict;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
-use super::answer::Verdict;
+use super::answer::Verdict as Advice;
 use super::attempt::{Failure, Prepared};
 use super::window::Slot;
-use super::{Engine, Gate, Place, Put, PutError};
+use super::{Engine, Place, Put, PutError};
 
 /// Credentials that S3 refuses as often are not expired: they are wrong.
 const NEW_CREDENTIALS: u32 = 3;
@@ -59,7 +60,6 @@ impl<'a> Trial<'a> {
         let mut slot = Some(slot);
         let mut failures = 0;
         loop {
-            self.wait_for_gate().await?;
             let held = match slot.take() {
                 Some(slot) => slot,
                 None => self.in_time(self.engine.window.slot()).await?,
@@ -82,6 +82,8 @@ impl<'a> Trial<'a> {
             Ok(credentials) => credentials,
             Err(failure) => return self.without_credentials(failure),
         };
+        // The last thing before the request: whatever was waited for, the lease is ours now, and long enough.
+        self.wait_for_gate().await?;
         self.attempts += 1;
         match self.engine.attempt(self.put, &self.prepared, &credentials).await {
             Ok(()) => {
@@ -120,25 +122,25 @@ impl<'a> Trial<'a> {
         };
         let text = format!("{} {} {}", refusal.status.as_u16(), refusal.code, refusal.message);
         match refusal.verdict() {
-            Verdict::Slower => {
+            Advice::Slower => {
                 self.engine.window.slow_down();
                 self.engine.counters.slow_downs.add(u64::from(refusal.status == 503));
                 Ok(self.later(text))
             }
-            Verdict::Again => Ok(self.later(text)),
-            Verdict::NewCredentials if self.refused < NEW_CREDENTIALS => {
+            Advice::Again => Ok(self.later(text)),
+            Advice::NewCredentials if self.refused < NEW_CREDENTIALS => {
                 self.refused += 1;
                 self.engine.keyless.reject(credentials.access_key_id());
                 self.note(text);
                 Ok(if self.refused == 1 { Next::AtOnce } else { Next::Later })
             }
-            Verdict::CorrectClock => {
+            Advice::CorrectClock => {
                 if let Some(date) = refusal.date {
                     self.engine.clock.correct(date);
                 }
                 Ok(self.later(text))
             }
-            Verdict::NewCredentials | Verdict::Never => Err(PutError::refused(place(self.put), refusal)),
+            Advice::NewCredentials | Advice::Never => Err(PutError::refused(place(self.put), refusal)),
         }
     }
 
@@ -162,24 +164,22 @@ impl<'a> Trial<'a> {
     }
 
     async fn pause(&self, failures: u32) -> Result<(), PutError> {
-        let mut gate = self.engine.gate.clone();
         let paused = async {
             tokio::select! {
                 () = self.engine.budget.pause(failures) => {}
-                _ = gate.wait_for(|gate| *gate == Gate::Lost) => {}
+                _ = self.engine.gate.until_lost() => {}
             }
         };
         self.in_time(paused).await
     }
 
     async fn wait_for_gate(&self) -> Result<(), PutError> {
-        if *self.engine.gate.borrow() == Gate::Open {
-            return Ok(());
-        }
-        let mut gate = self.engine.gate.clone();
-        // A gate whose keeper is gone opens for nobody.
-        let seen = self.in_time(async { gate.wait_for(|gate| *gate != Gate::Closed).await.map(|gate| *gate) }).await?;
-        if seen.is_ok_and(|gate| gate == Gate::Open) { Ok(()) } else { Err(PutError::Lost(place(self.put))) }
+        let limit = self.engine.settings.attempt.of(self.put.body.len());
+        let passed = match self.engine.gate.check(limit) {
+            Verdict::Open => return Ok(()),
+            _ => self.in_time(self.engine.gate.passes(limit)).await?,
+        };
+        passed.map_err(|lost| PutError::Lost { place: place(self.put), lost })
     }
 
     async fn in_time<T>(&self, wait: impl Future<Output = T>) -> Result<T, PutError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bigquery_to_s3::put::{Gate, PutEngine, PutSettings};
+use bigquery_to_s3::put::{PutEngine, PutSettings};
 use futures_util::future::join_all;
 use local::sink::{Options, Sink};
 use local::wire::Effect;
@@ -55,12 +55,12 @@ async fn puts_dropped_while_they_pause_or_wait_leave_nothing_and_the_next_ones_s
     pausing.shutdown().await;
     assert_nothing_leaked(&engine).await;
 
-    cloud.gate.send_replace(Gate::Closed);
+    cloud.close_the_gate();
     let mut waiting = spawn(&engine, engine.window()).await;
     waiting.shutdown().await;
     assert_nothing_leaked(&engine).await;
 
-    cloud.gate.send_replace(Gate::Open);
+    cloud.open_the_gate();
     cloud.wire.heal();
     let all = timeout(Duration::from_secs(10), put_all(&engine, 100)).await.unwrap();
     assert!(all.iter().all(Result::is_ok));

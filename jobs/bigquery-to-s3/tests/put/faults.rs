@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use bigquery_to_s3::put::{PutError, PutSettings};
+use bigquery_to_s3::put::{AttemptLimit, PutError, PutSettings};
 use local::wire::Effect;
 
 use crate::cloud::{Cloud, any, each, key, put, put_all, put_one, refusal};
@@ -67,7 +67,8 @@ async fn an_s3_that_is_down_is_only_probed_and_all_goes_on_once_it_is_back() {
 async fn an_answer_that_never_comes_is_waited_for_as_long_as_set_and_asked_again() {
     let cloud = Cloud::start().await;
     cloud.wire.fault(1, Effect::HoldAnswer, any);
-    let engine = cloud.engine_with(PutSettings { attempt_timeout: Duration::from_millis(300), ..cloud.settings() });
+    let attempt = AttemptLimit { least: Duration::from_millis(300), each_mib: Duration::ZERO };
+    let engine = cloud.engine_with(PutSettings { attempt, ..cloud.settings() });
     let began = Instant::now();
     put_one(&engine, "users/00000.json").await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(300));

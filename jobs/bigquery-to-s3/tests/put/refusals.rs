@@ -70,7 +70,7 @@ async fn one_refused_put_takes_nothing_from_the_others() {
 async fn settings_that_cannot_work_are_told_before_the_first_put() {
     let cloud = Cloud::start().await;
     let make = |settings| {
-        let gate = cloud.gate.subscribe();
+        let gate = cloud.gate.gate();
         bigquery_to_s3::put::PutEngine::new(settings, cloud.keyless.clone(), gate, cloud.counters.clone())
     };
     for max_concurrency in [0, 1001] {

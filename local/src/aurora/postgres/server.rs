@@ -15,7 +15,6 @@ use crate::process::{Process, free_port};
 
 const PACKAGE: &str = "postgresql";
 const START_WITHIN: Duration = Duration::from_mins(1);
-const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Of the database.
 pub(super) const USER: &str = "postgres";
@@ -37,7 +36,7 @@ const OPTIONS: [&str; 11] = [
 
 pub(super) struct Server {
     pub(super) port: u16,
-    process: Process,
+    _process: Process,
 }
 
 impl Server {
@@ -69,9 +68,10 @@ impl Server {
         if let Some(certificates) = certificates {
             command.args(offer_tls(&data, account, certificates)?);
         }
-        let mut server = Self { port, process: Process::spawn("postgres", command, &dir.join("postgres.log"))? };
-        server.process.ready(START_WITHIN, async || connect(port, super::FIRST_DATABASE).await.is_ok()).await?;
-        Ok(server)
+        // Immediate shutdown. After SIGKILL a piece of shared memory would stay.
+        let mut process = Process::spawn_ended_by(libc::SIGQUIT, "postgres", command, &dir.join("postgres.log"))?;
+        process.ready(START_WITHIN, async || connect(port, super::FIRST_DATABASE).await.is_ok()).await?;
+        Ok(Self { port, _process: process })
     }
 }
 
@@ -89,13 +89,6 @@ fn offer_tls(data: &Path, account: Option<&Account>, certificates: &Certificates
         options.extend(["-c".to_owned(), format!("{name}={name}")]);
     }
     Ok(options)
-}
-
-impl Drop for Server {
-    /// At once, but by itself: after SIGKILL its shared memory would stay.
-    fn drop(&mut self) {
-        self.process.stop(libc::SIGQUIT, STOP_WITHIN);
-    }
 }
 
 /// The connection lives as long as the client.

@@ -65,6 +65,7 @@ impl Press {
         let manifest = GenerationManifest {
             version: SYNC_VERSION,
             sync: self.sync.clone(),
+            scratch: None,
             layout: self.layout,
             previous: latest.cloned(),
             published_at: "2026-11-25T19:03:00Z".parse().unwrap(),

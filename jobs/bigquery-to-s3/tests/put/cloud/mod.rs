@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use aws_config::Region;
 use bigquery_to_s3::counters::Counters;
-use bigquery_to_s3::put::{Gate, Put, PutEngine, PutError, PutSettings};
+use bigquery_to_s3::put::{Put, PutEngine, PutError, PutSettings};
 use bytes::Bytes;
 use futures_util::future::join_all;
-use keyless::{Keyless, KeylessConfig};
+use keyless::aws::{Keyless, KeylessConfig};
+use lease::{Gatekeeper, Moment};
 use local::metadata::{Metadata, ServiceAccount};
 use local::moto::Moto;
 use local::s3::S3;
@@ -18,11 +19,11 @@ use local::sts::{Sts, Trust};
 use local::wire::{Effect, Recorded, Wire};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Builder;
-use tokio::sync::watch;
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/bigquery-to-s3";
 const AUDIENCE: &str = "isthmus-test";
 pub const BUCKET: &str = "acme-app-data";
+const HOUR: Duration = Duration::from_hours(1);
 
 /// All tests share these: `GCE_METADATA_HOST` is the whole process's, and moto takes seconds to start.
 struct Shared {
@@ -66,7 +67,7 @@ pub struct Cloud {
     pub wire: Wire,
     pub sts: Wire,
     pub keyless: Keyless,
-    pub gate: watch::Sender<Gate>,
+    pub gate: Gatekeeper,
     pub counters: Arc<Counters>,
     _sts: Sts,
 }
@@ -89,8 +90,16 @@ impl Cloud {
         s3.store().create_bucket(BUCKET);
         let wire = Wire::start(&s3.endpoint()).await.unwrap();
         let (keyless, gate, counters) =
-            (Keyless::start(config, &unsigned), watch::channel(Gate::Open).0, Arc::default());
+            (Keyless::start(config, &unsigned), Gatekeeper::new(Moment::now(), HOUR), Arc::default());
         Self { s3, wire, sts: sts_wire, keyless, gate, counters, _sts: sts }
+    }
+
+    pub fn open_the_gate(&self) {
+        self.gate.hold(Moment::now(), HOUR);
+    }
+
+    pub fn close_the_gate(&self) {
+        self.gate.hold(Moment::now(), Duration::ZERO);
     }
 
     pub fn settings(&self) -> PutSettings {
@@ -102,7 +111,7 @@ impl Cloud {
     }
 
     pub fn engine_with(&self, settings: PutSettings) -> PutEngine {
-        let (keyless, gate) = (self.keyless.clone(), self.gate.subscribe());
+        let (keyless, gate) = (self.keyless.clone(), self.gate.gate());
         PutEngine::new(settings, keyless, gate, Arc::clone(&self.counters)).unwrap()
     }
 
@@ -141,6 +150,11 @@ pub fn put(key: &str) -> Put {
 
 pub async fn put_one(engine: &PutEngine, key: &str) -> Result<(), PutError> {
     engine.put(engine.permit().await, put(key)).await
+}
+
+pub async fn put_body(engine: &PutEngine, key: &str, body: Vec<u8>) -> Result<(), PutError> {
+    let (body, sha256) = (Bytes::from(body.clone()), Sha256::digest(&body).into());
+    engine.put(engine.permit().await, Put { body, sha256, ..put(key) }).await
 }
 
 /// Spawns a put for each of `key(0..n)` as permits come, as a job does.

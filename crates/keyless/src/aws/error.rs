@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Claims, RoleArn};
+use super::{Claims, RoleArn};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 

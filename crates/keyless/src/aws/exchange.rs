@@ -10,8 +10,8 @@ use aws_sdk_sts::error::ProvideErrorMetadata;
 use google_cloud_auth::credentials::idtoken::{IDTokenCredentials, mds};
 use tokio::time::timeout;
 
-use crate::error::Verdict;
-use crate::{Claims, KeylessConfig, KeylessError, PROVIDER_NAME};
+use super::error::Verdict;
+use super::{Claims, KeylessConfig, KeylessError, PROVIDER_NAME};
 
 /// The metadata server answers in milliseconds; the client has no time-out of its own.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(10);

@@ -8,8 +8,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
-use crate::exchange::Exchange;
-use crate::{KeylessError, schedule};
+use super::exchange::Exchange;
+use super::{KeylessError, schedule};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct State {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::{Region, SdkConfig};
 use aws_sdk_sts::config::ProvideCredentials;
-use keyless::{Keyless, KeylessConfig};
+use keyless::aws::{Keyless, KeylessConfig};
 use local::metadata::{Metadata, ServiceAccount};
 use local::moto::Moto;
 use local::sts::{Sts, Trust};

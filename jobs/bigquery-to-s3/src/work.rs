@@ -1,0 +1,95 @@
+//! Shards, chunk by chunk: read ahead, worked on by all cores.
+
+use std::future::ready;
+use std::ops::Range;
+use std::pin::pin;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use futures_util::stream::{StreamExt, iter};
+use handoff::sync::{Generation, Layout};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::chunks::chunks;
+use crate::counters::Counters;
+use crate::json::RowFormat;
+use crate::progress::Progress;
+use crate::publish::Finished;
+use crate::read::{CONNECTIONS, Reader};
+use crate::rows::Rendering;
+use crate::scratch::ScratchTable;
+use crate::shards::{Pass, Workshop, Writer};
+use crate::standing::Standing;
+use crate::syncs::{Mode, Sync};
+use crate::{RunError, Stop};
+
+/// Chunks that are worked on at once; as many again as there are connections are read ahead.
+const CHUNKS_IN_FLIGHT: usize = 2;
+
+pub fn workshop(
+    sync: &Sync,
+    generation: &Generation,
+    standing: Standing,
+    table: ScratchTable,
+    counters: Arc<Counters>,
+    writer: Option<Writer>,
+) -> Workshop {
+    let rendering = Rendering {
+        destination: sync.destination.clone(),
+        layout: sync.layout,
+        shards: sync.shards,
+        max_body_bytes: sync.max_body_bytes,
+        format: RowFormat::new(&sync.json),
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Workshop {
+        generation: generation.clone(),
+        rendering: Arc::new(rendering),
+        full: sync.mode == Mode::Full && sync.layout == Layout::Objects,
+        standing,
+        table,
+        counters,
+        writer,
+        cores: Arc::new(Semaphore::new(cores)),
+    }
+}
+
+/// These shards, as far as `finished` has them not. When the job is told to stop, no chunk is begun any more.
+pub async fn work(
+    workshop: &Arc<Workshop>,
+    pass: Pass,
+    reader: &Reader,
+    shards: Range<u32>,
+    finished: &Finished,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<Finished, RunError> {
+    let chunks = chunks(&workshop.table, shards, |shard| finished.has(shard));
+    progress.expect_more(chunks.iter().map(|chunk| chunk.rows).sum());
+    let (path, halt) = (workshop.table.path.as_str(), stop.clone());
+    let begun = iter(chunks).enumerate().take_while(|_| ready(!*halt.borrow()));
+    let reads = begun.map(|(nth, chunk)| async move {
+        let batches = if chunk.rows > 0 { reader.read(nth, path, chunk).await? } else { Vec::new() };
+        workshop.counters.rows_read.add(chunk.rows);
+        Ok::<_, anyhow::Error>((chunk, batches))
+    });
+    let work = reads.buffered(CONNECTIONS).map(|read| async move {
+        let (chunk, batches) = read?;
+        on_a_worker(Arc::clone(workshop).chunk(pass, chunk, batches)).await
+    });
+    let mut work = pin!(work.buffer_unordered(CHUNKS_IN_FLIGHT));
+    let mut done = Finished::default();
+    while let Some(chunk) = work.next().await {
+        done.add(chunk?);
+    }
+    if *stop.borrow() { Err(RunError::Stopped) } else { Ok(done) }
+}
+
+/// The thread that runs `main` is none of the runtime's workers: every wake of it is a call to the kernel. Ends when the
+/// caller is dropped.
+async fn on_a_worker<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    let mut one = JoinSet::new();
+    one.spawn(work);
+    one.join_next().await.context("nothing was spawned")?.context("work on a chunk")?
+}
