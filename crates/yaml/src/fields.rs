@@ -94,7 +94,8 @@ impl<'a> Fields<'a> {
         let Some(entry) = self.entry(name) else { return Some(Vec::new()) };
         let entries = entries(&path, entry.value, self.problems)?;
         let read = entries.into_iter().map(|entry| {
-            let noted = |text| self.problems.push(Problem::at(place(entry.value), format!("{path}.{}: {text}", entry.name)));
+            let noted =
+                |text| self.problems.push(Problem::at(place(entry.value), format!("{path}.{}: {text}", entry.name)));
             Some((entry.name.to_owned(), read(entry.name, &entry.value.value).map_err(noted).ok()?))
         });
         read.collect::<Vec<_>>().into_iter().collect()

@@ -83,7 +83,7 @@ impl fmt::Display for Address {
 pub enum Login {
     Password(String),
     /// Makes a token for each connection: it is good for 15 minutes.
-    Iam(SdkConfig),
+    Iam(Box<SdkConfig>),
 }
 
 impl Login {
@@ -146,9 +146,14 @@ mod tests {
     fn nothing_leaves_the_machine_without_tls_and_no_password_stands_in_an_address() {
         assert!(!"mysql://a@127.0.0.1:1/x?tls=off".parse::<Address>().unwrap().tls);
         let refused = |text: &str| text.parse::<Address>().unwrap_err();
-        assert_eq!(refused("mysql://a@db.example.com/x?tls=off"), "tls=off is for this machine only, not for db.example.com");
+        assert_eq!(
+            refused("mysql://a@db.example.com/x?tls=off"),
+            "tls=off is for this machine only, not for db.example.com"
+        );
         assert!(refused("mysql://a:b@db.example.com/x").starts_with("holds a password"));
-        for text in ["db.example.com", "mssql://a@b", "mysql://b", "mysql://a@b:x", "mysql://a@b/c?tls=no", "mysql://@b"] {
+        for text in
+            ["db.example.com", "mssql://a@b", "mysql://b", "mysql://a@b:x", "mysql://a@b/c?tls=no", "mysql://@b"]
+        {
             assert!(refused(text).contains("expected something like mysql://"), "{text}");
         }
     }

@@ -75,9 +75,9 @@ async fn readable(table: &Table, connector: &Connector) -> Result<String, String
 
 fn told(selection: &Selection) -> String {
     let masked = selection.columns.iter().filter(|column| column.hmac || column.read == crate::types::Read::Nothing);
-    let left_out = match selection.secrets.is_empty() {
-        true => String::new(),
-        false => format!(", left out: {}", selection.secrets.join(", ")),
-    };
-    format!("{} columns, {} of them masked{left_out}", selection.columns.len(), masked.count())
+    let columns = format!("{} columns, {} of them masked", selection.columns.len(), masked.count());
+    if selection.secrets.is_empty() {
+        return columns;
+    }
+    format!("{columns}, left out: {}", selection.secrets.join(", "))
 }

@@ -71,7 +71,8 @@ mod tests {
         let epoch = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
         let mut day = NaiveDate::from_ymd_opt(1, 1, 1).unwrap();
         while day.year() < 10_000 {
-            let civil = date(day.year().try_into().unwrap(), day.month().try_into().unwrap(), day.day().try_into().unwrap());
+            let civil =
+                date(day.year().try_into().unwrap(), day.month().try_into().unwrap(), day.day().try_into().unwrap());
             assert!(civil.exists());
             assert_eq!(i64::from(days(civil)), (day - epoch).num_days(), "{day}");
             day = day.succ_opt().unwrap();
@@ -91,9 +92,16 @@ mod tests {
 
     #[test]
     fn what_no_calendar_has_does_not_exist() {
-        for (year, month, day) in
-            [(0, 0, 0), (2026, 0, 1), (2026, 2, 0), (2026, 2, 29), (1900, 2, 29), (0, 1, 1), (2026, 4, 31), (2026, 13, 1)]
-        {
+        for (year, month, day) in [
+            (0, 0, 0),
+            (2026, 0, 1),
+            (2026, 2, 0),
+            (2026, 2, 29),
+            (1900, 2, 29),
+            (0, 1, 1),
+            (2026, 4, 31),
+            (2026, 13, 1),
+        ] {
             assert!(!date(year, month, day).exists(), "{year}-{month}-{day}");
         }
         assert!(date(2000, 2, 29).exists() && date(2024, 2, 29).exists());

@@ -134,7 +134,9 @@ pub fn bigquery_name(name: &str) -> String {
 fn ambiguous(columns: &[Column]) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let again = columns.iter().filter(|column| !seen.insert(column.name.to_lowercase()));
-    again.map(|column| format!("column {}: BigQuery has another column {} already", column.source, column.name)).collect()
+    again
+        .map(|column| format!("column {}: BigQuery has another column {} already", column.source, column.name))
+        .collect()
 }
 
 /// Empty where a part of it is not carried as it is.
@@ -159,10 +161,15 @@ fn cursor(source: &SourceTable, table: &Table, columns: &[Column]) -> Result<Opt
     let column = column.ok_or_else(|| format!("there is no column {cursor}, which is the cursor"))?;
     let Some(carried) = columns.iter().find(|carried| carried.source == *cursor) else { return Ok(None) };
     let kind = carried.r#type.as_cursor().filter(|_| carried.read == Read::Plain);
-    let kind = kind.ok_or_else(|| format!("column {cursor} cannot be the cursor: {} does not grow", column.full_type))?;
+    let kind =
+        kind.ok_or_else(|| format!("column {cursor} cannot be the cursor: {} does not grow", column.full_type))?;
     match (kind, lookback) {
-        (Cursor::Number, Lookback::Time(_)) => return Err(format!("lookback is a time, and the cursor {cursor} is a number")),
-        (Cursor::Time, Lookback::Number(_)) => return Err(format!("lookback is a number, and the cursor {cursor} is a time")),
+        (Cursor::Number, Lookback::Time(_)) => {
+            return Err(format!("lookback is a time, and the cursor {cursor} is a number"));
+        }
+        (Cursor::Time, Lookback::Number(_)) => {
+            return Err(format!("lookback is a number, and the cursor {cursor} is a time"));
+        }
         _ => {}
     }
     let (nullable, full_type) = (column.nullable, column.full_type.clone());
@@ -238,7 +245,8 @@ mod tests {
 
     #[test]
     fn all_that_keeps_a_table_from_being_read_is_told_at_once() {
-        let settings = "{exclude: [id], mask: {emial: hmac}, types: {updated_at: BOOL}, mode: incremental, cursor: email}";
+        let settings =
+            "{exclude: [id], mask: {emial: hmac}, types: {updated_at: BOOL}, mode: incremental, cursor: email}";
         assert_eq!(
             chosen(settings).unwrap_err().0,
             [

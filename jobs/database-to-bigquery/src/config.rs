@@ -6,6 +6,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bigquery::{DatasetId, ProjectId};
+use chrono_tz::Tz;
+use keyless::google::{Endpoints, GoogleConfig};
 use startup::Vars;
 
 use crate::address::Address;
@@ -36,6 +38,10 @@ pub struct Config {
     pub lease: Duration,
     /// This execution, in the words of the platform.
     pub holder: String,
+    /// Whose day a load is of.
+    pub time_zone: Tz,
+    /// On AWS: as whom the program is at Google. Elsewhere the platform says it.
+    pub google: Option<GoogleConfig>,
     pub bigquery_endpoint: Option<String>,
 }
 
@@ -59,14 +65,11 @@ impl Config {
             file.and_then(|file| Extracts::read(&file).map_err(|invalid| problems.push(invalid.to_string())).ok());
         let servers = extracts.as_ref().and_then(|extracts| servers(&extracts.databases, &mut vars, &mut problems));
         let ca_file = vars.or("DATABASE_CA_FILE", PathBuf::from(CA_FILE));
-        let mask_key = match extracts.as_ref().is_some_and(uses_hmac) {
-            true => vars.required("MASK_KEY").map(Some),
-            false => vars.optional("MASK_KEY"),
-        };
-        let aws_region = match extracts.as_ref().is_some_and(uses_iam) {
-            true => vars.required("AWS_REGION").map(Some),
-            false => vars.optional("AWS_REGION"),
-        };
+        let masks = extracts.as_ref().is_some_and(uses_hmac);
+        let mask_key = if masks { vars.required("MASK_KEY").map(Some) } else { vars.optional("MASK_KEY") };
+        let on_aws = vars.optional::<String>("GOOGLE_AUDIENCE") != Some(None);
+        let on_aws = on_aws || extracts.as_ref().is_some_and(uses_iam);
+        let aws_region = if on_aws { vars.required("AWS_REGION").map(Some) } else { vars.optional("AWS_REGION") };
         let project = vars.required("GOOGLE_CLOUD_PROJECT");
         let location = vars.required("BIGQUERY_LOCATION");
         let audit = vars.or("AUDIT_DATASET", DatasetId::from_static("isthmus_audit"));
@@ -76,6 +79,8 @@ impl Config {
         let give_up = vars.or("GIVE_UP_MINUTES", Whole::<1, 1440>(15));
         let lease = vars.or("LEASE_SECONDS", Whole::<2, 3600>(60));
         let host = vars.or("HOSTNAME", "by hand".to_owned());
+        let time_zone = vars.or("EXPORT_TIMEZONE", chrono_tz::Asia::Tokyo);
+        let google = google(&mut vars);
         let bigquery_endpoint = vars.optional("BIGQUERY_ENDPOINT");
         // None where any part was wrong; which ones, `vars` and `problems` know.
         let complete = || {
@@ -94,18 +99,33 @@ impl Config {
                 give_up_after: Duration::from_mins(give_up?.0 as u64),
                 lease: Duration::from_secs(lease?.0 as u64),
                 holder: format!("{} ({})", host?, uuid::Uuid::new_v4().simple()),
+                time_zone: time_zone?,
+                google: google?,
                 bigquery_endpoint: bigquery_endpoint?,
             })
         };
-        match complete().filter(|_| problems.is_empty()) {
-            Some(config) => Ok(config),
-            None => {
-                let variables = vars.invalid().to_string();
-                let said = (variables != "environment: ").then_some(variables);
-                Err(InvalidConfig(said.into_iter().chain(problems).collect()))
-            }
-        }
+        complete().filter(|_| problems.is_empty()).ok_or_else(|| {
+            let variables = vars.invalid().to_string();
+            let said = (variables != "environment: ").then_some(variables);
+            InvalidConfig(said.into_iter().chain(problems.clone()).collect())
+        })
     }
+}
+
+/// The role of the task becomes a service account of Google; two variables that are set together, or not at all.
+#[allow(clippy::option_option)] // as `Vars::optional`
+fn google(vars: &mut Vars) -> Option<Option<GoogleConfig>> {
+    let together = ["GOOGLE_AUDIENCE", "GOOGLE_SERVICE_ACCOUNT"];
+    if together.iter().all(|name| vars.optional::<String>(name) == Some(None)) {
+        return Some(None);
+    }
+    let default = Endpoints::default();
+    let audience = vars.required("GOOGLE_AUDIENCE");
+    let service_account = vars.required("GOOGLE_SERVICE_ACCOUNT");
+    let sts = vars.or("GOOGLE_STS_ENDPOINT", default.sts);
+    let iam_credentials = vars.or("GOOGLE_IAM_CREDENTIALS_ENDPOINT", default.iam_credentials);
+    let endpoints = Endpoints { sts: sts?, iam_credentials: iam_credentials? };
+    Some(Some(GoogleConfig { audience: audience?, service_account: service_account?, endpoints }))
 }
 
 /// `DATABASE_URL_{NAME}` and `DATABASE_PASSWORD_{NAME}` for each database that is a server.
@@ -175,7 +195,8 @@ impl FromStr for MaskKey {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let long = text.len() >= MASK_KEY_BYTES;
-        long.then(|| Self(text.to_owned())).ok_or_else(|| format!("has fewer than {MASK_KEY_BYTES} bytes, which can be guessed"))
+        long.then(|| Self(text.to_owned()))
+            .ok_or_else(|| format!("has fewer than {MASK_KEY_BYTES} bytes, which can be guessed"))
     }
 }
 

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn what_is_neither_listed_nor_excluded_is_proposed() {
-        let text = "databases:\n  app:\n    engine: postgres\n    exclude: [tmp_*]\n    tables: {users: {}, gone: {}}\n";
+        let text =
+            "databases:\n  app:\n    engine: postgres\n    exclude: [tmp_*]\n    tables: {users: {}, gone: {}}\n";
         let extracts = Extracts::parse(text, Path::new("extracts.yaml")).unwrap();
         let found = [("users", 3), ("tmp_1", 0), ("sales.orders", 12)].map(|(table, rows)| (table.to_owned(), rows));
         let proposal = compare(&extracts.databases[0], Some(Engine::Postgres), found.to_vec());

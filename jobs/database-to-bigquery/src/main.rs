@@ -1,23 +1,25 @@
-use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use aws_lc_rs::hmac;
+use chrono::Utc;
 use clap::{Parser, Subcommand};
-use database_to_bigquery::address::{Login, Server};
-use database_to_bigquery::config::{Config, ServerSettings};
-use database_to_bigquery::destination::{BigQuery, Place};
-use database_to_bigquery::extracts::{self, Source, Table};
+use database_to_bigquery::config::Config;
+use database_to_bigquery::connect::connect;
+use database_to_bigquery::extracts::{self, Table};
 use database_to_bigquery::report::Report;
 use database_to_bigquery::run::{self, Clouds};
-use database_to_bigquery::source::Connector;
 use database_to_bigquery::{Stop, check, discover, plan};
-use google_cloud_auth::credentials::Builder as GoogleCredentials;
+use handoff::ExportDate;
 use serde_json::{Value, json};
 use startup::{LogFormat, Vars};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 use tracing::{error, info};
+
+/// For the audit. ECS and Cloud Run kill a task some time after SIGTERM.
+const LAST_WORDS: Duration = Duration::from_secs(60);
 
 const AFTER_HELP: &str = "\
 Environment, required:
@@ -25,7 +27,9 @@ Environment, required:
   its auth is iam, DATABASE_PASSWORD_{NAME}; MASK_KEY where a column is masked by hmac, AWS_REGION where an auth is iam
 Environment, with defaults:
   AUDIT_DATASET (isthmus_audit), SCRATCH_DATASET (isthmus_scratch), WORK_DIR (the temporary directory), PARALLEL_TABLES (2),
-  GIVE_UP_MINUTES (15), LEASE_SECONDS (60), DATABASE_CA_FILE (/etc/isthmus/rds-global-bundle.pem), BIGQUERY_ENDPOINT
+  GIVE_UP_MINUTES (15), LEASE_SECONDS (60), EXPORT_TIMEZONE (Asia/Tokyo), BIGQUERY_ENDPOINT,
+  DATABASE_CA_FILE (/etc/isthmus/rds-global-bundle.pem); on AWS GOOGLE_AUDIENCE and GOOGLE_SERVICE_ACCOUNT,
+  GOOGLE_STS_ENDPOINT, GOOGLE_IAM_CREDENTIALS_ENDPOINT
 Exit codes:
   0 done   1 a table failed, or a guard held it back   2 configuration or usage
   3 another execution is loading the table   143 stopped by a signal; the next run begins the unfinished tables anew";
@@ -105,21 +109,43 @@ async fn start(arguments: &Arguments, config: &Config, tables: &[&Table]) -> Res
     info!(version, tables = count, "database-to-bigquery {version}: {count} tables");
     let clouds = connect(config).await?;
     match arguments.command.unwrap_or(Command::Run) {
-        Command::Run | Command::Schema => Ok(load(arguments, tables, &clouds, stop).await),
+        Command::Run | Command::Schema => Ok(load(arguments, config, tables, &clouds, stop).await),
         Command::Plan => show_plans(arguments, tables, &clouds).await,
-        Command::Check => Ok(show_findings(arguments, &check::check(&config.extracts.databases, tables, &clouds).await)),
+        Command::Check => {
+            Ok(show_findings(arguments, &check::check(&config.extracts.databases, tables, &clouds).await))
+        }
         Command::Discover => show_proposals(arguments, config, &clouds).await,
     }
 }
 
-async fn load(arguments: &Arguments, tables: &[&Table], clouds: &Clouds, stop: Stop) -> u8 {
+async fn load(arguments: &Arguments, config: &Config, tables: &[&Table], clouds: &Clouds, stop: Stop) -> u8 {
     let names: Vec<String> = tables.iter().map(|table| table.source.to_string()).collect();
-    let report = Report::new(&names, run::run(tables, clouds, stop).await);
+    let date = ExportDate::of(Utc::now(), config.time_zone);
+    let mut report = Report::new(&names, run::run(tables, clouds, stop).await);
+    let written = timeout(LAST_WORDS, write_down(clouds, &config.holder, date, &report)).await;
+    // The proof stands whether or not it could be written down, but one that nobody can look up is a failure.
+    if let Err(error) = written.map_err(anyhow::Error::from).and_then(|written| written) {
+        report.audit_failed(startup::with_causes(error.as_ref()));
+    }
     print!("{}", if arguments.json { report.to_json() + "\n" } else { report.to_text() });
+    if let Some(error) = &report.audit_error {
+        error!("the audit table was not written: {error}");
+    }
     if !report.unfinished.is_empty() {
         error!("stopped by a signal, unfinished: {}", report.unfinished.join(", "));
     }
     report.exit_code()
+}
+
+/// Others write to the same table, and BigQuery lets only so many statements change one at a time.
+async fn write_down(clouds: &Clouds, load_id: &str, date: ExportDate, report: &Report) -> Result<()> {
+    for pause in [1, 4] {
+        if clouds.bigquery.write_loads(load_id, date, &report.tables).await.is_ok() {
+            return Ok(());
+        }
+        sleep(Duration::from_secs(pause)).await;
+    }
+    clouds.bigquery.write_loads(load_id, date, &report.tables).await
 }
 
 async fn show_plans(arguments: &Arguments, tables: &[&Table], clouds: &Clouds) -> Result<u8> {
@@ -167,53 +193,6 @@ fn print_json(arguments: &Arguments, value: &Value) {
     if arguments.json {
         println!("{value}");
     }
-}
-
-async fn connect(config: &Config) -> Result<Clouds> {
-    // For the databases' TLS. Where a library has chosen a provider, that one stays.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let aws = aws(config).await;
-    let google = GoogleCredentials::default().build().context("find the credentials of the service account")?;
-    let place = Place {
-        endpoint: config.bigquery_endpoint.clone(),
-        project: config.project.clone(),
-        location: config.location.clone(),
-        scratch: config.scratch.clone(),
-        audit: config.audit.clone(),
-        give_up_after: config.give_up_after,
-    };
-    let bigquery = BigQuery::connect(place, &google).await?;
-    let mut connectors = BTreeMap::new();
-    for database in &config.extracts.databases {
-        let connector = match (&database.source, config.servers.get(&database.name)) {
-            (Source::Program(words), _) => Connector::Program(words.clone()),
-            (Source::Server { engine, .. }, Some(settings)) => {
-                Connector::Server(*engine, server(&database.name, settings, config, aws.as_ref())?)
-            }
-            (Source::Server { .. }, None) => continue,
-        };
-        connectors.insert(database.name.clone(), connector);
-    }
-    let hmac = config.mask_key.as_ref().map(|key| hmac::Key::new(hmac::HMAC_SHA256, key.0.as_bytes()));
-    let (dir, parallel, lease) = (config.work_dir.clone(), config.parallel, config.lease);
-    Ok(Clouds { bigquery, connectors, hmac, dir, parallel, holder: config.holder.clone(), lease })
-}
-
-/// Of the task, where a database asks for it: to look for it elsewhere takes seconds.
-async fn aws(config: &Config) -> Option<aws_config::SdkConfig> {
-    let needed = config.servers.values().any(|settings| settings.password.is_none());
-    let region = config.aws_region.clone().filter(|_| needed)?;
-    Some(startup::aws_config().region(aws_config::Region::new(region)).load().await)
-}
-
-fn server(name: &str, settings: &ServerSettings, config: &Config, aws: Option<&aws_config::SdkConfig>) -> Result<Server> {
-    let login = match &settings.password {
-        Some(password) => Login::Password(password.0.clone()),
-        None => Login::Iam(aws.context("AWS_REGION is not set")?.clone()),
-    };
-    let address = settings.address.clone();
-    let database = address.database.clone().unwrap_or_else(|| name.to_owned());
-    Ok(Server { address, login, ca_file: config.ca_file.clone(), database })
 }
 
 /// Without a handler, a program that is process 1 of its container would ignore SIGTERM.

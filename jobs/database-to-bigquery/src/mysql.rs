@@ -67,7 +67,7 @@ pub async fn extract(server: &Server, order: &Order<'_>) -> Result<Extract, Read
 }
 
 /// What one snapshot gave; the files may still be in the making.
-struct Snapshot {
+struct Taken {
     rows: Batches,
     counted: u64,
     losses: Losses,
@@ -77,7 +77,7 @@ struct Snapshot {
     watermark: Option<String>,
 }
 
-async fn transaction(conn: &mut Conn, order: &Order<'_>) -> Result<Snapshot, ReadError> {
+async fn transaction(conn: &mut Conn, order: &Order<'_>) -> Result<Taken, ReadError> {
     let table = order.table;
     let snapshot_time = begin(conn, table.max_time).await?;
     // Takes the metadata lock: from here on the table keeps its definition, so the catalog says what the rows are.
@@ -93,7 +93,7 @@ async fn transaction(conn: &mut Conn, order: &Order<'_>) -> Result<Snapshot, Rea
     let counted: Option<(u64, Option<String>)> = conn.query_first(count).await.map_err(read_error)?;
     let (counted, watermark) = counted.context("COUNT(*) gave no row")?;
     let keys = if order.keys { Some(keys(conn, order, &selection).await?) } else { None };
-    Ok(Snapshot { rows, counted, losses, keys, selection, snapshot_time, watermark })
+    Ok(Taken { rows, counted, losses, keys, selection, snapshot_time, watermark })
 }
 
 /// All primary keys of the snapshot.
@@ -113,9 +113,10 @@ async fn begin(conn: &mut Conn, limit: Duration) -> Result<DateTime<Utc>, ReadEr
     let version: Option<String> = conn.query_first("SELECT VERSION()").await.map_err(read_error)?;
     let maria = version.is_some_and(|version| version.contains("MariaDB"));
     // The server ends a statement that outlives us.
-    let statement_limit = match maria {
-        true => format!("max_statement_time = {}", limit.as_secs()),
-        false => format!("max_execution_time = {}", limit.as_millis()),
+    let statement_limit = if maria {
+        format!("max_statement_time = {}", limit.as_secs())
+    } else {
+        format!("max_execution_time = {}", limit.as_millis())
     };
     conn.query_drop(format!(
         "SET time_zone = '+00:00', sql_mode = '', lock_wait_timeout = {LOCK_WAIT_SECONDS}, \

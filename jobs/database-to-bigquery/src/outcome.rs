@@ -95,6 +95,12 @@ impl Outcome {
         Self { message: Some(message.into()), ..self }
     }
 
+    #[must_use]
+    pub fn refused(self, refusal: &Refusal) -> Self {
+        let state = if matches!(refusal, Refusal::Guard(_)) { State::Held } else { State::Failed };
+        Self { state, ..self.with_message(refusal.to_string()) }
+    }
+
     /// With what the snapshot gave.
     #[must_use]
     pub fn of(self, extract: &Extract) -> Self {

@@ -55,7 +55,7 @@ pub async fn extract(server: &Server, order: &Order<'_>) -> Result<Extract, Read
 }
 
 /// What one snapshot gave; the files may still be in the making.
-struct Snapshot {
+struct Taken {
     rows: Batches,
     counted: u64,
     losses: Losses,
@@ -65,7 +65,7 @@ struct Snapshot {
     watermark: Option<String>,
 }
 
-async fn transaction(client: &Client, order: &Order<'_>) -> Result<Snapshot, ReadError> {
+async fn transaction(client: &Client, order: &Order<'_>) -> Result<Taken, ReadError> {
     let table = order.table;
     let lockable = catalog::is_lockable(client, &table.source).await?;
     client.batch_execute(&sql::settings(table.max_time, LOCK_WAIT)).await.map_err(read_error)?;
@@ -84,7 +84,7 @@ async fn transaction(client: &Client, order: &Order<'_>) -> Result<Snapshot, Rea
     let count = sql::count(&table.source, selection.cursor.as_ref(), &condition);
     let (counted, watermark) = count_of(client, &count).await?;
     let keys = if order.keys { Some(keys(client, order, &selection).await?) } else { None };
-    Ok(Snapshot { rows, counted, losses, keys, selection, snapshot_time, watermark })
+    Ok(Taken { rows, counted, losses, keys, selection, snapshot_time, watermark })
 }
 
 /// All primary keys of the snapshot.

@@ -2,10 +2,10 @@
 //! stream to its standard output. It has ended well when it says so, with exit code 0.
 
 use std::io::BufReader;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use arrow_array::RecordBatch;
@@ -14,12 +14,16 @@ use arrow_ipc::reader::StreamReader;
 use arrow_schema::{DataType, Schema};
 use chrono::Utc;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::columns::{Column, Selection, bigquery_name};
 use crate::order::{Extract, Meter, Order, ReadError};
 use crate::sheet::{Batches, Losses, arrow_schema};
 use crate::types::{Read, Type};
+
+/// For the program to end after its last row.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What the program is not told.
 const SECRETS: [&str; 2] = ["DATABASE_PASSWORD_", "MASK_KEY"];
@@ -29,15 +33,13 @@ pub async fn extract(words: &[String], order: &Order<'_>) -> Result<Extract, Rea
     let mut running = Running(start(words, order)?);
     let stdout = running.0.stdout.take().context("the program has no output")?;
     let read = timeout(order.table.max_time, rows(stdout, order)).await;
-    if !matches!(read, Ok(Ok(_))) {
-        let _ = running.0.kill();
-    }
-    let status = tokio::task::spawn_blocking(move || running.0.wait()).await.context("wait for the program")?;
-    let (batches, columns) = match (read, status.context("wait for the program")?) {
+    let status = running.end(if read.is_ok() { LAST_WORDS } else { Duration::ZERO }).await?;
+    let (batches, columns) = match (read, status) {
         (Err(_), _) => return Err(ReadError::TooLong),
+        (_, Some(status)) if !status.success() => return Err(anyhow!("{} ended with {status}", words[0]).into()),
         (Ok(Err(error)), _) => return Err(error.into()),
-        (_, status) if !status.success() => return Err(anyhow!("{} ended with {status}", words[0]).into()),
-        (Ok(Ok(read)), _) => read,
+        (Ok(Ok(_)), None) => return Err(anyhow!("{} wrote its rows and did not end", words[0]).into()),
+        (Ok(Ok(read)), Some(_)) => read,
     };
     let rows = batches.close().await?;
     let selection = Selection { columns, secrets: Vec::new(), key: Vec::new(), cursor: None };
@@ -48,6 +50,24 @@ pub async fn extract(words: &[String], order: &Order<'_>) -> Result<Extract, Rea
 
 /// Whoever gives the rows up ends the program that makes them.
 struct Running(Child);
+
+impl Running {
+    /// How it ended by itself; none where it had to be killed.
+    async fn end(&mut self, within: Duration) -> Result<Option<ExitStatus>> {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().context("wait for the program")? {
+                return Ok(Some(status));
+            }
+            if began.elapsed() >= within {
+                let _ = self.0.kill();
+                let _ = self.0.wait();
+                return Ok(None);
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -113,14 +133,16 @@ fn columns(schema: &Schema) -> Result<Vec<Column>> {
     ensure!(!schema.fields().is_empty(), "the program's stream has no columns");
     let column = |field: &Arc<arrow_schema::Field>| {
         let (name, source_type) = (field.name(), field.data_type().to_string());
-        let r#type = of_arrow(field.data_type())
-            .with_context(|| format!("column {name}: {source_type} has no place in a row of a table, give it as JSON text"))?;
+        let r#type = of_arrow(field.data_type()).with_context(|| {
+            format!("column {name}: {source_type} has no place in a row of a table, give it as JSON text")
+        })?;
         let (source, read, hmac, nullable) = (name.clone(), Read::Plain, false, field.is_nullable());
         Ok(Column { source, source_type, name: bigquery_name(name), r#type, read, hmac, nullable })
     };
     schema.fields().iter().map(column).collect()
 }
 
+#[allow(clippy::match_same_arms)] // each type of Arrow in its place
 fn of_arrow(data_type: &DataType) -> Option<Type> {
     Some(match data_type {
         DataType::Boolean => Type::Bool,

@@ -96,7 +96,12 @@ impl Shown {
         self.bar.set_length(expected.max(rows));
         self.bar.set_position(rows);
         let left = left.map_or(String::new(), |left| format!(", {:#} left", HumanDuration(left)));
-        self.bar.set_message(format!("{}/~{} rows, {}/s{left}", HumanCount(rows), HumanCount(expected), HumanCount(rate)));
+        self.bar.set_message(format!(
+            "{}/~{} rows, {}/s{left}",
+            HumanCount(rows),
+            HumanCount(expected),
+            HumanCount(rate)
+        ));
     }
 
     fn line(&self) {

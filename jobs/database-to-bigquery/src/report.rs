@@ -26,13 +26,23 @@ impl Report {
         Self { ok, tables, unfinished, audit_error: None }
     }
 
+    pub fn audit_failed(&mut self, why: String) {
+        self.ok = false;
+        self.audit_error = Some(why);
+    }
+
     pub fn exit_code(&self) -> u8 {
         let bad = |state| self.tables.iter().any(|outcome| outcome.state == state);
         match self.ok {
             true => 0,
             false if !self.unfinished.is_empty() => STOPPED,
             // Nothing else went wrong: somebody else is at work.
-            false if bad(State::Busy) && !self.tables.iter().any(|outcome| !outcome.state.is_good() && outcome.state != State::Busy) => 3,
+            false
+                if bad(State::Busy)
+                    && !self.tables.iter().any(|outcome| !outcome.state.is_good() && outcome.state != State::Busy) =>
+            {
+                3
+            }
             false => 1,
         }
     }
@@ -52,7 +62,8 @@ impl Report {
             let count = |rows: Option<u64>| rows.map_or("-".to_owned(), |rows| rows.to_string());
             let (table, state, mode, seconds) = (&outcome.table, outcome.state.word(), outcome.mode, outcome.seconds);
             let (expected, loaded) = (count(outcome.rows_expected), count(outcome.rows_loaded));
-            let _ = writeln!(text, "{table:width$}  {state:9}  {mode:11}  {expected:>13}  {loaded:>13}  {seconds:>7.1}");
+            let _ =
+                writeln!(text, "{table:width$}  {state:9}  {mode:11}  {expected:>13}  {loaded:>13}  {seconds:>7.1}");
             for note in outcome.notes() {
                 let _ = writeln!(text, "{:width$}  {note}", "");
             }
@@ -69,7 +80,8 @@ impl Report {
 
 impl Outcome {
     fn notes(&self) -> impl Iterator<Item = String> {
-        let nulled = self.nulled.iter().map(|(column, count)| format!("{count} values of {column} are null in BigQuery"));
+        let nulled =
+            self.nulled.iter().map(|(column, count)| format!("{count} values of {column} are null in BigQuery"));
         let rejected = (self.rejected > 0).then(|| format!("{} rows were rejected", self.rejected));
         let left_out = (!self.left_out.is_empty())
             .then(|| format!("left out, because their names look like secrets: {}", self.left_out.join(", ")));

@@ -157,9 +157,8 @@ impl Batches {
         let file = tempfile::tempfile_in(dir).with_context(|| format!("make a file in {}", dir.display()))?;
         let (sender, receiver) = mpsc::channel(1);
         let (given, dir) = (Arc::clone(&schema), dir.to_owned());
-        let writer = tokio::task::spawn_blocking(move || {
-            write(file, given, receiver).map_err(|error| explained(error, &dir))
-        });
+        let writer =
+            tokio::task::spawn_blocking(move || write(file, given, receiver).map_err(|error| explained(error, &dir)));
         Ok(Self { schema, sender, writer })
     }
 

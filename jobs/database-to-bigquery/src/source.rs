@@ -11,7 +11,7 @@ use crate::{mysql, postgres, program};
 
 #[derive(Debug, Clone)]
 pub enum Connector {
-    Server(Engine, Server),
+    Server(Engine, Box<Server>),
     Program(Vec<String>),
 }
 

@@ -61,6 +61,7 @@ impl Natural {
     }
 
     /// With another type than its own, or why that cannot be.
+    #[allow(clippy::match_same_arms)] // a line for each wish
     pub fn retyped(self, to: Retype) -> Result<Self, String> {
         let number = matches!(self.r#type, Type::Int64 | Type::Numeric { .. } | Type::BigNumeric { .. });
         let whole = matches!(self.r#type, Type::Int64 | Type::Numeric { scale: 0, .. });

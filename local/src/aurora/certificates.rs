@@ -25,14 +25,28 @@ impl Certificates {
         let signed = ["-CA".into(), ca.display().to_string(), "-CAkey".into(), ca_key.display().to_string()];
         let signed: Vec<&str> = signed.iter().map(String::as_str).collect();
         let server = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"];
-        openssl(&key, &certificate, &[&signed[..], &server, &["-addext", "basicConstraints=critical,CA:FALSE"]].concat())?;
+        openssl(
+            &key,
+            &certificate,
+            &[&signed[..], &server, &["-addext", "basicConstraints=critical,CA:FALSE"]].concat(),
+        )?;
         Ok(Self { ca, certificate, key })
     }
 }
 
 fn openssl(key: &Path, certificate: &Path, arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("openssl");
-    command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-days", "30"]);
+    command.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-noenc",
+        "-days",
+        "30",
+    ]);
     command.arg("-keyout").arg(key).arg("-out").arg(certificate).args(arguments);
     let output = command.output().context("openssl is not installed: apt-get install openssl (Debian, Ubuntu)")?;
     if !output.status.success() {

@@ -76,12 +76,11 @@ impl BigQuery {
             let id = id.attempt(n);
             let made = self.uploads.load(&self.load_job(&id, load), load.file).await;
             // A job of that id stands already: the answer to an earlier upload was lost.
-            let job = match made.with_context(|| format!("upload the rows of {target}"))? {
-                Some(job) => job,
-                None => {
-                    info!(job = %id, "attached to job {id}");
-                    serde_json::to_value(self.look_at_job(&id).await?)?
-                }
+            let job = if let Some(job) = made.with_context(|| format!("upload the rows of {target}"))? {
+                job
+            } else {
+                info!(job = %id, "attached to job {id}");
+                serde_json::to_value(self.look_at_job(&id).await?)?
             };
             match outcome(&self.end_of(&id, &job).await?) {
                 Outcome::Done(rows) => return Ok((id, rows)),
@@ -163,7 +162,8 @@ impl BigQuery {
 
     async fn rows_of(&self, id: &str) -> Result<Vec<Struct>> {
         let call = self.jobs.get_query_results().set_project_id(self.project.to_string()).set_job_id(id);
-        let page = call.set_location(&self.location).send().await.with_context(|| format!("read the result of job {id}"))?;
+        let page =
+            call.set_location(&self.location).send().await.with_context(|| format!("read the result of job {id}"))?;
         ensure!(page.job_complete == Some(true), "job {id} is done, but its result is not");
         Ok(page.rows)
     }
@@ -195,7 +195,7 @@ enum Outcome {
 fn outcome(job: &Value) -> Outcome {
     let error: Option<ErrorProto> = serde_json::from_value(job["status"]["errorResult"].clone()).unwrap_or_default();
     match error {
-        Some(error) if is_google_s_fault(&error.reason) => Outcome::TryAgain(error.message),
+        Some(error) if is_google_s_fault(&error) => Outcome::TryAgain(error.message),
         Some(error) => Outcome::Failed(error.message),
         None => {
             let rows = &job["statistics"]["load"]["outputRows"];
@@ -206,16 +206,18 @@ fn outcome(job: &Value) -> Outcome {
 
 /// Source: "BigQuery error messages": these are worth another try. Two statements that write one table at once are told
 /// `Could not serialize access`.
-fn is_google_s_fault(reason: &str) -> bool {
-    matches!(
-        reason,
-        "backendError"
-            | "internalError"
-            | "jobBackendError"
-            | "jobInternalError"
-            | "jobRateLimitExceeded"
-            | "rateLimitExceeded"
-    )
+fn is_google_s_fault(error: &ErrorProto) -> bool {
+    let crossed = error.message.contains("Could not serialize access");
+    crossed
+        || matches!(
+            error.reason.as_str(),
+            "backendError"
+                | "internalError"
+                | "jobBackendError"
+                | "jobInternalError"
+                | "jobRateLimitExceeded"
+                | "rateLimitExceeded"
+        )
 }
 
 #[cfg(test)]
@@ -224,9 +226,14 @@ mod tests {
 
     #[test]
     fn a_job_that_failed_by_no_fault_of_its_own_is_worth_another() {
-        let failed = |reason: &str| json!({"status": {"state": "DONE", "errorResult": {"reason": reason, "message": "m"}}});
+        let failed =
+            |reason: &str| json!({"status": {"state": "DONE", "errorResult": {"reason": reason, "message": "m"}}});
         assert_eq!(outcome(&failed("backendError")), Outcome::TryAgain("m".into()));
         assert_eq!(outcome(&failed("invalid")), Outcome::Failed("m".into()));
+        let crossed = "Could not serialize access to table t due to concurrent update";
+        let crossing =
+            json!({"status": {"state": "DONE", "errorResult": {"reason": "invalidQuery", "message": crossed}}});
+        assert_eq!(outcome(&crossing), Outcome::TryAgain(crossed.into()));
         let done = json!({"status": {"state": "DONE"}, "statistics": {"load": {"outputRows": "12"}}});
         assert_eq!(outcome(&done), Outcome::Done(12));
     }

@@ -81,11 +81,10 @@ impl BigQuery {
 impl Place {
     /// Whether it is ours now: nobody else had it.
     async fn make(&self, holder: &str, time: Duration) -> Result<bool> {
-        let reference = TableReference::new()
-            .set_project_id(&self.project)
-            .set_dataset_id(&self.dataset)
-            .set_table_id(&self.name);
-        let table = Description::new().set_table_reference(reference).set_description(holder).set_expiration_time(end(time));
+        let reference =
+            TableReference::new().set_project_id(&self.project).set_dataset_id(&self.dataset).set_table_id(&self.name);
+        let table =
+            Description::new().set_table_reference(reference).set_description(holder).set_expiration_time(end(time));
         let call = self.tables.insert_table().set_project_id(&self.project).set_dataset_id(&self.dataset);
         match call.set_table(table).with_idempotency(true).send().await {
             Ok(_) => Ok(true),
@@ -135,15 +134,19 @@ impl Lease {
         let renewing = place.clone();
         let holder = holder.to_owned();
         let renewal = tokio::spawn(async move {
+            let mut pause = time / 3;
             loop {
-                sleep(time / 3).await;
+                sleep(pause).await;
                 let asked = Instant::now();
-                if *sender.borrow() <= asked {
-                    return; // lost: whoever waits is told when the sender goes
+                let left = sender.borrow().saturating_duration_since(asked);
+                if left.is_zero() {
+                    return; // lost
                 }
-                match timeout(time / 3, renewing.renew(time)).await {
+                pause = time / 20;
+                match timeout(left.min(time / 3), renewing.renew(time)).await {
                     Ok(Ok(())) => {
                         sender.send_replace(asked + time);
+                        pause = time / 3;
                     }
                     Ok(Err(error)) if !may_pass(&error) => return,
                     Ok(Err(error)) => warn!("renew the lease of {holder}: {}", startup::with_causes(&error)),
@@ -157,7 +160,8 @@ impl Lease {
     /// Whether a step that changes the table may begin.
     pub fn check(&self) -> Result<()> {
         let held = *self.until.borrow() > Instant::now() && !self.renewal.is_finished();
-        held.then_some(()).ok_or_else(|| anyhow!("the lease of the table was lost, another execution may be loading it"))
+        held.then_some(())
+            .ok_or_else(|| anyhow!("the lease of the table was lost, another execution may be loading it"))
     }
 
     /// Whoever comes next need not wait.

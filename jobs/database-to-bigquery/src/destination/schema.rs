@@ -67,7 +67,8 @@ pub fn drift(columns: &[Column], existing: &Existing) -> Vec<Drift> {
         let name = column.name.clone();
         let Some(there) = find(existing, &column.name) else { return Some(Drift::ColumnAdded { column: name }) };
         let from = there["type"].as_str().unwrap_or_default();
-        let retyped = || Drift::ColumnRetyped { column: name, from: from.to_owned(), to: column.r#type.name().to_owned() };
+        let retyped =
+            || Drift::ColumnRetyped { column: name, from: from.to_owned(), to: column.r#type.name().to_owned() };
         (!column.r#type.is_named(from)).then(retyped)
     };
     let gone = existing.fields().iter().filter_map(|field| field["name"].as_str());
@@ -79,7 +80,8 @@ pub fn drift(columns: &[Column], existing: &Existing) -> Vec<Drift> {
 /// How the table is laid out; a load that replaces it must say so again.
 pub fn layout(existing: &Existing) -> Map<String, Value> {
     let kept = ["timePartitioning", "rangePartitioning", "clustering"].into_iter();
-    let kept = kept.filter_map(|name| Some((name.to_owned(), existing.0.get(name).filter(|value| !is_nothing(value))?.clone())));
+    let kept = kept
+        .filter_map(|name| Some((name.to_owned(), existing.0.get(name).filter(|value| !is_nothing(value))?.clone())));
     kept.collect()
 }
 
@@ -121,7 +123,10 @@ mod tests {
     fn columns_that_came_went_or_changed_are_named() {
         let columns = [column("id", Type::String), column("total", Type::Float64), column("new", Type::Date)];
         let told: Vec<_> = drift(&columns, &existing()).iter().map(ToString::to_string).collect();
-        assert_eq!(told, ["column id changed from INTEGER to STRING", "column new was added", "column old was removed"]);
+        assert_eq!(
+            told,
+            ["column id changed from INTEGER to STRING", "column new was added", "column old was removed"]
+        );
     }
 
     #[test]

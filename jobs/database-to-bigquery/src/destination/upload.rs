@@ -107,10 +107,8 @@ impl Uploads {
     async fn send(&self, session: &str, file: &ParquetFile, patience: &mut Patience) -> Result<Answer> {
         let (mut held, mut known) = (0, true);
         loop {
-            let answer = match known {
-                true => self.chunk(session, file, held).await,
-                false => self.ask(session, file.bytes).await,
-            };
+            let answer =
+                if known { self.chunk(session, file, held).await } else { self.ask(session, file.bytes).await };
             match answer {
                 Answer::Holds(now) => {
                     if now > held {
@@ -246,7 +244,11 @@ impl Patience {
             return Err(anyhow!("gave up after {} s without progress: {why}", self.limit.as_secs()));
         }
         let pause = self.pause;
-        if pause > FIRST_PAUSE { warn!("upload: {why}") } else { info!("upload: {why}") }
+        if pause > FIRST_PAUSE {
+            warn!("upload: {why}");
+        } else {
+            info!("upload: {why}");
+        }
         sleep(pause).await;
         self.pause = (pause * 2).min(LONGEST_PAUSE);
         Ok(())

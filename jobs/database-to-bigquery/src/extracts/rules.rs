@@ -30,8 +30,7 @@ const TYPES: [(&str, Retype); 6] = [
 ];
 
 /// What stands in the name of a column that is left out unless somebody lists it.
-const SECRETS: [&str; 8] =
-    ["password", "passwd", "secret", "token", "otp", "api_key", "apikey", "private_key"];
+const SECRETS: [&str; 8] = ["password", "passwd", "secret", "token", "otp", "api_key", "apikey", "private_key"];
 
 const UNITS: [(char, u64); 4] = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)];
 const LONGEST_LOOKBACK: Duration = Duration::from_hours(24 * 366);
@@ -83,7 +82,8 @@ pub fn column(node: &Node) -> Result<String, String> {
 }
 
 pub fn filter(node: &Node) -> Result<String, String> {
-    let condition = text(node, "a condition in the database's SQL", |text| !text.trim().is_empty() && !text.contains(';'))?;
+    let condition =
+        text(node, "a condition in the database's SQL", |text| !text.trim().is_empty() && !text.contains(';'))?;
     Ok(condition.trim().to_owned())
 }
 

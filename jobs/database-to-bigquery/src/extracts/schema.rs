@@ -71,7 +71,7 @@ struct DefaultsShape {
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields, rename = "Table")]
-#[allow(dead_code)]
+#[allow(dead_code, clippy::zero_sized_map_values)]
 struct TableShape {
     /// The BigQuery table; the table's name where it is left out, with `_` for the dot of a schema.
     #[schemars(regex(pattern = "^[A-Za-z0-9_]+$"))]

@@ -81,15 +81,17 @@ fn named<'a>(root: &'a Spanned<Node>, problems: &mut Vec<Problem>) -> Option<Vec
 fn database(entry: Entry<'_>, targets: &mut BTreeMap<String, String>, problems: &mut Vec<Problem>) -> Option<Database> {
     let mut fields = Fields::new(entry.name, entry.at, entry.value, &DATABASE, problems)?;
     let source = source(&mut fields);
-    let dataset = match fields.has("dataset") {
-        true => fields.required("dataset", rules::dataset),
-        false => default_dataset(entry.name, &mut fields),
+    let dataset = if fields.has("dataset") {
+        fields.required("dataset", rules::dataset)
+    } else {
+        default_dataset(entry.name, &mut fields)
     };
     let exclude = fields.list("exclude", rules::pattern);
     let defaults = defaults(&mut fields);
     fields.required("tables", |_| Ok(()));
     let list = entry.value.value.get("tables")?;
-    let within = Within { database: entry.name, source: source?, dataset: dataset?, defaults: defaults?, exclude: exclude? };
+    let within =
+        Within { database: entry.name, source: source?, dataset: dataset?, defaults: defaults?, exclude: exclude? };
     let path = format!("{}.tables", entry.name);
     let tables = entries(&path, list, problems)?;
     if tables.is_empty() {
@@ -114,7 +116,11 @@ fn source(fields: &mut Fields<'_>) -> Option<Source> {
         let mut source = fields.mapping("source", &["exec"])?;
         source.required("exec", |_| Ok(()))?;
         let words = source.list("exec", rules::argument)?;
-        return if words.is_empty() { source.wrong_in("exec", "expected a program, found nothing") } else { Some(Source::Program(words)) };
+        return if words.is_empty() {
+            source.wrong_in("exec", "expected a program, found nothing")
+        } else {
+            Some(Source::Program(words))
+        };
     }
     let engine = fields.required("engine", word(&rules::ENGINES));
     let auth = fields.or("auth", Auth::Secret, word(&rules::AUTHS));
@@ -184,7 +190,11 @@ impl Within<'_> {
         let filter = fields.or("where", None, |node| rules::filter(node).map(Some));
         let columns = columns::rules(&mut fields, mode.as_ref());
         if matches!(self.source, Source::Program(_)) {
-            for name in ["where", "exclude", "include", "mask", "types"].into_iter().filter(|name| fields.has(name)).collect::<Vec<_>>() {
+            for name in ["where", "exclude", "include", "mask", "types"]
+                .into_iter()
+                .filter(|name| fields.has(name))
+                .collect::<Vec<_>>()
+            {
                 fields.wrong_in::<()>(name, "is for databases; the program decides what it writes");
             }
         }

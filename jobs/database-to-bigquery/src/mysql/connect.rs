@@ -31,11 +31,7 @@ pub async fn connect(server: &Server) -> Result<Conn, ReadError> {
         // IAM's token goes as it is, which only TLS makes safe; the settings refuse it without.
         .enable_cleartext_plugin(server.login.is_iam() && address.tls);
     let place = || server.to_string();
-    match timeout(CONNECT, Conn::new(options)).await {
-        Ok(connected) => connected.map_err(|error| read_error(error).context(place())),
-        Err(_) => {
-            let silent = anyhow!("no answer within {} s", CONNECT.as_secs());
-            Err(ReadError::Interrupted(silent).context(place()))
-        }
-    }
+    let silent = || ReadError::Interrupted(anyhow!("no answer within {} s", CONNECT.as_secs()));
+    let connected = timeout(CONNECT, Conn::new(options)).await.map_err(|_| silent());
+    connected.and_then(|connected| connected.map_err(read_error)).map_err(|error| error.context(place()))
 }

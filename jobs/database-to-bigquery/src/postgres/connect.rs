@@ -37,13 +37,9 @@ impl Drop for Connection {
 }
 
 pub async fn connect(server: &Server) -> Result<Connection, ReadError> {
-    match timeout(CONNECT, open(server)).await {
-        Ok(connected) => connected.map_err(|error| error.context(server.to_string())),
-        Err(_) => {
-            let silent = anyhow!("no answer within {} s", CONNECT.as_secs());
-            Err(ReadError::Interrupted(silent).context(server.to_string()))
-        }
-    }
+    let silent = || ReadError::Interrupted(anyhow!("no answer within {} s", CONNECT.as_secs()));
+    let connected = timeout(CONNECT, open(server)).await.map_err(|_| silent());
+    connected.and_then(|connected| connected).map_err(|error| error.context(server.to_string()))
 }
 
 async fn open(server: &Server) -> Result<Connection, ReadError> {
@@ -55,7 +51,8 @@ async fn open(server: &Server) -> Result<Connection, ReadError> {
     let stream = stream.map_err(|error| ReadError::Interrupted(error.into()))?;
     stream.set_nodelay(true).map_err(|error| ReadError::Interrupted(error.into()))?;
     if !address.tls {
-        let (client, connection) = config.ssl_mode(SslMode::Disable).connect_raw(stream, NoTls).await.map_err(read_error)?;
+        let (client, connection) =
+            config.ssl_mode(SslMode::Disable).connect_raw(stream, NoTls).await.map_err(read_error)?;
         return Ok(Connection { client, driver: tokio::spawn(drive(connection)) });
     }
     let tls = Tls { connector: connector(server)?, host: server_name(&address.host)? };
@@ -107,13 +104,21 @@ impl TlsStream for Secured {
 }
 
 impl AsyncRead for Secured {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>, buf: &mut ReadBuf<'_>) -> task::Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> task::Poll<std::io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Secured {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>, buf: &[u8]) -> task::Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+        buf: &[u8],
+    ) -> task::Poll<std::io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }
 

@@ -21,6 +21,7 @@ const EPOCH_DAYS: i64 = 10_957;
 const EPOCH_MICROS: i64 = EPOCH_DAYS * 86_400_000_000;
 
 impl Wire {
+    #[allow(clippy::match_same_arms)] // each way of reading by itself
     pub fn of(column: &Column) -> Self {
         match (column.read, column.source_type.as_str()) {
             (Read::NotZero, _) => Self::Bool,
@@ -46,8 +47,9 @@ impl Wire {
             Self::Float => float(field).map(|value| cells.float(value)),
             // The largest and the smallest number are the infinities, and as far from any year as they look.
             Self::Date => one(field).map(|days| cells.epoch_days(i64::from(i32::from_be_bytes(days)) + EPOCH_DAYS)),
-            Self::Time => one(field)
-                .map(|micros| cells.epoch_micros(i64::from_be_bytes(micros).saturating_add(EPOCH_MICROS))),
+            Self::Time => {
+                one(field).map(|micros| cells.epoch_micros(i64::from_be_bytes(micros).saturating_add(EPOCH_MICROS)))
+            }
         };
         read.unwrap_or_else(|| Err(Refused::Unexpected(format!("the database sent {} bytes", field.len()))))
     }

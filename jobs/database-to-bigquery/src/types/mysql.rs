@@ -4,6 +4,7 @@ use super::{Natural, Read, Type};
 use crate::catalog::SourceColumn;
 
 /// By itself, or why it cannot be carried.
+#[allow(clippy::match_same_arms)] // in the order of the document's table
 pub fn natural(column: &SourceColumn) -> Result<Natural, String> {
     let unsigned = column.full_type.contains("unsigned");
     let plain = |r#type| Ok(Natural::plain(r#type));

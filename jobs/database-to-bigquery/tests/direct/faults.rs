@@ -34,7 +34,10 @@ fn begins(request: &Recorded) -> bool {
 async fn loads(story: &Story<'_>) -> Result<usize> {
     let jobs = story.stage.bigquery.jobs().await?;
     let target = format!("raw_{}", story.name());
-    Ok(jobs.iter().filter(|job| job["configuration"]["load"]["destinationTable"]["datasetId"] == target.as_str()).count())
+    Ok(jobs
+        .iter()
+        .filter(|job| job["configuration"]["load"]["destinationTable"]["datasetId"] == target.as_str())
+        .count())
 }
 
 async fn hash(story: &Story<'_>) -> Result<String> {
@@ -55,7 +58,11 @@ pub async fn cut_an_upload_at_every_chunk_and_each_byte_is_stored_once(stage: &S
             let before = loads(&story).await?;
             story.wire.fault_after(chunk, 1, effect.clone(), is_chunk);
             let outcome = &story.run("t: {}").await?[0];
-            assert_eq!((&outcome["state"], &outcome["rows_loaded"]), (&json!("loaded"), &json!(40)), "{effect:?} at {chunk}");
+            assert_eq!(
+                (&outcome["state"], &outcome["rows_loaded"]),
+                (&json!("loaded"), &json!(40)),
+                "{effect:?} at {chunk}"
+            );
             assert_eq!(hash(&story).await?, whole, "{effect:?} at {chunk}");
             assert_eq!(loads(&story).await? - before, 1, "{effect:?} at {chunk}");
             story.wire.heal();
@@ -68,7 +75,8 @@ pub async fn forget_an_upload_whose_job_was_made_and_the_job_is_found_again(stag
     let story = large(stage, "forgotten").await?;
     // The last chunk arrives, its answer does not, and the session is gone when it is asked.
     story.wire.fault_after(CHUNKS - 1, 1, Effect::LoseAnswer, is_chunk);
-    let asked = |request: &Recorded| request.method == "PUT" && request.path.starts_with("/upload/") && request.body.is_empty();
+    let asked =
+        |request: &Recorded| request.method == "PUT" && request.path.starts_with("/upload/") && request.body.is_empty();
     story.wire.fault(1, Effect::Refuse(410, "Gone".into()), asked);
     let finished = story.job("t: {}")?.run(&["--json"]).await?;
     ended_with(&finished, 0)?;
@@ -80,8 +88,12 @@ pub async fn forget_an_upload_whose_job_was_made_and_the_job_is_found_again(stag
 
 pub async fn lose_the_answer_of_every_call_and_the_rows_are_there_once(stage: &Stage) -> Result<()> {
     let story = stage.story(Engine::Mysql, "lost").await?;
-    story.execute("CREATE TABLE events (id bigint PRIMARY KEY, v int, at timestamp(6)); \
-                   INSERT INTO events VALUES (1, 1, '2026-11-20 10:00:00'), (2, 1, '2026-11-21 10:00:00')").await?;
+    story
+        .execute(
+            "CREATE TABLE events (id bigint PRIMARY KEY, v int, at timestamp(6)); \
+                   INSERT INTO events VALUES (1, 1, '2026-11-20 10:00:00'), (2, 1, '2026-11-21 10:00:00')",
+        )
+        .await?;
     let settings = "events: {mode: incremental, cursor: at, lookback: 1d, reconcile: keys}";
     story.run(settings).await?;
     story.wire.forget();
@@ -93,15 +105,23 @@ pub async fn lose_the_answer_of_every_call_and_the_rows_are_there_once(stage: &S
         story.run(settings).await?;
         story.wire.heal();
         let ours = story.source("SELECT COUNT(*), SUM(v) FROM events").await?;
-        let theirs = story.warehouse("SELECT CAST(COUNT(*) AS STRING) AS n, CAST(SUM(v) AS STRING) AS v FROM {raw}.events").await?;
-        assert_eq!(theirs, [json!({"n": ours[0][0], "v": ours[0][1]})], "the answer to call {call} of {calls} was lost");
+        let theirs = story
+            .warehouse("SELECT CAST(COUNT(*) AS STRING) AS n, CAST(SUM(v) AS STRING) AS v FROM {raw}.events")
+            .await?;
+        assert_eq!(
+            theirs,
+            [json!({"n": ours[0][0], "v": ours[0][1]})],
+            "the answer to call {call} of {calls} was lost"
+        );
     }
     Ok(())
 }
 
 pub async fn refuse_an_upload_and_the_table_says_why(stage: &Stage) -> Result<()> {
     let story = stage.story(Engine::Mysql, "refused").await?;
-    story.execute("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); CREATE TABLE u (id int PRIMARY KEY)").await?;
+    story
+        .execute("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); CREATE TABLE u (id int PRIMARY KEY)")
+        .await?;
     let denied = r#"{"error": {"code": 403, "message": "Access Denied: Table t: User does not have permission"}}"#;
     story.wire.fault(1, Effect::Refuse(403, denied.into()), begins);
     let finished = story.job("t: {}\nu: {}")?.with("PARALLEL_TABLES", "1").run(&["--json"]).await?;

@@ -38,7 +38,9 @@ pub async fn merges_what_was_written_since_and_what_was_committed_late(stage: &S
         assert!(first["watermark"].as_str().unwrap().starts_with("2026-11-21 10:00:00"), "{first}");
         // A new row, a changed one, one that was written before the watermark and committed after it, and one that is
         // older than the lookback, which nobody looks for.
-        story.execute("INSERT INTO events VALUES (4, 'd', '2026-11-22 10:00:00'), (5, 'late', '2026-11-21 09:30:00')").await?;
+        story
+            .execute("INSERT INTO events VALUES (4, 'd', '2026-11-22 10:00:00'), (5, 'late', '2026-11-21 09:30:00')")
+            .await?;
         story.execute("INSERT INTO events VALUES (6, 'too late', '2026-11-21 08:30:00')").await?;
         story.execute("UPDATE events SET v = 'B', updated_at = '2026-11-22 09:00:00' WHERE id = 2").await?;
         let second = &story.run(SETTINGS).await?[0];
@@ -60,7 +62,11 @@ pub async fn without_news_reads_the_last_rows_again_and_changes_nothing(stage: &
     let settings = "events: {mode: incremental, cursor: id}";
     story.run(settings).await?;
     for _ in 0..2 {
-        assert_eq!(mode_and_rows(&story.run(settings).await?[0]), ("incremental", "loaded", 1), "the watermark's own row");
+        assert_eq!(
+            mode_and_rows(&story.run(settings).await?[0]),
+            ("incremental", "loaded", 1),
+            "the watermark's own row"
+        );
         assert_eq!(values(&story).await?, rows(&[(1, "a"), (2, "b")]));
     }
     story.execute("DELETE FROM events").await?;
@@ -93,7 +99,12 @@ pub async fn of_a_partitioned_table_reads_the_partitions_that_the_rows_are_in_an
     story.execute("UPDATE events SET v = 'A', updated_at = '2026-11-22 09:00:00' WHERE id = 1").await?;
     story.run(SETTINGS).await?;
     assert_eq!(values(&story).await?, rows(&[(1, "A"), (2, "b"), (3, "c")]), "the row moved from one day to another");
-    let merge = story.wire.requests().iter().map(|request| request.body_text()).find(|body| body.contains("MERGE "));
+    let merge = story
+        .wire
+        .requests()
+        .iter()
+        .map(|request| request.body_text())
+        .find(|body| body.contains("MERGE `isthmus-local.raw_"));
     let merge = merge.context("no MERGE")?;
     let within = "old.`updated_at` BETWEEN TIMESTAMP '2026-11-20 10:00:00+00' AND TIMESTAMP '2026-11-22 09:00:00+00'";
     assert!(merge.contains(within), "{merge}");
@@ -123,10 +134,17 @@ pub async fn follows_a_new_column_keeps_a_dropped_one_and_loads_a_retyped_one_in
         story.execute("ALTER TABLE events ADD COLUMN w int").await?;
         story.execute("INSERT INTO events VALUES (4, 'd', '2026-11-22 10:00:00', 7)").await?;
         let outcome = &story.run(SETTINGS).await?[0];
-        assert_eq!(mode_and_rows(outcome), ("incremental", "loaded", 3), "the new row, that of the watermark, that without a cursor");
+        assert_eq!(
+            mode_and_rows(outcome),
+            ("incremental", "loaded", 3),
+            "the new row, that of the watermark, that without a cursor"
+        );
         assert_eq!(outcome["drift"], json!(["column w was added"]));
         let both = "SELECT id, v, w FROM {raw}.events WHERE id IN (1, 4) ORDER BY id";
-        assert_eq!(story.warehouse(both).await?, [json!({"id": 1, "v": "a", "w": null}), json!({"id": 4, "v": "d", "w": 7})]);
+        assert_eq!(
+            story.warehouse(both).await?,
+            [json!({"id": 1, "v": "a", "w": null}), json!({"id": 4, "v": "d", "w": 7})]
+        );
 
         story.execute("ALTER TABLE events DROP COLUMN v").await?;
         let outcome = &story.run(SETTINGS).await?[0];
@@ -147,10 +165,20 @@ pub async fn follows_a_new_column_keeps_a_dropped_one_and_loads_a_retyped_one_in
 
 pub async fn of_a_table_without_primary_key_says_so(stage: &Stage) -> Result<()> {
     let story = stage.story(Engine::Mysql, "keyless").await?;
-    story.execute("CREATE TABLE logs (at datetime, line text); INSERT INTO logs VALUES (NULL, 'a'), (NULL, 'a')").await?;
+    story
+        .execute("CREATE TABLE logs (at datetime, line text); INSERT INTO logs VALUES (NULL, 'a'), (NULL, 'a')")
+        .await?;
     let finished = story.job("logs: {mode: incremental, cursor: at}")?.run(&["--json"]).await?;
     super::stage::ended_with(&finished, 1)?;
-    assert!(finished.log.contains("merges by primary key, and the table has none: mode full loads it"), "{}", finished.log);
-    assert_eq!(mode_and_rows(&story.run("logs: {}").await?[0]), ("full", "loaded", 2), "twice the same row are two rows");
+    assert!(
+        finished.log.contains("merges by primary key, and the table has none: mode full loads it"),
+        "{}",
+        finished.log
+    );
+    assert_eq!(
+        mode_and_rows(&story.run("logs: {}").await?[0]),
+        ("full", "loaded", 2),
+        "twice the same row are two rows"
+    );
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use local::aurora::Engine;
+use local::job::Job;
 use local::wire::Effect;
 use serde_json::json;
 
@@ -27,7 +28,9 @@ async fn two_tables<'a>(stage: &'a Stage, name: &str) -> Result<Story<'a>> {
 
 async fn is_equal(story: &Story<'_>, when: &str) -> Result<()> {
     for table in ["a", "b"] {
-        let sql = |place: &str| format!("SELECT COUNT(*) AS n, COALESCE(SUM(id), 0) AS i, COALESCE(SUM(v), 0) AS v FROM {place}");
+        let sql = |place: &str| {
+            format!("SELECT COUNT(*) AS n, COALESCE(SUM(id), 0) AS i, COALESCE(SUM(v), 0) AS v FROM {place}")
+        };
         let ours = story.source(&sql(table)).await?;
         let number = |n: usize| ours[0][n].as_ref().and_then(|text| text.parse::<i64>().ok());
         let theirs = story.warehouse(&sql(&format!("{{raw}}.{table}"))).await?;
@@ -35,6 +38,16 @@ async fn is_equal(story: &Story<'_>, when: &str) -> Result<()> {
         ensure!(theirs == expected, "{when}: {table} is {theirs:?}, not {expected:?}");
     }
     Ok(())
+}
+
+/// One that a killed run leaves behind ends soon.
+fn with_a_short_lease(story: &Story<'_>, settings: &str) -> Result<Job> {
+    Ok(story.job(settings)?.with("LEASE_SECONDS", "3"))
+}
+
+/// As a schedule does.
+async fn to_its_end(story: &Story<'_>, settings: &str) -> Result<()> {
+    ended_with(&story.job(settings)?.run(&["--json"]).await?, 0)
 }
 
 pub async fn by_sigkill_at_twenty_points_both_sides_end_right(stage: &Stage) -> Result<()> {
@@ -49,14 +62,14 @@ pub async fn by_sigkill_at_twenty_points_both_sides_end_right(stage: &Stage) -> 
              INSERT INTO a VALUES (1000 + {point}, 1); INSERT INTO b VALUES (1000 + {point}, 1)")).await?;
         let effect = if point % 2 == 0 { Effect::HoldRequest } else { Effect::HoldAnswer };
         story.wire.fault_after(point * calls / POINTS, 1, effect.clone(), |_| true);
-        let task = story.job(SETTINGS)?.start(&["--json"])?;
+        let task = with_a_short_lease(&story, SETTINGS)?.start(&["--json"])?;
         // How often a job is asked for its state is a matter of time, so the last calls are not met by every run.
         let held = tokio::time::timeout(Duration::from_secs(10), story.wire.held()).await;
         task.signal(SIGKILL);
         killed += usize::from(held.is_ok() && task.finish().await?.exit_code.is_none());
         story.wire.heal();
         story.no_transaction_is_open().await?;
-        story.run(SETTINGS).await?;
+        to_its_end(&story, SETTINGS).await?;
         is_equal(&story, &format!("killed at call {} of {calls}, {effect:?}", point * calls / POINTS)).await?;
     }
     ensure!(killed >= POINTS - 3, "{killed} of {POINTS} were killed");
@@ -67,7 +80,7 @@ pub async fn by_sigkill_at_twenty_points_both_sides_end_right(stage: &Stage) -> 
 pub async fn while_it_reads_leaves_no_transaction_open(stage: &Stage) -> Result<()> {
     for (signal, name) in [(SIGKILL, "killed_reading"), (SIGTERM, "stopped_reading")] {
         let story = two_tables(stage, name).await?;
-        let task = story.job(SLOW)?.start(&["--json"])?;
+        let task = with_a_short_lease(&story, SLOW)?.start(&["--json"])?;
         story.a_transaction_is_open().await?;
         task.signal(signal);
         let finished = task.finish().await?;
@@ -77,7 +90,7 @@ pub async fn while_it_reads_leaves_no_transaction_open(stage: &Stage) -> Result<
         }
         story.no_transaction_is_open().await?;
         assert!(!stage.bigquery.table_exists(&story.dataset(), "a").await?);
-        story.run("a: {}").await?;
+        to_its_end(&story, "a: {}").await?;
         assert_eq!(story.rows("a").await?, 500);
     }
     Ok(())

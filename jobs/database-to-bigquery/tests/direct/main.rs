@@ -9,6 +9,7 @@ mod full;
 mod incremental;
 mod kill;
 mod private;
+mod program;
 mod source;
 mod types;
 
@@ -80,6 +81,8 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             commands::check_tells_everything_that_is_wrong_at_once,
             commands::discover_proposes_what_the_list_does_not_have,
             commands::a_wrong_list_or_a_table_that_nobody_knows_ends_with_2,
+            program::fill_a_table_with_the_same_proof,
+            program::that_fail_or_stop_half_way_replace_nothing,
             types::of_mysql_arrive_as_the_server_shows_them,
             types::of_postgresql_arrive_as_the_server_shows_them,
         ]

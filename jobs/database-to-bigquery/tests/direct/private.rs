@@ -24,12 +24,20 @@ pub async fn columns_are_left_out_or_masked_before_a_byte_reaches_the_disk(stage
         assert_eq!(found, [first, json!({"id": 2, "email": null, "phone": null, "number": token("42")})]);
         for request in story.wire.requests() {
             for secret in ["someone@example.com", "+81-90", "bcrypt"] {
-                assert!(!String::from_utf8_lossy(&request.body).contains(secret), "{} {}", request.method, request.path);
+                assert!(
+                    !String::from_utf8_lossy(&request.body).contains(secret),
+                    "{} {}",
+                    request.method,
+                    request.path
+                );
             }
         }
         let listed = &story.run("users: {include: [password_digest]}").await?[0];
         assert_eq!(listed["left_out"], json!([]));
-        assert_eq!(story.warehouse("SELECT password_digest FROM {raw}.users WHERE id = 2").await?, [json!({"password_digest": "x"})]);
+        assert_eq!(
+            story.warehouse("SELECT password_digest FROM {raw}.users WHERE id = 2").await?,
+            [json!({"password_digest": "x"})]
+        );
     }
     Ok(())
 }
@@ -46,8 +54,12 @@ pub async fn a_rule_for_a_column_that_is_not_there_stops_the_table(stage: &Stage
 
 pub async fn values_that_bigquery_cannot_hold_are_null_counted_and_guarded(stage: &Stage) -> Result<()> {
     let story = stage.story(Engine::Mysql, "beyond").await?;
-    story.execute("SET sql_mode = ''; CREATE TABLE t (id int PRIMARY KEY, at date, b varbinary(8)); \
-                   INSERT INTO t VALUES (1, '0000-00-00', 'abc'), (2, '2026-02-00', x'ff'), (3, '2026-02-03', 'x')").await?;
+    story
+        .execute(
+            "SET sql_mode = ''; CREATE TABLE t (id int PRIMARY KEY, at date, b varbinary(8)); \
+                   INSERT INTO t VALUES (1, '0000-00-00', 'abc'), (2, '2026-02-00', x'ff'), (3, '2026-02-03', 'x')",
+        )
+        .await?;
     let outcome = &story.run("t: {}").await?[0];
     assert_eq!(outcome["nulled"], json!([["at", 2]]));
     assert_eq!(story.warehouse("SELECT id FROM {raw}.t WHERE at IS NULL ORDER BY id").await?.len(), 2);
@@ -80,10 +92,16 @@ pub async fn a_table_that_drifted_is_left_where_the_policy_says_so(stage: &Stage
     let finished = story.job("t: {on_drift: fail}")?.run(&["--json"]).await?;
     ended_with(&finished, 1)?;
     let outcome = &report(&finished)?["tables"][0];
-    assert_eq!((&outcome["state"], &outcome["message"]), (&json!("drifted"), &json!("column b was added, column a was removed")));
+    assert_eq!(
+        (&outcome["state"], &outcome["message"]),
+        (&json!("drifted"), &json!("column b was added, column a was removed"))
+    );
     assert_eq!(story.rows("t").await?, 1);
     let outcome = &story.run("t: {}").await?[0];
-    assert_eq!((&outcome["state"], &outcome["drift"]), (&json!("loaded"), &json!(["column b was added", "column a was removed"])));
+    assert_eq!(
+        (&outcome["state"], &outcome["drift"]),
+        (&json!("loaded"), &json!(["column b was added", "column a was removed"]))
+    );
     assert_eq!(story.warehouse("SELECT * FROM {raw}.t ORDER BY id").await?[1], json!({"id": 2, "b": 2}));
     Ok(())
 }

@@ -61,8 +61,12 @@ pub async fn alters_a_table_after_the_snapshot_and_it_is_read_once_more(stage: &
         let story = stage.story(engine, name).await?;
         story.execute(&filled(engine, 3)).await?;
         let alter = match engine {
-            Engine::Mysql => "LOCK TABLES t WRITE; DO SLEEP(2); ALTER TABLE t ADD COLUMN w int DEFAULT 7, ALGORITHM = COPY; UNLOCK TABLES",
-            Engine::Postgres => "BEGIN; LOCK TABLE t; SELECT pg_sleep(2); ALTER TABLE t ADD COLUMN w int DEFAULT 7, ALTER id TYPE bigint; COMMIT",
+            Engine::Mysql => {
+                "LOCK TABLES t WRITE; DO SLEEP(2); ALTER TABLE t ADD COLUMN w int DEFAULT 7, ALGORITHM = COPY; UNLOCK TABLES"
+            }
+            Engine::Postgres => {
+                "BEGIN; LOCK TABLE t; SELECT pg_sleep(2); ALTER TABLE t ADD COLUMN w int DEFAULT 7, ALTER id TYPE bigint; COMMIT"
+            }
         };
         let job = story.job("t: {}")?;
         let (altered, finished) = tokio::join!(story.execute(alter), async {
@@ -71,7 +75,10 @@ pub async fn alters_a_table_after_the_snapshot_and_it_is_read_once_more(stage: &
         });
         altered?;
         ended_with(&finished?, 0)?;
-        assert_eq!(story.warehouse("SELECT COUNT(*) AS n, SUM(w) AS w FROM {raw}.t").await?, [json!({"n": 3, "w": 21})]);
+        assert_eq!(
+            story.warehouse("SELECT COUNT(*) AS n, SUM(w) AS w FROM {raw}.t").await?,
+            [json!({"n": 3, "w": 21})]
+        );
     }
     Ok(())
 }
@@ -84,7 +91,9 @@ pub async fn is_written_to_meanwhile_and_every_snapshot_is_whole(stage: &Stage) 
             for n in 0..40 {
                 let (from, to) = (n * 500 + 1, n * 500 + 500);
                 story.execute(&format!("UPDATE t SET id = id + 100000 WHERE id BETWEEN {from} AND {to}")).await?;
-                story.execute(&format!("INSERT INTO t SELECT id - 100000, 'y' FROM t WHERE id = {from} + 100000")).await?;
+                story
+                    .execute(&format!("INSERT INTO t SELECT id - 100000, 'y' FROM t WHERE id = {from} + 100000"))
+                    .await?;
             }
             anyhow::Ok(())
         };
@@ -109,10 +118,15 @@ pub async fn shows_its_certificate_or_is_not_talked_to(stage: &Stage) -> Result<
         // Every story is by TLS; the connection says so itself.
         let checked = story.job("t: {}")?.run(&["check", "--json"]).await?;
         ended_with(&checked, 0)?;
-        assert!(checked.log.contains("answers by TLS, TLS_") || checked.log.contains("answers by TLS, ECDHE"), "{}", checked.log);
+        assert!(
+            checked.log.contains("answers by TLS, TLS_") || checked.log.contains("answers by TLS, ECDHE"),
+            "{}",
+            checked.log
+        );
         // Somebody else's authority.
         let other = local::aurora::Certificates::make(&story.dir.join("other"))?;
-        let refused = story.job("t: {}")?.with("DATABASE_CA_FILE", &other.ca.display().to_string()).run(&["--json"]).await?;
+        let refused =
+            story.job("t: {}")?.with("DATABASE_CA_FILE", &other.ca.display().to_string()).run(&["--json"]).await?;
         ended_with(&refused, 1)?;
         assert!(refused.log.contains("DATABASE_CA_FILE"), "{}", refused.log);
         assert!(!refused.log.contains("reading it again"), "a wrong certificate stays wrong\n{}", refused.log);

@@ -43,8 +43,18 @@ impl Stage {
         }
         // As a deployment has it: a user that can only read.
         mysql.create_database("anything").await?;
-        mysql.execute("anything", &format!("CREATE USER {USER} IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON *.* TO {USER}")).await?;
-        postgres.execute("postgres", &format!("CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'; GRANT pg_read_all_data TO {USER}")).await?;
+        mysql
+            .execute(
+                "anything",
+                &format!("CREATE USER {USER} IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON *.* TO {USER}"),
+            )
+            .await?;
+        postgres
+            .execute(
+                "postgres",
+                &format!("CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'; GRANT pg_read_all_data TO {USER}"),
+            )
+            .await?;
         Ok(Self { dir, certificates, mysql, postgres, bigquery, metadata })
     }
 
@@ -123,11 +133,10 @@ impl Story<'_> {
             ("GCE_METADATA_HOST", self.stage.metadata.host()),
             ("WORK_DIR", self.dir.join("work").display().to_string()),
             ("MASK_KEY", MASK_KEY.to_owned()),
-            // A lease that a killed run leaves behind ends soon.
-            ("LEASE_SECONDS", "2".to_owned()),
             ("DATABASE_CA_FILE", self.stage.certificates.ca.display().to_string()),
         ];
-        let own = [(format!("DATABASE_URL_{suffix}"), url), (format!("DATABASE_PASSWORD_{suffix}"), PASSWORD.to_owned())];
+        let own =
+            [(format!("DATABASE_URL_{suffix}"), url), (format!("DATABASE_PASSWORD_{suffix}"), PASSWORD.to_owned())];
         let variables = variables.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(own);
         Ok(Job::new(Path::new(env!("CARGO_BIN_EXE_database-to-bigquery")), &self.dir, variables))
     }
@@ -196,6 +205,11 @@ pub fn report(finished: &Finished) -> Result<Value> {
 }
 
 pub fn ended_with(finished: &Finished, code: i32) -> Result<()> {
-    ensure!(finished.exit_code == Some(code), "the job ended with {:?}, not {code}\n{}", finished.exit_code, finished.log);
+    ensure!(
+        finished.exit_code == Some(code),
+        "the job ended with {:?}, not {code}\n{}",
+        finished.exit_code,
+        finished.log
+    );
     Ok(())
 }

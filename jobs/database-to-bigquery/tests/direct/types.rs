@@ -29,7 +29,12 @@ struct Case {
     literals: BoxedStrategy<String>,
 }
 
-fn case(definition: &'static str, text: &'static str, compare: fn(&str) -> Option<String>, literals: impl Strategy<Value = String> + 'static) -> Case {
+fn case(
+    definition: &'static str,
+    text: &'static str,
+    compare: fn(&str) -> Option<String>,
+    literals: impl Strategy<Value = String> + 'static,
+) -> Case {
     Case { definition, text, compare, literals: literals.boxed() }
 }
 
@@ -41,7 +46,8 @@ fn same(text: &str) -> Option<String> {
 fn time(text: &str) -> Option<String> {
     let text = text.replace('T', " ").trim_end_matches('Z').trim_end_matches("+00").to_owned();
     let year: i64 = text.split('-').next().unwrap_or_default().parse().unwrap_or(0);
-    let impossible = text.contains("-00") || text.contains("BC") || text.contains("infinity") || !(1..=9999).contains(&year);
+    let impossible =
+        text.contains("-00") || text.contains("BC") || text.contains("infinity") || !(1..=9999).contains(&year);
     if impossible {
         return None;
     }
@@ -64,11 +70,18 @@ fn hex(text: &str) -> Option<String> {
 
 fn number(range: std::ops::RangeInclusive<i128>) -> impl Strategy<Value = String> {
     let (first, last) = (*range.start(), *range.end());
-    prop_oneof![range.prop_map(|number| number.to_string()), Just(first.to_string()), Just(last.to_string()), Just("0".into())]
+    prop_oneof![
+        range.prop_map(|number| number.to_string()),
+        Just(first.to_string()),
+        Just(last.to_string()),
+        Just("0".into())
+    ]
 }
 
 fn decimal(whole: usize, scale: usize) -> impl Strategy<Value = String> {
-    let digits = move |n: usize| proptest::collection::vec(0_u8..10, n).prop_map(|digits| digits.iter().map(u8::to_string).collect::<String>());
+    let digits = move |n: usize| {
+        proptest::collection::vec(0_u8..10, n).prop_map(|digits| digits.iter().map(u8::to_string).collect::<String>())
+    };
     (any::<bool>(), digits(whole), digits(scale)).prop_map(move |(negative, whole, fraction)| {
         let sign = if negative { "-" } else { "" };
         if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
@@ -130,7 +143,12 @@ async fn extract(story: &Story<'_>, engine: Engine, settings: &str) -> Result<Ex
     let table = extracts.tables().next().context("no table")?;
     let url = story.aurora.url(&story.name()).replace("root@", "isthmus@").replace("postgres@", "isthmus@");
     let address = url.parse().map_err(anyhow::Error::msg)?;
-    let server = Server { address, login: Login::Password(PASSWORD.into()), ca_file: story.stage.certificates.ca.clone(), database: story.name() };
+    let server = Server {
+        address,
+        login: Login::Password(PASSWORD.into()),
+        ca_file: story.stage.certificates.ca.clone(),
+        database: story.name(),
+    };
     let dir = story.dir.join("work");
     let order = Order { table, since: None, keys: false, dir: &dir, hmac: None, meter: Arc::default() };
     assert_eq!(server.address.user, USER);
@@ -162,7 +180,8 @@ async fn round_trip(story: &Story<'_>, engine: Engine, cases: &[Case]) -> Result
     assert_eq!((extract.counted, extract.rows.rows), (Some(ROWS as u64 + 1), ROWS as u64 + 1));
     let mut found = values(&extract)?;
     found.sort_by_key(|row| row[0].as_ref().and_then(|id| id.parse::<usize>().ok()));
-    let texts: Vec<String> = cases.iter().enumerate().map(|(n, case)| case.text.replace("{}", &format!("c{n}"))).collect();
+    let texts: Vec<String> =
+        cases.iter().enumerate().map(|(n, case)| case.text.replace("{}", &format!("c{n}"))).collect();
     let said = story.source(&format!("SELECT {} FROM t ORDER BY id", texts.join(", "))).await?;
     let mut nulled = 0;
     for (row, (found, said)) in found.iter().zip(&said).enumerate() {
@@ -191,13 +210,26 @@ pub async fn of_mysql_arrive_as_the_server_shows_them(stage: &Stage) -> Result<(
         case("decimal(38,9)", "{}", same, decimal(29, 9)),
         case("decimal(65,30)", "{}", same, decimal(35, 30)),
         case("decimal(65,0)", "{}", same, decimal(65, 0)),
-        case("double", "{}", float, prop_oneof![any::<f32>().prop_filter("finite", |n| n.is_finite()).prop_map(|n| format!("{n:e}")), one_of(&["0", "-1.5e300", "0.1"])]),
+        case(
+            "double",
+            "{}",
+            float,
+            prop_oneof![
+                any::<f32>().prop_filter("finite", |n| n.is_finite()).prop_map(|n| format!("{n:e}")),
+                one_of(&["0", "-1.5e300", "0.1"])
+            ],
+        ),
         case("float", "CAST({} AS DOUBLE)", float, one_of(&["16777216", "0.1", "-3.4e38", "0"])),
         case("bit(1)", "{}+0", truth, one_of(&["b'0'", "b'1'"])),
         case("bit(12)", "LPAD(HEX({}+0), 4, '0')", hex, number(0..=4095)),
         case("date", "{}", time, prop_oneof![quoted(date()), zero]),
         case("datetime(6)", "{}", time, prop_oneof![(date(), clock()).prop_map(|(d, c)| format!("'{d} {c}'")), zeros]),
-        case("timestamp(6) NULL", "{}", time, one_of(&["'1970-01-01 00:00:01'", "'2038-01-19 03:14:07.999999'", "'2026-11-22 04:05:06.000007'"])),
+        case(
+            "timestamp(6) NULL",
+            "{}",
+            time,
+            one_of(&["'1970-01-01 00:00:01'", "'2038-01-19 03:14:07.999999'", "'2026-11-22 04:05:06.000007'"]),
+        ),
         case("time(3)", "{}", same, one_of(&["'838:59:59.000'", "'-838:59:59.000'", "'00:00:00.001'", "'-00:00:01'"])),
         case("varchar(60)", "{}", same, text()),
         case("longtext", "{}", same, text()),
@@ -217,8 +249,15 @@ pub async fn of_mysql_arrive_as_the_server_shows_them(stage: &Stage) -> Result<(
 pub async fn of_postgresql_arrive_as_the_server_shows_them(stage: &Stage) -> Result<()> {
     let story = stage.story(Engine::Postgres, "types_pg").await?;
     story.execute("CREATE TYPE mood AS ENUM ('sad', 'glücklich'); CREATE DOMAIN price AS numeric(10,2); CREATE DOMAIN dear AS price").await?;
-    let beyond = one_of(&["'infinity'", "'-infinity'", "'0044-03-15 BC'", "'20000-01-01'", "'9999-12-31'", "'0001-01-01'"]);
-    let beyonds = one_of(&["'infinity'", "'-infinity'", "'0044-03-15 10:00 BC'", "'20000-01-01 00:00'", "'9999-12-31 23:59:59.999999'"]);
+    let beyond =
+        one_of(&["'infinity'", "'-infinity'", "'0044-03-15 BC'", "'20000-01-01'", "'9999-12-31'", "'0001-01-01'"]);
+    let beyonds = one_of(&[
+        "'infinity'",
+        "'-infinity'",
+        "'0044-03-15 10:00 BC'",
+        "'20000-01-01 00:00'",
+        "'9999-12-31 23:59:59.999999'",
+    ]);
     let zoned = one_of(&["'2026-11-22 04:05:06.000007+09'", "'infinity'", "'1970-01-01 00:00+00'"]);
     let cases = [
         case("smallint", "{}::text", same, number(-32_768..=32_767)),
@@ -241,7 +280,12 @@ pub async fn of_postgresql_arrive_as_the_server_shows_them(stage: &Stage) -> Res
         case("jsonb", "{}::text", same, one_of(&["'{\"b\":1,\"a\":2}'", "'null'"])),
         case("bytea", "{}::text", hex, bytes(|digits| format!("'\\x{digits}'"))),
         case("date", "{}::text", time, prop_oneof![quoted(date()), beyond]),
-        case("timestamp", "{}::text", time, prop_oneof![(date(), clock()).prop_map(|(d, c)| format!("'{d} {c}'")), beyonds]),
+        case(
+            "timestamp",
+            "{}::text",
+            time,
+            prop_oneof![(date(), clock()).prop_map(|(d, c)| format!("'{d} {c}'")), beyonds],
+        ),
         case("timestamptz", "{}::text", time, zoned),
         case("time", "{}::text", same, one_of(&["'24:00:00'", "'04:05:06.000007'"])),
         case("interval", "{}::text", same, one_of(&["'1 year 2 days'", "'-00:00:01'"])),

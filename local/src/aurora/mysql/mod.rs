@@ -11,8 +11,8 @@ use handoff::TableName;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder, Pool, Value};
 
-use super::{Certificates, beginning};
 use super::csv::Csv;
+use super::{Certificates, beginning};
 use server::Server;
 
 pub use snapshot::Snapshot;

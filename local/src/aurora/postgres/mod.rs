@@ -15,8 +15,8 @@ use futures_util::{SinkExt, TryStreamExt};
 use handoff::TableName;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::{Certificates, beginning};
 use super::csv::Csv;
+use super::{Certificates, beginning};
 use server::{Server, USER};
 
 pub use snapshot::Snapshot;

@@ -37,7 +37,8 @@ databases:
 
 #[test]
 fn columns_are_left_out_masked_and_retyped() {
-    let columns = table("{exclude: [a], include: [token], mask: {b: hmac, c: null, d: \"null\"}, types: {e: BOOL}}").columns;
+    let columns =
+        table("{exclude: [a], include: [token], mask: {b: hmac, c: null, d: \"null\"}, types: {e: BOOL}}").columns;
     assert_eq!((columns.exclude, columns.include), (vec!["a".to_owned()], vec!["token".to_owned()]));
     let masks: Vec<_> = columns.mask.into_values().collect();
     assert_eq!(masks, [Mask::Hmac, Mask::Null, Mask::Null]);

@@ -35,7 +35,8 @@ fn the_schema_knows_the_names_that_the_reader_knows() {
     let told = |text: &str| {
         let told = parse(text).unwrap_err().to_string();
         let (_, list) = told.split_once("no such setting, expected ").unwrap();
-        let mut names: Vec<String> = list.lines().next().unwrap().replace(" or ", ", ").split(", ").map(str::to_owned).collect();
+        let mut names: Vec<String> =
+            list.lines().next().unwrap().replace(" or ", ", ").split(", ").map(str::to_owned).collect();
         names.sort();
         names
     };
