@@ -15,6 +15,7 @@ pub mod lookup;
 pub mod metadata;
 pub mod moto;
 pub mod process;
+pub mod production;
 pub mod rds;
 pub mod read;
 pub mod redis;

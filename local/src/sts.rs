@@ -91,6 +91,12 @@ impl Sts {
         self.server.callers.assume(role_arn, session, lifetime)
     }
 
+    /// The secret of each access key that was made here, while it lives.
+    pub(crate) fn secrets(&self) -> impl Fn(&str) -> Option<String> + Send + 'static {
+        let server = Arc::clone(&self.server);
+        move |access_key| server.callers.secret_of(access_key, Utc::now())
+    }
+
     pub fn endpoint(&self) -> String {
         self.listening.endpoint().to_owned()
     }

@@ -39,8 +39,11 @@ const NGINX: Step =
     Step { name: "nginx", about: "nginx, a peer of lookup", run: |_| debian::install("nginx", "nginx-light") };
 const SAM: Step =
     Step { name: "sam", about: "SAM and cargo-lambda, in target/tools", run: |step| venv::install(step, "sam") };
-const LINT: Step =
-    Step { name: "lint", about: "cfn-lint, hadolint and sqlfluff, in target/tools", run: |step| venv::install(step, "lint") };
+const LINT: Step = Step {
+    name: "lint",
+    about: "cfn-lint, hadolint and sqlfluff, in target/tools",
+    run: |step| venv::install(step, "lint"),
+};
 const INFRA: Step = Step {
     name: "infra",
     about: "checkov, parliament and an emulator of Workflows, in target/tools",

@@ -87,6 +87,12 @@ impl Callers {
         self.sessions().insert(credentials.access_key_id.clone(), Session { credentials, arn, expires });
     }
 
+    pub(super) fn secret_of(&self, access_key: &str, now: DateTime<Utc>) -> Option<String> {
+        let sessions = self.sessions();
+        let session = sessions.get(access_key).filter(|session| session.expires > now)?;
+        Some(session.credentials.secret_access_key.clone())
+    }
+
     /// The ARN of whoever signed the request.
     pub(super) fn who_signed(&self, request: &Request<'_>, now: DateTime<Utc>) -> Result<String, Refused> {
         let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
