@@ -1,5 +1,6 @@
 //! The whole loop on real data, by the binaries that are deployed: Aurora → S3 → BigQuery, and BigQuery → S3.
 
+mod layers;
 mod look_around;
 mod lookup;
 mod report;
@@ -58,10 +59,12 @@ impl Demo {
             steps.run("start_cloud", "start the laptop cloud", start(self.engine, dir), started).await?;
         let date = forward(&mut steps, &aurora, &cloud, dir).await?;
         let spot = spot::of_one_table(&mut steps, &aurora, &cloud).await?;
+        reverse::prepare(&cloud).await?;
+        let layers = layers::first(&mut steps, &cloud, date).await?;
         let tables = tables(&aurora, &cloud, date).await?; // before the rows change
         let (syncs, application) = reverse::reverse(&mut steps, &cloud).await?;
         let (object, lookups) = (Object::find(&cloud)?, application.asked.clone());
-        let report = Report { source: server, tables, spot, syncs, object, lookups, seconds: steps.total() };
+        let report = Report { source: server, tables, spot, layers, syncs, object, lookups, seconds: steps.total() };
         report.print();
         report.check()?;
         report.check_lookups()?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
+use super::layers::{self, Relation};
 use super::lookup::{Application, Asked};
 use super::reverse::{LATE, Written};
 use super::spot::Spot;
@@ -17,6 +18,7 @@ pub(super) struct Report {
     pub(super) source: &'static str,
     pub(super) tables: BTreeMap<String, Counts>,
     pub(super) spot: Spot,
+    pub(super) layers: Vec<Relation>,
     pub(super) syncs: BTreeMap<String, Published>,
     pub(super) object: Object,
     pub(super) lookups: Vec<Asked>,
@@ -70,6 +72,10 @@ impl Report {
             let numbers = [counts.source, counts.manifest, counts.bigquery].map(grouped);
             eprintln!("  {table:<24}{:>12}{:>12}{:>12}  {}", numbers[0], numbers[1], numbers[2], mark(counts.agree()));
         }
+        eprintln!("\n  {:<24}{:<32}{:>4}", "layer", "model", "rows");
+        for Relation { layer, name, rows } in &self.layers {
+            eprintln!("  {layer:<24}{name:<28}{:>8}", grouped(*rows));
+        }
         eprintln!("\n  {:<24}{:>12}{:>12}   {:>27}", "sync", "BigQuery", "S3", "PUTs: first, again, changed");
         for (name, sync) in &self.syncs {
             let name = format!("{name} ({})", sync.layout.name());
@@ -92,8 +98,9 @@ impl Report {
     pub(super) fn check(&self) -> Result<()> {
         let wrong: Vec<&str> = self.tables.iter().filter(|(_, c)| !c.agree()).map(|(name, _)| name.as_str()).collect();
         ensure!(wrong.is_empty(), "row counts differ for {}", wrong.join(", "));
+        let lost = layers::problems(&self.layers, |table| self.tables.get(table).map(|counts| counts.bigquery));
         let problems = self.syncs.iter().filter_map(|(name, sync)| Some(format!("{name}: {}", sync.problem()?)));
-        let problems: Vec<String> = problems.collect();
+        let problems: Vec<String> = lost.into_iter().chain(problems).collect();
         ensure!(problems.is_empty(), "{}", problems.join("; "));
         Ok(())
     }
@@ -152,7 +159,7 @@ mod tests {
         let syncs = syncs.iter().map(|(name, sync)| ((*name).to_owned(), sync.clone())).collect();
         let spot = Spot { table: "airlines", runs: 1 };
         let (object, lookups, seconds) = (Object::default(), Vec::new(), BTreeMap::new());
-        Report { source: "MariaDB", tables, spot, syncs, object, lookups, seconds }
+        Report { layers: Vec::new(), source: "MariaDB", tables, spot, syncs, object, lookups, seconds }
     }
 
     #[test]
