@@ -95,7 +95,10 @@ fn sources_out_of_step_with_the_list_are_told_with_the_place() {
     good(folder.path(), &["dbt", "sources", "--manifest", "manifest.json"]);
     fs::write(folder.path().join("config/tables.yaml"), "databases: {shop: {tables: {orders: {}}}}").unwrap();
     let told = refused(folder.path(), &check);
-    assert!(told.contains("_shop__sources.yml:10: found \"      - name: old\", expected \"      - name: orders\""), "{told}");
+    assert!(
+        told.contains("_shop__sources.yml:10: found \"      - name: old\", expected \"      - name: orders\""),
+        "{told}"
+    );
     assert!(told.ends_with("`isthmus dbt sources` writes them as they should be\n"), "{told}");
 }
 
@@ -125,7 +128,10 @@ fn a_sync_is_an_exposure_of_what_its_query_reads() {
     let folder = folder(&json!([]));
     good(folder.path(), &["dbt", "exposures"]);
     let text = fs::read_to_string(folder.path().join("warehouse/models/_syncs.yml")).unwrap();
-    assert!(text.contains("- name: sync_profiles\n") && text.ends_with("depends_on:\n      - ref('profiles')\n"), "{text}");
+    assert!(
+        text.contains("- name: sync_profiles\n") && text.ends_with("depends_on:\n      - ref('profiles')\n"),
+        "{text}"
+    );
     good(folder.path(), &["dbt", "exposures", "--check"]);
     fs::remove_file(folder.path().join("warehouse/models/mart/profiles.sql")).unwrap();
     let told = refused(folder.path(), &["dbt", "exposures"]);
@@ -203,6 +209,7 @@ fn impact_tells_for_each_drift_what_breaks_and_fails_where_something_does() {
     compiled(harmful.path());
     let output = isthmus(harmful.path(), &["lineage", "--impact", "manifest.json"]);
     assert_eq!(output.status.code(), Some(1));
-    let expected = "column shop.orders.paid was removed: breaks staging.orders; stale then: mart.profiles, sync profiles\n";
+    let expected =
+        "column shop.orders.paid was removed: breaks staging.orders; stale then: mart.profiles, sync profiles\n";
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
 }

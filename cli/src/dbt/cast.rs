@@ -41,15 +41,11 @@ pub(super) fn cast(column: &Column) -> (String, Option<&'static str>) {
         return (name, Some("the table had no rows: look at its type"));
     };
     match (raw.as_str(), word) {
-        ("numeric", "bigint") => {
-            (format!("CAST({name} AS INT64) AS {name}"), Some("bigint unsigned comes as NUMERIC"))
-        }
+        ("numeric", "bigint") => (format!("CAST({name} AS INT64) AS {name}"), Some("bigint unsigned comes as NUMERIC")),
         ("int64", "tinyint") if source.starts_with("tinyint(1)") => {
             (format!("{name} = 1 AS {name}"), Some("tinyint(1) comes as INT64"))
         }
-        ("bytes", "char") => {
-            (format!("SAFE_CONVERT_BYTES_TO_STRING({name}) AS {name}"), Some("char comes as bytes"))
-        }
+        ("bytes", "char") => (format!("SAFE_CONVERT_BYTES_TO_STRING({name}) AS {name}"), Some("char comes as bytes")),
         ("timestamp", "datetime") => (format!("{{{{ wall_clock('{name}') }}}} AS {name}"), None),
         ("string", "json" | "jsonb") => (format!("SAFE.PARSE_JSON({name}) AS {name}"), Some("json comes as text")),
         ("string", "date") => (format!("SAFE_CAST({name} AS DATE) AS {name}"), Some("date comes as text")),
@@ -84,14 +80,103 @@ fn quoted(name: &str) -> String {
 
 /// <https://cloud.google.com/bigquery/docs/reference/standard-sql/lexical#reserved_keywords>
 const RESERVED: [&str; 97] = [
-    "ALL", "AND", "ANY", "ARRAY", "AS", "ASC", "ASSERT_ROWS_MODIFIED", "AT", "BETWEEN", "BY", "CASE", "CAST", "COLLATE",
-    "CONTAINS", "CREATE", "CROSS", "CUBE", "CURRENT", "DEFAULT", "DEFINE", "DESC", "DISTINCT", "ELSE", "END", "ENUM",
-    "ESCAPE", "EXCEPT", "EXCLUDE", "EXISTS", "EXTRACT", "FALSE", "FETCH", "FOLLOWING", "FOR", "FROM", "FULL", "GROUP",
-    "GROUPING", "GROUPS", "HASH", "HAVING", "IF", "IGNORE", "IN", "INNER", "INTERSECT", "INTERVAL", "INTO", "IS", "JOIN",
-    "LATERAL", "LEFT", "LIKE", "LIMIT", "LOOKUP", "MERGE", "NATURAL", "NEW", "NO", "NOT", "NULL", "NULLS", "OF", "ON",
-    "OR", "ORDER", "OUTER", "OVER", "PARTITION", "PRECEDING", "PROTO", "QUALIFY", "RANGE", "RECURSIVE", "RESPECT",
-    "RIGHT", "ROLLUP", "ROWS", "SELECT", "SET", "SOME", "STRUCT", "TABLESAMPLE", "THEN", "TO", "TREAT", "TRUE",
-    "UNBOUNDED", "UNION", "UNNEST", "USING", "WHEN", "WHERE", "WINDOW", "WITH", "WITHIN", "GRAPH_TABLE",
+    "ALL",
+    "AND",
+    "ANY",
+    "ARRAY",
+    "AS",
+    "ASC",
+    "ASSERT_ROWS_MODIFIED",
+    "AT",
+    "BETWEEN",
+    "BY",
+    "CASE",
+    "CAST",
+    "COLLATE",
+    "CONTAINS",
+    "CREATE",
+    "CROSS",
+    "CUBE",
+    "CURRENT",
+    "DEFAULT",
+    "DEFINE",
+    "DESC",
+    "DISTINCT",
+    "ELSE",
+    "END",
+    "ENUM",
+    "ESCAPE",
+    "EXCEPT",
+    "EXCLUDE",
+    "EXISTS",
+    "EXTRACT",
+    "FALSE",
+    "FETCH",
+    "FOLLOWING",
+    "FOR",
+    "FROM",
+    "FULL",
+    "GROUP",
+    "GROUPING",
+    "GROUPS",
+    "HASH",
+    "HAVING",
+    "IF",
+    "IGNORE",
+    "IN",
+    "INNER",
+    "INTERSECT",
+    "INTERVAL",
+    "INTO",
+    "IS",
+    "JOIN",
+    "LATERAL",
+    "LEFT",
+    "LIKE",
+    "LIMIT",
+    "LOOKUP",
+    "MERGE",
+    "NATURAL",
+    "NEW",
+    "NO",
+    "NOT",
+    "NULL",
+    "NULLS",
+    "OF",
+    "ON",
+    "OR",
+    "ORDER",
+    "OUTER",
+    "OVER",
+    "PARTITION",
+    "PRECEDING",
+    "PROTO",
+    "QUALIFY",
+    "RANGE",
+    "RECURSIVE",
+    "RESPECT",
+    "RIGHT",
+    "ROLLUP",
+    "ROWS",
+    "SELECT",
+    "SET",
+    "SOME",
+    "STRUCT",
+    "TABLESAMPLE",
+    "THEN",
+    "TO",
+    "TREAT",
+    "TRUE",
+    "UNBOUNDED",
+    "UNION",
+    "UNNEST",
+    "USING",
+    "WHEN",
+    "WHERE",
+    "WINDOW",
+    "WITH",
+    "WITHIN",
+    "GRAPH_TABLE",
 ];
 
 #[cfg(test)]
@@ -99,8 +184,10 @@ mod tests {
     use super::*;
 
     fn column(name: &str, source_type: &str, parquet_type: &str) -> Column {
-        serde_json::from_value(serde_json::json!({"name": name, "source_type": source_type, "parquet_type": parquet_type}))
-            .unwrap()
+        serde_json::from_value(
+            serde_json::json!({"name": name, "source_type": source_type, "parquet_type": parquet_type}),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -119,7 +206,11 @@ mod tests {
             ("decimal(12,2)", "DECIMAL(12,2)", "x"),
             ("numeric(12,2)", "STRING", "SAFE_CAST(x AS NUMERIC) AS x"),
             ("timestamp with time zone", "STRING", "SAFE_CAST(x AS TIMESTAMP) AS x"),
-            ("timestamp without time zone", "STRING", "TIMESTAMP(SAFE_CAST(x AS DATETIME), '{{ var(\"time_zone\") }}') AS x"),
+            (
+                "timestamp without time zone",
+                "STRING",
+                "TIMESTAMP(SAFE_CAST(x AS DATETIME), '{{ var(\"time_zone\") }}') AS x",
+            ),
             ("jsonb", "STRING", "SAFE.PARSE_JSON(x) AS x"),
             ("varchar(20)", "STRING", "x"),
         ] {
@@ -129,8 +220,17 @@ mod tests {
 
     #[test]
     fn a_raw_type_is_the_one_that_the_load_gives() {
-        let types = ["DECIMAL(20,0)", "DECIMAL(38,9)", "DECIMAL(38,20)", "DECIMAL(60,30)", "INT16", "BYTE_ARRAY", "binary (UTF8)"];
-        let expected = ["numeric", "numeric", "bignumeric", "bignumeric", "int64", "bytes"].map(|word| Some(word.to_owned()));
+        let types = [
+            "DECIMAL(20,0)",
+            "DECIMAL(38,9)",
+            "DECIMAL(38,20)",
+            "DECIMAL(60,30)",
+            "INT16",
+            "BYTE_ARRAY",
+            "binary (UTF8)",
+        ];
+        let expected =
+            ["numeric", "numeric", "bignumeric", "bignumeric", "int64", "bytes"].map(|word| Some(word.to_owned()));
         let found: Vec<_> = types.iter().map(|parquet| raw_type(parquet)).collect();
         assert_eq!((&found[..6], &found[6]), (&expected[..], &None));
         assert_eq!(raw_type("DECIMAL(65,2)").as_deref(), Some("string"));

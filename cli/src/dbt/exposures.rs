@@ -26,7 +26,9 @@ fn references(sync: &Sync, project: &Project) -> Result<Vec<String>, Vec<String>
     for relation in &query.reads {
         match project.reference(relation) {
             Some(reference) => references.push(reference.to_owned()),
-            None => problems.push(format!("reads {relation}, which no model makes and the list of tables does not load")),
+            None => {
+                problems.push(format!("reads {relation}, which no model makes and the list of tables does not load"))
+            }
         }
     }
     if problems.is_empty() { Ok(references) } else { Err(problems) }

@@ -83,7 +83,8 @@ pub fn sources(database: &str, tables: &[&TransferTable], manifest: Option<&Mani
 /// Of the export, where it tells them.
 fn columns(table: &TransferTable, manifest: Option<&Manifest>) -> Option<Vec<Column>> {
     let exported = manifest?.tables.iter().find(|exported| exported.name == table.source)?;
-    let column = |column: &handoff::Column| Column { name: column.name.clone(), data_type: raw_type(&column.parquet_type) };
+    let column =
+        |column: &handoff::Column| Column { name: column.name.clone(), data_type: raw_type(&column.parquet_type) };
     let columns: Vec<Column> = exported.columns.iter().map(column).collect();
     (!columns.is_empty()).then_some(columns)
 }

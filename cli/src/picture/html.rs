@@ -59,7 +59,9 @@ fn article(trace: &Trace, traced: &Traced) -> String {
             format!("<p>carried by {}</p>\n", columns.join(", "))
         }
     };
-    format!("<article id=\"{id}\" tabindex=\"0\" aria-labelledby=\"{id}-name\">\n<h3 id=\"{id}-name\">{name}</h3>\n{columns}<ul>\n{facts}</ul>\n</article>\n")
+    format!(
+        "<article id=\"{id}\" tabindex=\"0\" aria-labelledby=\"{id}-name\">\n<h3 id=\"{id}-name\">{name}</h3>\n{columns}<ul>\n{facts}</ul>\n</article>\n"
+    )
 }
 
 fn details(columns: &[String]) -> String {

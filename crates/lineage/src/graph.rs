@@ -79,7 +79,8 @@ impl Lineage {
             ids.insert(unique_id.as_str(), relation.clone());
             let mut columns: Vec<String> = source.columns.values().map(|column| column.name.to_lowercase()).collect();
             if let Some(table) = &source.meta.isthmus_table {
-                let exported = export.and_then(|export| export.tables.iter().find(|found| found.name.to_string() == *table));
+                let exported =
+                    export.and_then(|export| export.tables.iter().find(|found| found.name.to_string() == *table));
                 if let Some(exported) = exported.filter(|table| !table.columns.is_empty()) {
                     columns = exported.columns.iter().map(|column| column.name.to_lowercase()).collect();
                 }
@@ -109,7 +110,8 @@ impl Lineage {
     }
 
     fn model(&mut self, relation: &NodeId, node: &DbtNode, parents: Vec<NodeId>) {
-        let mut found = Node { layer: node.schema.clone(), places: vec![node.original_file_path.clone()], ..Node::default() };
+        let mut found =
+            Node { layer: node.schema.clone(), places: vec![node.original_file_path.clone()], ..Node::default() };
         found.columns = node.columns.values().map(|column| column.name.to_lowercase()).collect();
         self.edges.extend(parents.into_iter().map(|parent| (parent, relation.clone())));
         match node.compiled_code.as_deref().map(|sql| self.read(sql)) {
@@ -135,7 +137,8 @@ impl Lineage {
         let problems = query.reads.iter().filter(nobody_makes).map(problem).collect();
         let bucket = sync.bucket.as_deref().unwrap_or("{application bucket}");
         let object = if sync.layout == "packed" { "g/" } else { "{bits}/{key}.json" };
-        let places = vec![format!("s3://{bucket}/{}/{object}", sync.prefix), format!("GET /v1/{}/{{{}}}", sync.name, sync.key)];
+        let places =
+            vec![format!("s3://{bucket}/{}/{object}", sync.prefix), format!("GET /v1/{}/{{{}}}", sync.name, sync.key)];
         let columns = query.outputs.iter().map(|output| output.name.clone()).collect();
         let id = NodeId::Sync(sync.name.clone());
         self.connect(&id, query);

@@ -126,7 +126,8 @@ mod tests {
     }
 
     fn drift(change: &str, column: Option<&str>, table: &str) -> Drift {
-        serde_json::from_value(json!({"table": table, "change": change, "column": column, "from": "int", "to": "text"})).unwrap()
+        serde_json::from_value(json!({"table": table, "change": change, "column": column, "from": "int", "to": "text"}))
+            .unwrap()
     }
 
     fn told(change: &str, column: Option<&str>, table: &str) -> String {
@@ -143,14 +144,20 @@ mod tests {
 
     #[test]
     fn what_nothing_needs_breaks_nothing() {
-        assert_eq!(told("column_removed", Some("note"), "shop.orders"), "column shop.orders.note was removed: nothing needs it");
+        assert_eq!(
+            told("column_removed", Some("note"), "shop.orders"),
+            "column shop.orders.note was removed: nothing needs it"
+        );
         assert_eq!(told("column_added", Some("x"), "shop.orders"), "column shop.orders.x was added: nothing needs it");
     }
 
     #[test]
     fn another_type_may_break_and_a_table_that_is_gone_breaks_its_readers() {
         let retyped = told("column_retyped", Some("status"), "shop.orders");
-        assert!(retyped.starts_with("column shop.orders.status changed from int to text: may break staging.stg"), "{retyped}");
+        assert!(
+            retyped.starts_with("column shop.orders.status changed from int to text: may break staging.stg"),
+            "{retyped}"
+        );
         assert!(told("table_removed", None, "shop.orders").contains("breaks staging.stg; stale then"));
     }
 
@@ -187,8 +194,14 @@ mod tests {
             "shop.orders[status] raw_shop.orders[status] staging.stg[status] warehouse.fct[] mart.profiles[] sync user-profiles[]"
         );
         let up = lineage.trace(&NodeId::Sync("user-profiles".into()), Direction::Up);
-        assert_eq!(shown(&up), "shop.orders[] raw_shop.orders[] staging.stg[] warehouse.fct[] mart.profiles[] sync user-profiles[]");
+        assert_eq!(
+            shown(&up),
+            "shop.orders[] raw_shop.orders[] staging.stg[] warehouse.fct[] mart.profiles[] sync user-profiles[]"
+        );
         let last = up.nodes.last().unwrap();
-        assert_eq!(last.node.places, ["s3://{application bucket}/user-profiles/{bits}/{key}.json", "GET /v1/user-profiles/{id}"]);
+        assert_eq!(
+            last.node.places,
+            ["s3://{application bucket}/user-profiles/{bits}/{key}.json", "GET /v1/user-profiles/{id}"]
+        );
     }
 }

@@ -92,7 +92,12 @@ mod tests {
     /// `name<a.b.c+d.e.f` for each output.
     fn outputs(sql: &str) -> Vec<String> {
         let from = |output: &Output| {
-            output.from.iter().map(|column| format!("{}.{}", column.relation, column.name)).collect::<Vec<_>>().join("+")
+            output
+                .from
+                .iter()
+                .map(|column| format!("{}.{}", column.relation, column.name))
+                .collect::<Vec<_>>()
+                .join("+")
         };
         read(sql).outputs.iter().map(|output| format!("{}<{}", output.name, from(output))).collect()
     }
@@ -142,10 +147,10 @@ mod tests {
     #[test]
     fn a_union_is_made_of_both_sides_by_position() {
         let sql = "SELECT id, status AS what FROM shop.orders UNION ALL SELECT id, name FROM shop.customers";
-        assert_eq!(outputs(sql), [
-            "id<shop.customers.id+shop.orders.id",
-            "what<shop.customers.name+shop.orders.status",
-        ]);
+        assert_eq!(
+            outputs(sql),
+            ["id<shop.customers.id+shop.orders.id", "what<shop.customers.name+shop.orders.status",]
+        );
     }
 
     #[test]

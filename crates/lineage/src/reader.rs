@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     Expr, Ident, JoinConstraint, JoinOperator, ObjectName, Query as Ast, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableFunctionArgs, TableWithJoins, Visit, Visitor,
-    WildcardAdditionalOptions,
+    SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableFunctionArgs, TableWithJoins, Visit,
+    Visitor, WildcardAdditionalOptions,
 };
 
 use crate::query::{Output, RelationColumn};
@@ -104,9 +104,15 @@ impl Reader<'_> {
         scope: &Scope,
         outputs: &mut Vec<Output>,
     ) {
-        let except: BTreeSet<String> = options.opt_except.iter().flat_map(|except| {
-            std::iter::once(&except.first_element).chain(&except.additional_elements).map(|name| name.value.to_lowercase())
-        }).collect();
+        let except: BTreeSet<String> = options
+            .opt_except
+            .iter()
+            .flat_map(|except| {
+                std::iter::once(&except.first_element)
+                    .chain(&except.additional_elements)
+                    .map(|name| name.value.to_lowercase())
+            })
+            .collect();
         let begin = outputs.len();
         for output in all {
             let twice = outputs[begin..].iter().any(|other| other.name == output.name); // joined by USING

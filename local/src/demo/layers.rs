@@ -36,7 +36,8 @@ pub(super) async fn first(steps: &mut Steps, cloud: &Cloud, date: ExportDate) ->
         count(cloud).await
     };
     let told = |relations: &Vec<Relation>| {
-        let of = |layer| relations.iter().filter(|relation| relation.layer == layer).map(|relation| relation.rows).sum();
+        let of =
+            |layer| relations.iter().filter(|relation| relation.layer == layer).map(|relation| relation.rows).sum();
         let [staging, warehouse, mart] = ["staging", "warehouse", "mart"].map(|layer| grouped(of(layer)));
         format!("rows: staging {staging}, warehouse {warehouse}, mart {mart}")
     };

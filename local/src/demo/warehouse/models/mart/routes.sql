@@ -17,7 +17,7 @@ SELECT
             by_airline.flights AS flights,
             by_airline.average_delay_minutes AS average_delay_minutes
         )
-        ORDER BY by_airline.flights DESC, by_airline.airline
+        ORDER BY by_airline.flights DESC, by_airline.airline ASC
     ) AS carriers
 FROM by_airline
 GROUP BY by_airline.route
