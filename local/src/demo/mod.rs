@@ -1,5 +1,6 @@
 //! The whole loop on real data, by the binaries that are deployed: Aurora → S3 → BigQuery, and BigQuery → S3.
 
+mod layers;
 mod look_around;
 mod lookup;
 mod reload;
@@ -61,10 +62,13 @@ impl Demo {
         let date = forward(&mut steps, &aurora, &cloud, dir, now).await?;
         let spot = spot::of_one_table(&mut steps, &aurora, &cloud).await?;
         let reload = reload::of_yesterday_and_back(&mut steps, &cloud, now).await?;
+        reverse::prepare(&cloud).await?;
+        let layers = layers::first(&mut steps, &cloud, date).await?;
         let tables = tables(&aurora, &cloud, date).await?; // before the rows change
         let (syncs, application) = reverse::reverse(&mut steps, &cloud).await?;
         let (object, lookups) = (Object::find(&cloud)?, application.asked.clone());
-        let report = Report { source: server, tables, spot, reload, syncs, object, lookups, seconds: steps.total() };
+        let seconds = steps.total();
+        let report = Report { source: server, tables, spot, reload, layers, syncs, object, lookups, seconds };
         report.print();
         report.check()?;
         report.check_lookups()?;

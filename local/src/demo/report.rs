@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
+use super::layers::{self, Relation};
 use super::lookup::{Application, Asked};
 use super::reload::Reload;
 use super::reverse::{LATE, Written};
@@ -19,6 +20,7 @@ pub(super) struct Report {
     pub(super) tables: BTreeMap<String, Counts>,
     pub(super) spot: Spot,
     pub(super) reload: Reload,
+    pub(super) layers: Vec<Relation>,
     pub(super) syncs: BTreeMap<String, Published>,
     pub(super) object: Object,
     pub(super) lookups: Vec<Asked>,
@@ -72,6 +74,10 @@ impl Report {
             let numbers = [counts.source, counts.manifest, counts.bigquery].map(grouped);
             eprintln!("  {table:<24}{:>12}{:>12}{:>12}  {}", numbers[0], numbers[1], numbers[2], mark(counts.agree()));
         }
+        eprintln!("\n  {:<24}{:<32}{:>4}", "layer", "model", "rows");
+        for Relation { layer, name, rows } in &self.layers {
+            eprintln!("  {layer:<24}{name:<28}{:>8}", grouped(*rows));
+        }
         eprintln!("\n  {:<24}{:>12}{:>12}   {:>27}", "sync", "BigQuery", "S3", "PUTs: first, again, changed");
         for (name, sync) in &self.syncs {
             let name = format!("{name} ({})", sync.layout.name());
@@ -98,8 +104,9 @@ impl Report {
         if let Some(problem) = self.reload.problem(self.tables.len()) {
             bail!(problem);
         }
+        let lost = layers::problems(&self.layers, |table| self.tables.get(table).map(|counts| counts.bigquery));
         let problems = self.syncs.iter().filter_map(|(name, sync)| Some(format!("{name}: {}", sync.problem()?)));
-        let problems: Vec<String> = problems.collect();
+        let problems: Vec<String> = lost.into_iter().chain(problems).collect();
         ensure!(problems.is_empty(), "{}", problems.join("; "));
         Ok(())
     }
@@ -159,8 +166,8 @@ mod tests {
         let spot = Spot { table: "airlines", runs: 1 };
         let (object, lookups, seconds) = (Object::default(), Vec::new(), BTreeMap::new());
         let all = tables.len() as u64;
-        let reload = Reload { yesterday: all, today: all, once_more: 0 };
-        Report { source: "MariaDB", tables, spot, reload, syncs, object, lookups, seconds }
+        let (reload, layers) = (Reload { yesterday: all, today: all, once_more: 0 }, Vec::new());
+        Report { source: "MariaDB", tables, spot, reload, layers, syncs, object, lookups, seconds }
     }
 
     #[test]
