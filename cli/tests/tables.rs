@@ -111,7 +111,9 @@ fn a_table_with_a_dot_is_proposed_with_what_the_dot_means() {
     let dotted = manifest(&[("shop.`core.user`", "exported", 7)]);
     let first = isthmus(None, &dotted, &["discover", "--manifest", "-"]);
     let pasted = text(&first.stdout);
-    assert!(pasted.contains("  shop:\n    engine: mysql  # a dot is a part of the name\n    tables:\n      core.user: {}"));
+    assert!(
+        pasted.contains("  shop:\n    engine: mysql  # a dot is a part of the name\n    tables:\n      core.user: {}")
+    );
     let agreed = isthmus(Some(pasted), &dotted, &["check", "--manifest", "-"]);
     assert_eq!(text(&agreed.stdout), "1 tables agree with prod-20261122\n", "{}", text(&agreed.stderr));
 }

@@ -14,10 +14,10 @@ fn workflow(story: &Story) -> Result<Work> {
     Ok(Arc::new(move |argument: Value| {
         let job = job.clone();
         Box::pin(async move {
-            let told = |name: &str| argument[name].as_str().map(str::to_owned).ok_or(format!("no {name}"));
-            let (date, task) = (told("export_date")?, told("task_id")?);
-            let arguments = ["--export-date", &date, "--task-id", &task];
-            let finished = job.run(&arguments).await.map_err(|error| error.to_string())?;
+            let date = argument["export_date"].as_str().ok_or("no export_date")?.to_owned();
+            let task = argument["task_id"].as_str().ok_or("no task_id")?.to_owned();
+            let finished = job.run(&["--export-date", &date, "--task-id", &task]).await;
+            let finished = finished.map_err(|error| error.to_string())?;
             if finished.exit_code == Some(0) { Ok(Value::Null) } else { Err(finished.log) }
         })
     }))

@@ -12,8 +12,7 @@ use ::bigquery::DatasetId;
 const TABLE: &str = "loads";
 const VIEW: &str = "latest_loads";
 /// As the table was made first.
-const FIRST_COLUMNS: &str =
-    "export_date DATE NOT NULL, table_name STRING NOT NULL, rows_expected INT64, rows_loaded INT64, \
+const FIRST_COLUMNS: &str = "export_date DATE NOT NULL, table_name STRING NOT NULL, rows_expected INT64, rows_loaded INT64, \
      snapshot_time TIMESTAMP, run_name STRING, state STRING NOT NULL, message STRING, loaded_at TIMESTAMP NOT NULL";
 /// Came later; a table without them gets them.
 const LATER_COLUMNS: [(&str, &str); 4] =
@@ -40,7 +39,8 @@ pub async fn prepare(bigquery: &BigQuery, dataset: &DatasetId) -> Result<()> {
         }
     }
     if bigquery.table(&dataset.to_string(), VIEW).await.with_context(attempted)?.is_none() {
-        let newest = "ROW_NUMBER() OVER (PARTITION BY export_date, table_name ORDER BY loaded_at DESC, load_id DESC) = 1";
+        let newest =
+            "ROW_NUMBER() OVER (PARTITION BY export_date, table_name ORDER BY loaded_at DESC, load_id DESC) = 1";
         let create = format!("CREATE VIEW IF NOT EXISTS {view} AS SELECT * FROM {table} WHERE TRUE QUALIFY {newest}");
         bigquery.query(&create, &[]).await.with_context(|| format!("make the view {view}"))?;
     }

@@ -90,12 +90,7 @@ pub struct Clouds<'a> {
 pub type Stop = watch::Receiver<bool>;
 
 /// Waits for the manifest, then for its turn, so that an export that is late keeps nobody from loading another day.
-pub async fn load_export(
-    config: &Config,
-    clouds: &Clouds<'_>,
-    wait: Wait,
-    stop: Stop,
-) -> Result<Report, LoadError> {
+pub async fn load_export(config: &Config, clouds: &Clouds<'_>, wait: Wait, stop: Stop) -> Result<Report, LoadError> {
     let date = clouds.manifest.date;
     let (lease, turn) = stoppable(stop.clone(), async {
         clouds.manifest.wait(wait.clone()).await?;

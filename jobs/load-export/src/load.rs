@@ -170,7 +170,10 @@ async fn wait_for_age(step: &Step, ready: DateTime<Utc>) {
     let left = (ready - Utc::now()).to_std().unwrap_or_default();
     if !left.is_zero() {
         let (seconds, table) = (left.as_secs(), &step.table.source);
-        info!(seconds, "the files of {table} are young, and the transfer service would not see them: waiting {seconds} s");
+        info!(
+            seconds,
+            "the files of {table} are young, and the transfer service would not see them: waiting {seconds} s"
+        );
         sleep(left).await;
     }
 }
@@ -185,10 +188,21 @@ fn tell(outcome: &Outcome) {
         State::Awaited => warn!(table, state, "{table} is {state}: {message}"),
         state if state.is_good() => {
             let (rows, seconds, state) = (loaded.unwrap_or_default(), outcome.seconds, state.word());
-            info!(table, state, rows, seconds, run, proof, proof_bytes, "{state} {table}: {rows} rows, proven by {proof}");
+            info!(
+                table,
+                state, rows, seconds, run, proof, proof_bytes, "{state} {table}: {rows} rows, proven by {proof}"
+            );
         }
         _ => {
-            error!(table, state, rows_expected = expected, rows_loaded = loaded, run, proof, "{table} is {state}: {message}");
+            error!(
+                table,
+                state,
+                rows_expected = expected,
+                rows_loaded = loaded,
+                run,
+                proof,
+                "{table} is {state}: {message}"
+            );
         }
     }
 }

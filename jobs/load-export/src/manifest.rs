@@ -35,7 +35,8 @@ impl ManifestSource<'_> {
             let why = match self.bucket.get(&key).await? {
                 Answer::Is(bytes) => {
                     let manifest = Manifest::parse(&bytes, self.env, self.date);
-                    let manifest = manifest.map_err(|source| ManifestError::Invalid { object: object.clone(), source })?;
+                    let manifest =
+                        manifest.map_err(|source| ManifestError::Invalid { object: object.clone(), source })?;
                     match self.task.as_ref().filter(|task| !manifest.contains(task)) {
                         None => return Ok(manifest),
                         Some(_) => format!("it shows {}", manifest.task_id),

@@ -82,7 +82,8 @@ fn action(exported: &Table, manifest: &Manifest, on_drift: OnDrift, drift: &[Str
         TableState::Empty => Action::Truncate,
         TableState::Exported if exported.prefix != folder.as_str() => {
             let (found, wanted) = (&exported.prefix, folder.as_str());
-            let problem = format!("its parts are in {found}, and its transfer reads {wanted}: look at engine in tables.yaml");
+            let problem =
+                format!("its parts are in {found}, and its transfer reads {wanted}: look at engine in tables.yaml");
             Action::Leave(State::Failed, problem)
         }
         TableState::Exported => Action::Load(Expected {

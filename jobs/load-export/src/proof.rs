@@ -78,7 +78,9 @@ impl Questions {
     pub fn differences(&self, answers: Vec<Option<String>>) -> Vec<String> {
         let lacking = self.lacking.iter().map(|column| format!("there is no column {column}"));
         let answers = answers.into_iter().chain(std::iter::repeat(None));
-        lacking.chain(self.asked.iter().zip(answers).filter_map(|(question, found)| question.difference(found))).collect()
+        lacking
+            .chain(self.asked.iter().zip(answers).filter_map(|(question, found)| question.difference(found)))
+            .collect()
     }
 }
 

@@ -94,13 +94,7 @@ impl Transfers {
     }
 
     /// `startManualRuns` is not idempotent: when its answer is lost, the run is looked for before another is started.
-    async fn start(
-        &self,
-        config: &str,
-        run_time: DateTime<Utc>,
-        known: &[TransferRun],
-        turn: &Turn,
-    ) -> Result<String> {
+    async fn start(&self, config: &str, run_time: DateTime<Utc>, known: &[TransferRun], turn: &Turn) -> Result<String> {
         for attempt in 1..=STARTS {
             turn.is_ours().await?;
             match self.start_once(config, run_time, turn.limit).await {

@@ -37,7 +37,8 @@ async fn a_table_tells_when_its_rows_changed_last() {
     bigquery.create_table("raw_shop", "orders").await.unwrap();
     let modified = async || {
         let url = format!("{}/bigquery/v2/projects/{PROJECT}/datasets/raw_shop/tables/orders", bigquery.endpoint());
-        let table: serde_json::Value = serde_json::from_slice(&reqwest::get(url).await.unwrap().bytes().await.unwrap()).unwrap();
+        let table: serde_json::Value =
+            serde_json::from_slice(&reqwest::get(url).await.unwrap().bytes().await.unwrap()).unwrap();
         table["lastModifiedTime"].as_str().unwrap().parse::<i64>().unwrap()
     };
     let mut last = modified().await;

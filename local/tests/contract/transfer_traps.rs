@@ -84,6 +84,8 @@ impl Cloud {
             proof: handoff::Proof::default(),
             on_missing: handoff::OnMissing::default(),
             display_name: format!("isthmus prod shop.{source}"),
+            proof: handoff::Proof::default(),
+            on_missing: handoff::OnMissing::default(),
         };
         self.transfer.create_config(&"prod".parse().unwrap(), BUCKET, &table, "*.parquet").unwrap()
     }

@@ -29,9 +29,10 @@ pub(super) fn source(database: &str, settings: &Database, name: &str) -> Result<
 impl TableList {
     /// Every table of the list as the source names it, in the order of the file.
     pub fn sources(&self) -> Result<Vec<TableName>, InvalidTableList> {
-        let tables = self.databases.iter().flat_map(|(database, settings)| {
-            settings.tables.keys().map(move |name| source(database, settings, name))
-        });
+        let tables = self
+            .databases
+            .iter()
+            .flat_map(|(database, settings)| settings.tables.keys().map(move |name| source(database, settings, name)));
         tables.collect()
     }
 

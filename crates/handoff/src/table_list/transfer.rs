@@ -124,7 +124,10 @@ mod tests {
     #[test]
     fn a_table_of_mysql_may_have_a_dot() {
         let list = transfers(r#"{"databases":{"shop":{"engine":"mysql","tables":{"core.user":{}}}}}"#).unwrap();
-        assert_eq!((list[0].table.as_str(), list[0].display_name.as_str()), ("core_user", "isthmus prod shop.`core.user`"));
+        assert_eq!(
+            (list[0].table.as_str(), list[0].display_name.as_str()),
+            ("core_user", "isthmus prod shop.`core.user`")
+        );
     }
 
     #[test]
@@ -132,8 +135,12 @@ mod tests {
         let json = r#"{"proof":"statistics","on_missing":"warn","databases":{
             "app":{"proof":"counts","tables":{"a":{},"b":{"proof":"statistics","on_missing":"fail"}}},
             "shop":{"on_missing":"fail","tables":{"c":{},"d":{"proof":"counts"}}}}}"#;
-        let settings: Vec<_> = transfers(json).unwrap().into_iter().map(|table| (table.proof, table.on_missing)).collect();
-        use {OnMissing::{Fail, Warn}, Proof::{Counts, Statistics}};
+        let settings: Vec<_> =
+            transfers(json).unwrap().into_iter().map(|table| (table.proof, table.on_missing)).collect();
+        use {
+            OnMissing::{Fail, Warn},
+            Proof::{Counts, Statistics},
+        };
         assert_eq!(settings, [(Counts, Warn), (Statistics, Fail), (Statistics, Fail), (Counts, Fail)]);
     }
 

@@ -45,7 +45,8 @@ fn is_number(lower: &str) -> bool {
     let begins = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.');
     let sexagesimal = |text: &str| {
         let parts: Vec<&str> = text.split(':').collect();
-        parts.len() > 1 && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+        parts.len() > 1
+            && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
     };
     (begins && (digits.parse::<f64>().is_ok() || sexagesimal(&digits)))
         || of("0x", 16)
@@ -58,7 +59,8 @@ fn is_number(lower: &str) -> bool {
 fn is_date(lower: &str) -> bool {
     let day = lower.split(['t', ' ']).next().unwrap_or_default();
     let parts: Vec<&str> = day.split('-').collect();
-    let digits = |part: &str, lengths: &[usize]| lengths.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    let digits =
+        |part: &str, lengths: &[usize]| lengths.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
     matches!(parts[..], [year, month, day] if digits(year, &[4]) && digits(month, &[1, 2]) && digits(day, &[1, 2]))
 }
 
@@ -79,14 +81,17 @@ mod tests {
                 assert_eq!(kind(word), Some(expected), "{word}");
             }
         }
-        for text in "orders once yESs 2fa_codes 1e3x y2k nullable public.users core.user 0xg 2026-11 a-b - . = oN".split(' ') {
+        for text in
+            "orders once yESs 2fa_codes 1e3x y2k nullable public.users core.user 0xg 2026-11 a-b - . = oN".split(' ')
+        {
             assert_eq!(kind(text), None, "{text}");
         }
     }
 
     #[test]
     fn each_is_told_with_its_place_and_in_quotes_it_is_text() {
-        let text = "databases:\n  on:\n    dataset: no\n    tables:\n      1e3: {}\n      \"010\": {}\n      'null': {}\n";
+        let text =
+            "databases:\n  on:\n    dataset: no\n    tables:\n      1e3: {}\n      \"010\": {}\n      'null': {}\n";
         let told: Vec<String> = problems(text).into_iter().map(|(place, problem)| place + " " + &problem).collect();
         assert_eq!(
             told,

@@ -38,12 +38,18 @@ fn list(database: &serde_json::Value) -> Vec<TransferTable> {
 }
 
 fn tables(names: &[&str]) -> Vec<TransferTable> {
-    let all = list(&json!({"tables": names.iter().map(|name| (*name, json!({}))).collect::<std::collections::BTreeMap<_, _>>()}));
+    let all = list(
+        &json!({"tables": names.iter().map(|name| (*name, json!({}))).collect::<std::collections::BTreeMap<_, _>>()}),
+    );
     names.iter().map(|name| all.iter().find(|table| table.source.table() == *name).unwrap().clone()).collect()
 }
 
 fn actions(names: &[&str], on_drift: OnDrift) -> Vec<(Option<u64>, Action)> {
-    plan(&tables(names), &manifest(), on_drift).steps.into_iter().map(|step| (step.rows_expected, step.action)).collect()
+    plan(&tables(names), &manifest(), on_drift)
+        .steps
+        .into_iter()
+        .map(|step| (step.rows_expected, step.action))
+        .collect()
 }
 
 fn load(rows: u64) -> Action {
@@ -109,7 +115,8 @@ fn a_table_that_is_yet_to_come_is_an_error_or_a_warning() {
 fn a_dot_that_the_list_means_otherwise_is_told_with_the_setting() {
     let told = "not in the manifest, but shop.`core.user` is: set engine for its database in tables.yaml";
     for on_missing in ["fail", "warn"] {
-        let wrong = plan(&list(&json!({"on_missing": on_missing, "tables": {"core.user": {}}})), &manifest(), OnDrift::Warn);
+        let wrong =
+            plan(&list(&json!({"on_missing": on_missing, "tables": {"core.user": {}}})), &manifest(), OnDrift::Warn);
         assert_eq!(wrong.steps[0].action, leave(State::Missing, told));
     }
     let right = plan(&list(&json!({"engine": "mysql", "tables": {"core.user": {}}})), &manifest(), OnDrift::Warn);

@@ -71,7 +71,9 @@ impl Comparable {
     pub(super) fn readable(self, found: &str) -> String {
         let time = || DateTime::from_timestamp_micros(found.parse().ok()?);
         match self {
-            Self::Instant | Self::Civil => time().map(|time: DateTime<Utc>| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()),
+            Self::Instant | Self::Civil => {
+                time().map(|time: DateTime<Utc>| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string())
+            }
             _ => None,
         }
         .unwrap_or_else(|| found.to_owned())

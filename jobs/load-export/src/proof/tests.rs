@@ -13,9 +13,27 @@ fn field(name: &str, kind: &str) -> TableFieldSchema {
 fn columns() -> Vec<Column> {
     vec![
         column("id", "bigint", "INT64", Some(0), Some(("1", "9"))),
-        column("Expires", "datetime", "TIMESTAMP(MICROS)", Some(1), Some(("2026-01-01T00:00:00.000000Z", "9999-12-31T00:00:00.000000Z"))),
-        column("created", "datetime", "TIMESTAMP(MICROS)", Some(0), Some(("2026-01-01T00:00:00.000000Z", "2026-11-21T00:00:00.000000Z"))),
-        column("changed", "timestamp", "TIMESTAMP(MICROS)", Some(0), Some(("2026-01-01T00:00:00.000000Z", "2026-11-22T02:00:00.000000Z"))),
+        column(
+            "Expires",
+            "datetime",
+            "TIMESTAMP(MICROS)",
+            Some(1),
+            Some(("2026-01-01T00:00:00.000000Z", "9999-12-31T00:00:00.000000Z")),
+        ),
+        column(
+            "created",
+            "datetime",
+            "TIMESTAMP(MICROS)",
+            Some(0),
+            Some(("2026-01-01T00:00:00.000000Z", "2026-11-21T00:00:00.000000Z")),
+        ),
+        column(
+            "changed",
+            "timestamp",
+            "TIMESTAMP(MICROS)",
+            Some(0),
+            Some(("2026-01-01T00:00:00.000000Z", "2026-11-22T02:00:00.000000Z")),
+        ),
         column("note", "text", "STRING", Some(3), None),
         column("doc", "json", "JSON", None, None),
     ]
@@ -50,7 +68,8 @@ fn by_default_one_column_is_read_the_time_that_is_nearest_before_the_snapshot() 
 fn a_table_without_a_time_is_counted_and_so_is_one_of_an_older_manifest() {
     let none = questions(Proof::Counts, &columns()[..1]);
     assert_eq!((none.proof(), none.sql("t")), ("rows".into(), None));
-    let old: Vec<Column> = columns().into_iter().map(|c| Column { statistics: handoff::Statistics::default(), ..c }).collect();
+    let old: Vec<Column> =
+        columns().into_iter().map(|c| Column { statistics: handoff::Statistics::default(), ..c }).collect();
     for proof in [Proof::Counts, Proof::Statistics] {
         assert_eq!((questions(proof, &old).proof(), questions(proof, &old).sql("t")), ("rows".into(), None));
     }

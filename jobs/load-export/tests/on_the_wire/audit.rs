@@ -57,7 +57,8 @@ async fn a_table_of_an_older_release_gets_the_columns_that_it_lacks_and_keeps_it
 #[tokio::test]
 async fn a_proof_that_cannot_be_written_down_is_a_failure() {
     let cloud = day().await;
-    let refuse = local::wire::Effect::Refuse(403, r#"{"error":{"code":403,"message":"no bigquery.tables.create"}}"#.into());
+    let refuse =
+        local::wire::Effect::Refuse(403, r#"{"error":{"code":403,"message":"no bigquery.tables.create"}}"#.into());
     cloud.bigquery_wire.fault(usize::MAX, refuse, |request| request.body_text().contains("CREATE TABLE"));
     let finished = cloud.run().await;
     assert_eq!(finished.exit_code, Some(1), "{}", finished.log);

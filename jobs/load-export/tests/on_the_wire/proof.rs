@@ -105,7 +105,12 @@ async fn a_config_that_reads_another_path_is_refused_before_it_is_started() {
     let finished = cloud.run().await;
     assert_eq!(finished.exit_code, Some(1), "{}", finished.log);
     let said = message(&finished, "orders");
-    assert!(said.contains("1/*.parquet\", not \"s3://exports/prod-{run_time+9h|\\\"%Y%m%d\\\"}/shop/shop.orders/*.parquet\""), "{said}");
+    assert!(
+        said.contains(
+            "1/*.parquet\", not \"s3://exports/prod-{run_time+9h|\\\"%Y%m%d\\\"}/shop/shop.orders/*.parquet\""
+        ),
+        "{said}"
+    );
     assert_eq!(cloud.starts(), 0);
 }
 

@@ -104,7 +104,8 @@ async fn a_task_that_is_named_is_waited_for() {
     let mut day = manifest(&[("orders", 9)]);
     // Another spot export was laid over it already.
     day.task_id = "prod-20261120-s111500".parse().unwrap();
-    day.tasks = ["prod-20261120", "prod-20261120-s101500", "prod-20261120-s111500"].map(|id| id.parse().unwrap()).into();
+    day.tasks =
+        ["prod-20261120", "prod-20261120-s101500", "prod-20261120-s111500"].map(|id| id.parse().unwrap()).into();
     cloud.publish(&day);
     let finished = task.finish().await.unwrap();
     assert_eq!((finished.exit_code, cloud.rows("orders").await), (Some(0), 9), "{}", finished.log);
