@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use chrono::TimeDelta;
-use handoff::{TablePrefix, TableName};
+use handoff::{TableName, TablePrefix};
 use local::export::{Cell, Table};
 use serde_json::{Value, json};
 use stories::{Stage, Story, ended_with};
@@ -19,7 +19,10 @@ fn tables(day: u8) -> Vec<Table> {
 }
 
 async fn states(story: &Story) -> Result<Vec<(Value, Value)>> {
-    let sql = format!("SELECT state, proof FROM {}.latest_loads ORDER BY export_date DESC, table_name", story.cloud.audit_dataset());
+    let sql = format!(
+        "SELECT state, proof FROM {}.latest_loads ORDER BY export_date DESC, table_name",
+        story.cloud.audit_dataset()
+    );
     let rows = story.query(&sql).await?;
     Ok(rows.iter().take(2).map(|row| (row["state"].clone(), row["proof"].clone())).collect())
 }
@@ -65,7 +68,11 @@ pub async fn of_yesterdays_rows_with_todays_count_fails_where_content_is_compare
     }
     let finished = story.load().await?;
     ended_with(&finished, 1)?;
-    ensure!(states(&story).await? == [(json!("different"), all.clone()), (json!("different"), all)], "{}", finished.log);
+    ensure!(
+        states(&story).await? == [(json!("different"), all.clone()), (json!("different"), all)],
+        "{}",
+        finished.log
+    );
     ensure!(finished.log.contains("the smallest id is 20001, in the export 21001"), "{}", finished.log);
     // A count alone does not see it; the default looks at a time where there is one.
     configure(&story, "counts").await?;

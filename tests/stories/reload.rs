@@ -185,7 +185,11 @@ pub async fn of_a_table_with_a_dot_in_its_name_reads_its_own_folder(stage: &Stag
     story.cloud.apply(&list("")?).await?;
     let finished = story.load().await?;
     ended_with(&finished, 1)?;
-    ensure!(finished.log.contains("but shop.`core.user` is: set engine for its database in tables.yaml"), "{}", finished.log);
+    ensure!(
+        finished.log.contains("but shop.`core.user` is: set engine for its database in tables.yaml"),
+        "{}",
+        finished.log
+    );
     story.cloud.apply(&list("mysql")?).await?;
     story.load().await?;
     ensure!(story.rows("core_user").await? == 1, "{:#?}", story.audit().await?);

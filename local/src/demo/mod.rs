@@ -123,9 +123,7 @@ async fn forward(
     let event = steps.run("rds_export", "RDS exports the snapshot to S3", export, told).await?;
     let published = |answer: &Value| format!("published {}", answer["published"]);
     steps.run("publish_export", "publish-export (Lambda)", publish_export(cloud, &event), published).await?;
-    steps
-        .run("load_export", "load-export (Cloud Run job)", load_export(cloud), |()| "rows proven".into())
-        .await?;
+    steps.run("load_export", "load-export (Cloud Run job)", load_export(cloud), |()| "rows proven".into()).await?;
     Ok(ExportDate::of(now, Tokyo))
 }
 

@@ -25,7 +25,12 @@ pub(super) struct Reload {
 }
 
 /// Yesterday's export, with other names of the airlines, up to its manifest.
-pub(super) async fn publish_yesterday(steps: &mut Steps, aurora: &Aurora, cloud: &Cloud, now: DateTime<Utc>) -> Result<()> {
+pub(super) async fn publish_yesterday(
+    steps: &mut Steps,
+    aurora: &Aurora,
+    cloud: &Cloud,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let rename = format!("UPDATE {TABLE} SET name = CONCAT(name, '{MARK}')");
     let back = format!("UPDATE {TABLE} SET name = REPLACE(name, '{MARK}', '')");
     let publish = async {

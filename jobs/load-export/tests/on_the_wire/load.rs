@@ -239,7 +239,11 @@ async fn what_contradicts_itself_is_told_before_anything_is_done() {
     for (job, arguments, said) in [
         (job.clone(), ["--task-id", "prod-20261121"], "--task-id: prod-20261121 is not of --export-date 2026-11-20"),
         (job.clone(), ["--task-id", "stg-20261120"], "--task-id: stg-20261120 is not of environment prod"),
-        (job.with("EXPORT_TIMEZONE", "Europe/Berlin"), ["--task-id", "prod-20261120"], "the clocks of Europe/Berlin change during the year"),
+        (
+            job.with("EXPORT_TIMEZONE", "Europe/Berlin"),
+            ["--task-id", "prod-20261120"],
+            "the clocks of Europe/Berlin change during the year",
+        ),
     ] {
         let finished = job.run(&[arguments, date].concat()).await.unwrap();
         assert_eq!(finished.exit_code, Some(2), "{}", finished.log);

@@ -43,7 +43,8 @@ async fn a_time_is_compared_by_default_and_all_columns_where_it_is_asked_for() {
     cloud.list_tables_with("proof: statistics", &["orders"]);
     let finished = cloud.run().await;
     assert_eq!(proof_of(&finished), "rows, nulls and extremes of 2 columns");
-    let proofs: Vec<_> = cloud.history().await.into_iter().map(|row| (row["proof"].clone(), row["proof_bytes"].clone())).collect();
+    let proofs: Vec<_> =
+        cloud.history().await.into_iter().map(|row| (row["proof"].clone(), row["proof_bytes"].clone())).collect();
     let written = [("rows and the newest at", 0), ("rows, nulls and extremes of 2 columns", 112)];
     assert_eq!(proofs, written.map(|(proof, bytes)| (json!(proof), json!(bytes))));
 }
@@ -89,8 +90,14 @@ async fn a_run_that_ends_well_and_found_no_file_is_told_as_such() {
     let finished = cloud.run().await;
     assert_eq!((finished.exit_code, states(&finished)), (Some(1), vec!["shop.orders failed".to_owned()]));
     let said = message(&finished, "orders");
-    assert!(said.starts_with("the transfer run ended well and loaded nothing: raw_shop.orders is as it was at "), "{said}");
-    assert!(said.contains("No new files found matching \"s3://exports/prod-20261120/shop/shop.orders/*.parquet\""), "{said}");
+    assert!(
+        said.starts_with("the transfer run ended well and loaded nothing: raw_shop.orders is as it was at "),
+        "{said}"
+    );
+    assert!(
+        said.contains("No new files found matching \"s3://exports/prod-20261120/shop/shop.orders/*.parquet\""),
+        "{said}"
+    );
 }
 
 #[tokio::test]

@@ -58,9 +58,11 @@ async fn a_run_of_another_day_that_came_later_takes_the_rows_with_it() {
     let other = cloud::prefix("orders").replace("20261120", "20261119");
     cloud.store().put(cloud::BUCKET, &format!("{other}1/part-0.parquet"), cloud::parquet(7, 50));
     let configs: Value = get(&cloud, "projects/p/locations/asia-northeast1/transferConfigs").await;
-    let config = configs["transferConfigs"].as_array().unwrap().iter().find(|config| {
-        config["displayName"] == "isthmus prod shop.orders"
-    });
+    let config = configs["transferConfigs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|config| config["displayName"] == "isthmus prod shop.orders");
     let config = config.unwrap()["name"].as_str().unwrap().to_owned();
     let url = format!("{}/v1/{config}:startManualRuns", cloud.transfer.endpoint());
     let body = json!({"requestedRunTime": "2026-11-18T15:00:00Z"}).to_string();
