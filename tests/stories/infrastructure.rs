@@ -64,9 +64,9 @@ pub async fn of_aws_is_applied_once_allows_what_a_day_does_and_is_destroyed(stag
         "export_bucket": format!("{ENV}-exports"), "app_bucket": format!("{ENV}-app"),
         "google_service_account_ids": {"load_export": "104200000000000000001", "bigquery_to_s3": "104200000000000000002"},
         "start_load": {
-            "workflow": "projects/acme-rights/locations/asia-northeast1/workflows/isthmus-rights-daily",
+            "workflow": "projects/isthmus-rights/locations/asia-northeast1/workflows/isthmus-rights-daily",
             "audience": "//iam.googleapis.com/projects/1042/locations/global/workloadIdentityPools/isthmus/providers/aws-account",
-            "service_account": "isthmus-start-load@acme-rights.iam.gserviceaccount.com",
+            "service_account": "isthmus-start-load@isthmus-rights.iam.gserviceaccount.com",
         },
     });
     let syncs = json!({"syncs": {

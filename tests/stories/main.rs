@@ -56,6 +56,7 @@ fn main() -> ExitCode {
 }
 
 /// Without a stage there is only a list of them.
+#[allow(clippy::too_many_lines)] // one for each story
 fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
     let mut stories = stories!(
         runtime,
