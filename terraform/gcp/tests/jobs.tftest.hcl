@@ -47,7 +47,7 @@ run "each_job_has_its_name_image_and_time" {
   command = plan
 
   assert {
-    condition     = output.jobs == { load_export = "isthmus-stg-load-export", bigquery_to_s3 = "isthmus-stg-bigquery-to-s3" }
+    condition     = output.jobs == { dbt = "isthmus-stg-dbt", load_export = "isthmus-stg-load-export", bigquery_to_s3 = "isthmus-stg-bigquery-to-s3" }
     error_message = "names of jobs"
   }
   assert {
