@@ -67,7 +67,8 @@ impl Redis {
 
     /// A command whose answer is a text.
     pub async fn text(&self, words: &str) -> Result<String> {
-        let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", self.port)).await.context("connect to Redis")?);
+        let mut stream =
+            BufReader::new(TcpStream::connect(("127.0.0.1", self.port)).await.context("connect to Redis")?);
         stream.write_all(format!("{words}\r\n").as_bytes()).await?;
         let mut length = String::new();
         stream.read_line(&mut length).await?;
@@ -79,7 +80,8 @@ impl Redis {
 
     /// Commands whose answer is `OK`, in one go.
     async fn all_done(&self, commands: &[String]) -> Result<()> {
-        let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", self.port)).await.context("connect to Redis")?);
+        let mut stream =
+            BufReader::new(TcpStream::connect(("127.0.0.1", self.port)).await.context("connect to Redis")?);
         stream.write_all(commands.iter().map(|words| format!("{words}\r\n")).collect::<String>().as_bytes()).await?;
         for words in commands {
             let mut answer = String::new();

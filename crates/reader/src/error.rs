@@ -20,7 +20,9 @@ pub enum ReadError {
     #[error("the rows have more than {limit} bytes together")]
     TooLarge { limit: u64, alone: bool },
     /// Nothing is read from there until that has an end: what stands there may be the other's rows.
-    #[error("{object} is of sync {found:?}, not of {expected:?}: another sync publishes to this place, or it was renamed")]
+    #[error(
+        "{object} is of sync {found:?}, not of {expected:?}: another sync publishes to this place, or it was renamed"
+    )]
     OfAnotherSync { object: String, found: String, expected: String },
     /// S3 is away, and nothing that is still true is cached.
     #[error("{object} cannot be read now")]

@@ -38,7 +38,10 @@ impl Lookup {
 /// One of the rows alone, or all together.
 pub(crate) fn too_large(is_one: bool) -> Problem {
     if is_one {
-        Problem::new(Kind::RowTooLarge, "one of these rows has more than 6 MB, as a batch has at most: ask for it by itself")
+        Problem::new(
+            Kind::RowTooLarge,
+            "one of these rows has more than 6 MB, as a batch has at most: ask for it by itself",
+        )
     } else {
         Problem::new(Kind::AnswerTooLarge, "a batch has at most 6 MB: ask for fewer keys at once")
     }

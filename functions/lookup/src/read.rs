@@ -128,7 +128,9 @@ fn public(failure: &ReadError) -> String {
         ReadError::OfAnotherSync { .. } => {
             "another sync is published where this one was; the log names both, and the object".to_owned()
         }
-        ReadError::TooLarge { .. } | ReadError::Denied { .. } | ReadError::RepeatedSync(_) => "the log says what is wrong".to_owned(),
+        ReadError::TooLarge { .. } | ReadError::Denied { .. } | ReadError::RepeatedSync(_) => {
+            "the log says what is wrong".to_owned()
+        }
     }
 }
 

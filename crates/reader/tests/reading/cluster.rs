@@ -50,7 +50,11 @@ async fn each_row_is_shared_by_the_node_that_has_its_slot() {
             assert_eq!(second.get(sync, key).await.unwrap().from, Origin::Redis, "{key}");
         }
         assert!(second.get_many(sync, &keys).await.unwrap().rows.iter().all(Option::is_some));
-        assert_eq!((cloud.row_reads(), first.counters().redis_errors + second.counters().redis_errors), (0, 0), "{sync}");
+        assert_eq!(
+            (cloud.row_reads(), first.counters().redis_errors + second.counters().redis_errors),
+            (0, 0),
+            "{sync}"
+        );
     }
     for node in &cluster.nodes {
         assert!(rows_of(node).await > keys.len() as u64 / 3, "{} has its share", node.url());

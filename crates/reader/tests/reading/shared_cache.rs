@@ -185,7 +185,11 @@ async fn redis_that_is_full_is_read_and_not_written() {
         task.await.unwrap();
     }
     let counts = reader.counters();
-    assert_eq!((counts.redis_opened, counts.redis_errors > 100), (0, true), "it still answers, with errors: {counts:?}");
+    assert_eq!(
+        (counts.redis_opened, counts.redis_errors > 100),
+        (0, true),
+        "it still answers, with errors: {counts:?}"
+    );
 }
 
 #[tokio::test]

@@ -78,7 +78,11 @@ async fn a_place_where_another_sync_publishes_is_told_by_healthz_and_no_row_of_i
     let response = server.get(&path).await;
     assert_eq!((response.status(), problem(&response).as_str()), (StatusCode::BAD_GATEWAY, "damaged"));
     assert_eq!(server.get(&format!("/v1/{PACKED}/user-1")).await.status(), StatusCode::OK, "the other sync goes on");
-    assert!(server.process.log().contains("is of sync \\\"orders\\\", not of \\\"item-prices\\\""), "{}", server.process.log());
+    assert!(
+        server.process.log().contains("is of sync \\\"orders\\\", not of \\\"item-prices\\\""),
+        "{}",
+        server.process.log()
+    );
     cloud.publish("20261127T190000Z");
     until_status(&server, "/healthz", StatusCode::OK).await;
     assert_eq!(server.get(&path).await.status(), StatusCode::OK);
