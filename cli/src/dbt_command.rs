@@ -74,7 +74,9 @@ pub fn run(command: &Dbt) -> Result<bool> {
         Dbt::Exposures(Exposures { places, syncs, check }) => match exposures_file(places, syncs)? {
             Ok(file) => finish(&[file], *check, "isthmus dbt exposures"),
             Err(problems) => {
-                problems.iter().for_each(|problem| eprintln!("{problem}"));
+                for problem in &problems {
+                    eprintln!("{problem}");
+                }
                 Ok(false)
             }
         },
@@ -102,11 +104,15 @@ fn exposures_file(places: &Places, syncs: &std::path::Path) -> Result<Result<Gen
 fn finish(files: &[Generated], check: bool, command: &str) -> Result<bool> {
     if !check {
         files.iter().try_for_each(Generated::write)?;
-        files.iter().for_each(|file| println!("{}", file.path.display()));
+        for file in files {
+            println!("{}", file.path.display());
+        }
         return Ok(true);
     }
     let differences: Vec<String> = files.iter().filter_map(Generated::difference).collect();
-    differences.iter().for_each(|difference| eprintln!("{difference}"));
+    for difference in &differences {
+        eprintln!("{difference}");
+    }
     if !differences.is_empty() {
         eprintln!("`{command}` writes them as they should be");
     }

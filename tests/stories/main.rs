@@ -10,6 +10,7 @@ mod late;
 mod outages;
 mod proof;
 mod publication;
+mod query;
 mod races;
 mod redelivery;
 mod reload;
@@ -99,6 +100,8 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             publication::is_planned_without_a_write_listed_collected_and_rolled_back,
             publication::in_layout_packed_is_read_by_the_python_of_the_document,
             publication::is_explained_by_doctor_where_aws_refuses_it,
+            query::that_ends_in_a_comment_behind_its_semicolon_is_published,
+            query::that_is_wrong_is_told_with_the_lines_of_its_file,
             resume::after_sigkill_at_twenty_points_ends_with_exactly_the_rows,
             resume::after_a_run_that_was_given_up_leaves_nothing_of_it,
             resume::after_two_runs_that_never_published_writes_and_lists_every_key_that_they_touched,

@@ -27,7 +27,7 @@ fn references(sync: &Sync, project: &Project) -> Result<Vec<String>, Vec<String>
         match project.reference(relation) {
             Some(reference) => references.push(reference.to_owned()),
             None => {
-                problems.push(format!("reads {relation}, which no model makes and the list of tables does not load"))
+                problems.push(format!("reads {relation}, which no model makes and the list of tables does not load"));
             }
         }
     }
