@@ -134,7 +134,7 @@ mod tests {
         let sql = "SELECT * EXCEPT (items, status) REPLACE (total / 100 AS total) FROM `acme-prod.shop.orders`";
         let all = ["id", "customer_id", "total", "ordered_at"].map(|name| format!("{name}<shop.orders.{name}"));
         assert_eq!(outputs(sql), all);
-        assert_eq!(only_needs(sql), [String::new(); 0]);
+        assert_eq!(only_needs(sql), Vec::<String>::new());
         assert_eq!(outputs("SELECT c.* FROM shop.orders AS o, shop.customers AS c")[0], "id<shop.customers.id");
     }
 
