@@ -15,7 +15,13 @@ use crate::tools::emulator;
 
 /// The project that everything local is in.
 pub const PROJECT: &str = "isthmus-local";
-const LAUNCH: &str = include_str!("bigquery/launch.py");
+/// What is changed comes before what starts it.
+const LAUNCH: &str = concat!(
+    include_str!("bigquery/launch.py"),
+    include_str!("bigquery/created_tables.py"),
+    include_str!("bigquery/external_query.py"),
+    "\nmain(sys.argv[1:])\n"
+);
 /// It needs 4 s alone; a busy laptop takes longer.
 const READY_WITHIN: Duration = Duration::from_mins(2);
 const JOB_POLL: Duration = Duration::from_millis(20);

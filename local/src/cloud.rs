@@ -210,7 +210,7 @@ impl Cloud {
             ("GOOGLE_CLOUD_PROJECT", PROJECT.to_owned()),
             ("BIGQUERY_LOCATION", LOCATION.to_owned()),
             ("SCRATCH_DATASET", self.scratch_dataset()),
-            ("LEASE_SECONDS", "4".to_owned()),
+            ("LEASE_SECONDS", "12".to_owned()),
             ("AWS_ENDPOINT_URL_S3", self.wires.s3.endpoint()),
             ("AWS_ENDPOINT_URL_STS", self.wires.sts.endpoint()),
             ("BIGQUERY_ENDPOINT", self.wires.bigquery.endpoint()),

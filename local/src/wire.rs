@@ -4,7 +4,6 @@
 mod fault;
 mod record;
 
-use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -41,6 +40,8 @@ struct State {
     faults: Mutex<Faults>,
     latency: Mutex<Duration>,
     held: Notify,
+    /// How often what was held was let go.
+    releases: watch::Sender<usize>,
     outage: watch::Sender<bool>,
 }
 
@@ -56,6 +57,7 @@ impl Wire {
             faults: Mutex::default(),
             latency: Mutex::default(),
             held: Notify::new(),
+            releases: watch::Sender::new(0),
             outage: watch::Sender::new(false),
         });
         let server = tokio::spawn(serve(listener, Arc::clone(&state)));
@@ -127,6 +129,11 @@ impl Wire {
         self.state.outage.send_replace(false);
     }
 
+    /// Lets everything go on that is held now.
+    pub fn release(&self) {
+        self.state.releases.send_modify(|releases| *releases += 1);
+    }
+
     /// Waits until a request or an answer is held.
     pub async fn held(&self) {
         self.state.held.notified().await;
@@ -194,10 +201,14 @@ async fn pass(state: Arc<State>, request: Request<Incoming>) -> Result<Response<
             state.forward(parts, body).await?;
             Err(anyhow::anyhow!("reset after the request"))
         }
-        Some(Effect::HoldRequest) => state.hold(record.clone()).await,
+        Some(Effect::HoldRequest) => {
+            state.hold(record).await?;
+            return state.forward(parts, body).await;
+        }
         Some(Effect::HoldAnswer) => {
-            state.forward(parts, body).await?;
-            state.hold(record.clone()).await
+            let answer = state.forward(parts, body).await?;
+            state.hold(record).await?;
+            return Ok(answer);
         }
     };
     if let Ok(response) = &answer {
@@ -220,10 +231,10 @@ impl State {
         Ok(Response::from_parts(head, Full::new(body.collect().await?.to_bytes())))
     }
 
-    async fn hold(&self, record: Recorded) -> Result<Response<Full<Bytes>>> {
+    async fn hold(&self, record: Recorded) -> Result<()> {
+        let mut releases = self.releases.subscribe();
         lock(&self.record).push(record);
         self.held.notify_one();
-        std::future::pending::<Result<Infallible>>().await?;
-        anyhow::bail!("held")
+        Ok(releases.changed().await?)
     }
 }

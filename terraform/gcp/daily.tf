@@ -17,6 +17,7 @@ resource "google_workflows_workflow" "daily" {
     LOAD_EXPORT_JOB    = google_cloud_run_v2_job.job["load-export"].name
     DBT_JOB            = var.dbt_job == null ? "" : var.dbt_job
     BIGQUERY_TO_S3_JOB = google_cloud_run_v2_job.job["bigquery-to-s3"].name
+    EXPORT_TIMEZONE    = var.export_timezone
   }
 
   depends_on = [google_project_service.api]

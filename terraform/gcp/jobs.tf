@@ -13,15 +13,16 @@ locals {
       tasks    = 1
       file     = "tables.yaml"
       env = merge(local.keyless, {
-        AWS_ROLE_ARN     = try(var.aws.load_export_role_arn, "")
-        S3_BUCKET_NAME   = try(var.aws.export_bucket, "")
-        ENV              = var.env
-        TABLES_FILE      = "/config/tables.yaml"
-        AUDIT_DATASET    = google_bigquery_dataset.dataset["isthmus_audit"].dataset_id
-        EXPORT_TIMEZONE  = var.export_timezone
-        WAIT_MINUTES     = tostring(var.load_export.wait_minutes)
-        TRANSFER_MINUTES = tostring(var.load_export.transfer_minutes)
-        ON_DRIFT         = var.load_export.on_drift
+        AWS_ROLE_ARN         = try(var.aws.load_export_role_arn, "")
+        S3_BUCKET_NAME       = try(var.aws.export_bucket, "")
+        ENV                  = var.env
+        TABLES_FILE          = "/config/tables.yaml"
+        AUDIT_DATASET        = google_bigquery_dataset.dataset["isthmus_audit"].dataset_id
+        EXPORT_TIMEZONE      = var.export_timezone
+        WAIT_MINUTES         = tostring(var.load_export.wait_minutes)
+        TRANSFER_MINUTES     = tostring(var.load_export.transfer_minutes)
+        MIN_FILE_AGE_SECONDS = tostring(var.load_export.min_file_age_seconds)
+        ON_DRIFT             = var.load_export.on_drift
       })
     }
     bigquery-to-s3 = {
@@ -99,7 +100,7 @@ resource "google_cloud_run_v2_job" "job" {
   depends_on = [google_storage_bucket_iam_member.reader]
 }
 
-# The workflow runs both, and gives load-export another export date.
+# The workflow runs both, and gives load-export the export date.
 resource "google_cloud_run_v2_job_iam_member" "workflow" {
   for_each = local.jobs
 

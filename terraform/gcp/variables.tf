@@ -115,25 +115,13 @@ variable "transfer_key" {
 }
 
 variable "export_timezone" {
-  description = "The time zone of export dates and of the daily schedule; start-export's."
+  description = "The time zone of export dates and of the daily schedule; start-export's. Its offset from UTC stands in the path of every transfer, so it must be one whose clocks never change."
   type        = string
   default     = "Asia/Tokyo"
 
   validation {
-    condition     = can(regex("^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$", var.export_timezone))
-    error_message = "export_timezone must be an IANA name, such as Asia/Tokyo."
-  }
-}
-
-variable "export_utc_offset" {
-  description = "What is added to a transfer run's UTC time to get the export date: the offset of export_timezone, in hours, minutes and seconds. Both change together. Where there is summer time, its offset: then both midnights fall on the right day."
-  type        = string
-  default     = "9h"
-
-  validation {
-    # run_time knows h, m and s, and no days. Source: "Runtime parameter support", BigQuery Data Transfer Service.
-    condition     = can(regex("^-?([0-9]{1,2}h([0-9]{1,2}m)?([0-9]{1,2}s)?|[0-9]{1,3}m)$", var.export_utc_offset))
-    error_message = "export_utc_offset must be an offset such as 9h, 5h30m or -8h."
+    condition     = contains(keys(local.utc_offsets), var.export_timezone)
+    error_message = "export_timezone must be a zone whose clocks never change (time_zones.json lists them), such as Asia/Tokyo: the path of a transfer has one offset for the whole year. Where your clocks change, take the zone of their winter time: Etc/GMT+5 is five hours behind UTC, Etc/GMT-1 one hour ahead."
   }
 }
 

@@ -17,20 +17,26 @@ variable "image_tag" {
 variable "load_export" {
   description = "The job load-export. It waits and counts, BigQuery works: the smallest machine is enough. One retry takes over the runs that the first attempt started."
   type = object({
-    cpu              = optional(number, 1)
-    memory           = optional(string, "512Mi")
-    timeout_seconds  = optional(number, 14400)
-    max_retries      = optional(number, 1)
-    wait_minutes     = optional(number, 90)
-    transfer_minutes = optional(number, 120)
-    on_drift         = optional(string, "warn")
+    cpu                  = optional(number, 1)
+    memory               = optional(string, "512Mi")
+    timeout_seconds      = optional(number, 14400)
+    max_retries          = optional(number, 1)
+    wait_minutes         = optional(number, 90)
+    transfer_minutes     = optional(number, 120)
+    min_file_age_seconds = optional(number, 600)
+    on_drift             = optional(string, "warn")
   })
   default = {}
 
   validation {
-    # Besides waiting: five minutes for young files, the counts, the audit.
-    condition     = var.load_export.timeout_seconds >= (var.load_export.wait_minutes + var.load_export.transfer_minutes + 15) * 60
-    error_message = "load_export.timeout_seconds must be at least wait_minutes + transfer_minutes + 15 minutes, or Cloud Run ends the job while it waits."
+    # Besides waiting: the proofs, the audit.
+    condition     = var.load_export.timeout_seconds >= (var.load_export.wait_minutes + var.load_export.transfer_minutes + 10) * 60 + var.load_export.min_file_age_seconds
+    error_message = "load_export.timeout_seconds must be at least wait_minutes + transfer_minutes + 10 minutes + min_file_age_seconds, or Cloud Run ends the job while it waits."
+  }
+
+  validation {
+    condition     = var.load_export.min_file_age_seconds >= 0 && var.load_export.min_file_age_seconds <= 7200
+    error_message = "load_export.min_file_age_seconds must be 0 to 7200."
   }
 
   validation {

@@ -75,6 +75,11 @@ impl Reverse {
         Ok(self.cloud().bigquery_to_s3()?.with("CLOUD_RUN_EXECUTION", &format!("bigquery-to-s3-{n}")))
     }
 
+    /// As `execution`; when it dies, the next one need not wait for long.
+    pub fn mortal(&self) -> Result<Job> {
+        Ok(self.execution()?.with("LEASE_SECONDS", "4"))
+    }
+
     pub async fn run(&self) -> Result<Finished> {
         self.execution()?.run(&["--json"]).await
     }
@@ -154,8 +159,7 @@ impl Reverse {
     pub fn all_objects(&self, layout: &str) -> Result<BTreeMap<String, String>> {
         let mut objects = BTreeMap::new();
         for object in self.cloud().s3.store().list(&self.cloud().app_bucket, &format!("{layout}/")) {
-            let folder = object.key.split('/').nth(1).unwrap_or_default();
-            if folder.len() == 4 && folder.bytes().all(|digit| digit == b'0' || digit == b'1') {
+            if object.key.split('/').nth(1).is_some_and(is_folder) {
                 objects.insert(object.key.clone(), String::from_utf8(self.get(&object.key)?.context("gone")?)?);
             }
         }
@@ -206,6 +210,12 @@ impl Reverse {
         Ok(self.cloud().s3.store().get(&self.cloud().app_bucket, key).map(|object| object.bytes.to_vec()))
     }
 
+    /// The row objects of layout objects with their ETags: what readers get, whatever `CURRENT` says.
+    pub fn row_objects(&self) -> BTreeMap<String, String> {
+        let is_row = |key: &str| key.split('/').nth(1).is_some_and(is_folder);
+        self.story_objects().into_iter().filter(|(key, _)| is_row(key)).collect()
+    }
+
     /// PUTs of row objects that S3 carried out since the wire last forgot.
     pub fn row_puts(&self) -> usize {
         let requests = self.cloud().wires.s3.requests();
@@ -215,8 +225,12 @@ impl Reverse {
 
 /// A PUT of a row's object in layout objects: `/{bucket}/objects/0110/7.json`.
 pub fn is_row_put(request: &local::wire::Recorded) -> bool {
-    let folder = request.path.split('/').nth(3).unwrap_or_default();
-    request.method == "PUT" && folder.len() == 4 && folder.bytes().all(|digit| digit == b'0' || digit == b'1')
+    request.method == "PUT" && request.path.split('/').nth(3).is_some_and(is_folder)
+}
+
+/// `0110`
+fn is_folder(name: &str) -> bool {
+    name.len() == 4 && name.bytes().all(|digit| digit == b'0' || digit == b'1')
 }
 
 /// SQL of rows `first..=last`.

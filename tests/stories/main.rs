@@ -10,6 +10,7 @@ mod late;
 mod outages;
 mod publication;
 mod query;
+mod races;
 mod redelivery;
 mod repair;
 mod resume;
@@ -101,6 +102,16 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             resume::by_four_tasks_of_which_one_is_killed_is_published_once_by_the_last,
             resume::after_somebody_else_took_the_lease_or_flipped_current_gives_up,
             resume::that_is_told_to_stop_ends_in_time_and_the_next_attempt_goes_on,
+            races::of_a_holder_that_slept_before_its_flip_are_lost_by_it,
+            races::of_a_flip_that_comes_late_are_lost_by_it,
+            races::of_two_tasks_that_finish_together_have_one_winner_and_one_line_in_the_log,
+            races::of_a_task_that_comes_late_change_nothing_and_it_says_so,
+            races::of_a_clock_that_is_ahead_take_no_lease_that_lives,
+            races::of_a_holder_that_slept_amid_its_rows_write_none_of_them_late,
+            races::of_an_outage_longer_than_the_lease_are_lost_by_who_had_it,
+            races::of_a_rollback_and_a_run_keep_what_was_read_a_moment_ago,
+            races::of_another_sync_on_the_prefix_write_nothing_until_it_adopts_it,
+            races::of_a_rollback_and_settings_that_changed_end_as_it_was_or_with_the_reason,
             outages::of_single_puts_lose_nothing_and_leave_nothing_extra,
             outages::of_all_of_s3_for_a_minute_are_waited_out,
             outages::of_a_stream_are_resumed_at_the_row_where_it_was_cut,

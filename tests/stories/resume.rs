@@ -60,21 +60,49 @@ async fn kill_twenty_times(reverse: &Reverse, dice: &mut Dice) -> Result<()> {
         let wire = &reverse.cloud().wires.s3;
         let (point, effect) = (dice.roll(450), if round % 2 == 0 { Effect::HoldRequest } else { Effect::HoldAnswer });
         wire.fault_after(point, 1, effect, |_| true);
-        let job = reverse.execution()?;
+        let job = reverse.mortal()?;
         let task = job.start(&["--json"])?;
         tokio::select! {
             () = wire.held() => killed += 1,
             done = task.finish() => ended_with(&done?, 0)?,
         }
         wire.heal();
-        // Cloud Run's retry is the same execution; somebody who starts the job by hand is another one.
-        let again = if round % 3 == 0 { reverse.execution()? } else { job.with("CLOUD_RUN_TASK_ATTEMPT", "1") };
-        let finished = again.run(&["--json"]).await?;
-        ended_with(&finished, 0)?;
+        // Cloud Run's retry is the same execution; somebody who starts the job by hand is another one. Where it is not
+        // killed, S3 is away for longer than its lease, and another one is waiting already.
+        match round % 4 {
+            0 => ended_with(&reverse.mortal()?.run(&["--json"]).await?, 0)?,
+            1 => outlast(reverse).await?,
+            _ => ended_with(&job.with("CLOUD_RUN_TASK_ATTEMPT", "1").run(&["--json"]).await?, 0)?,
+        }
         let expected = reverse.expected().await?;
         reverse.is_exactly(&BOTH, &expected).with_context(|| format!("round {round}, killed at request {point}"))?;
     }
     ensure!(killed >= 12, "only {killed} runs were long enough to be killed");
+    Ok(())
+}
+
+/// Two executions while S3 is away for longer than a lease: one of them publishes, the other one says why not.
+async fn outlast(reverse: &Reverse) -> Result<()> {
+    let wire = &reverse.cloud().wires.s3;
+    let begun = wire.passed();
+    let first = reverse.mortal()?.start(&["--json"])?;
+    while wire.passed() < begun + 60 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    wire.outage();
+    let second = reverse.mortal()?.start(&["--json"])?;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    wire.restore();
+    let (first, second) = tokio::try_join!(first.finish(), second.finish())?;
+    for layout in BOTH {
+        // Where it was away before it had begun, the other one may have both, or each has one.
+        let published = |finished| Ok::<_, anyhow::Error>(outcome(finished, layout)?["state"] == "published");
+        ensure!(published(&first)? || published(&second)?, "{layout}\n{}\n{}", first.log, second.log);
+    }
+    for finished in [&first, &second].into_iter().filter(|finished| finished.exit_code != Some(0)) {
+        let told = finished.log.contains("took the lease") || finished.log.contains("is being written by execution");
+        ensure!(told || finished.log.contains("start a new execution"), "{}", finished.log);
+    }
     Ok(())
 }
 
@@ -83,7 +111,7 @@ async fn run_unpublished(reverse: &Reverse, version: &str) -> Result<()> {
     reverse.fill_numbered(200, version).await?;
     let is_manifest = |request: &Recorded| request.method == "PUT" && request.path.ends_with("/manifest.json");
     reverse.cloud().wires.s3.fault(100, Effect::Refuse(403, String::new()), is_manifest);
-    ended_with(&reverse.run().await?, 1)?;
+    ended_with(&reverse.mortal()?.run(&["--json"]).await?, 1)?;
     reverse.cloud().wires.s3.heal();
     Ok(())
 }
@@ -132,7 +160,7 @@ pub async fn after_a_run_that_was_given_up_leaves_nothing_of_it(stage: &Stage) -
         reverse.fill(&format!("{} UNION ALL {}", numbered(1, 300, " draft"), numbered(901, 1000, ""))).await?;
         let wire = &reverse.cloud().wires.s3;
         wire.fault_after(point, 1, Effect::HoldAnswer, |_| true);
-        let task = reverse.execution()?.start(&[])?;
+        let task = reverse.mortal()?.start(&[])?;
         tokio::select! {
             () = wire.held() => {}
             done = task.finish() => ended_with(&done?, 0)?,
@@ -151,7 +179,7 @@ pub async fn while_another_execution_writes_says_who_it_is_and_changes_nothing(s
     reverse.sync(&[OBJECTS], "    shards: 8\n")?;
     reverse.fill_numbered(400, "").await?;
     let wire = &reverse.cloud().wires.s3;
-    wire.fault_after(100, 1, Effect::HoldAnswer, is_row_put);
+    wire.fault_after(100, usize::MAX, Effect::HoldAnswer, is_row_put);
     let (first, second) = (reverse.execution()?, reverse.execution()?);
     let running = first.start(&["--json"])?;
     wire.held().await;
@@ -240,14 +268,14 @@ pub async fn after_somebody_else_took_the_lease_or_flipped_current_gives_up(stag
         reverse.fill_numbered(600, &format!(" for {key}")).await?;
         cloud.wires.s3.forget();
         cloud.wires.s3.delay(Duration::from_millis(60));
-        let running = reverse.execution()?.with("MAX_CONCURRENCY", "10").start(&["--json"])?;
+        let running = reverse.mortal()?.with("MAX_CONCURRENCY", "10").start(&["--json"])?;
         while reverse.row_puts() < 50 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         // The same words in other bytes: another ETag, as after somebody else's write.
         let mut theirs = reverse.json(key)?.context("it is not there")?;
         if key.ends_with("lease.json") {
-            theirs["execution"] = "somebody-else".into();
+            theirs["holder"] = "somebody-else".into();
         }
         store.put(&bucket, key, format!("{theirs:#}"));
         let finished = running.finish().await?;

@@ -25,6 +25,10 @@ pub enum ExportKey<'a> {
     ExportTablesInfoPrefix(&'a ExportTaskId),
     /// `reports/{task id}.json`: that the end of this task has been told to a human, once.
     Report(&'a ExportTaskId),
+    /// `leases/{env}.json`: which execution loads the environment now.
+    LoadLease(&'a Environment),
+    /// `executions/{execution}.json`: the export date of an execution of load-export, the same for all its attempts.
+    Execution(&'a str),
     /// `starts/{task id}.json`: that the load of this task was started, once.
     LoadStart(&'a ExportTaskId),
 }
@@ -43,6 +47,8 @@ impl fmt::Display for ExportKey<'_> {
             Self::ExportInfo(task) => write!(f, "{task}/export_info_{task}.json"),
             Self::ExportTablesInfoPrefix(task) => write!(f, "{task}/export_tables_info_{task}_from_"),
             Self::Report(task) => write!(f, "reports/{task}.json"),
+            Self::LoadLease(environment) => write!(f, "leases/{environment}.json"),
+            Self::Execution(execution) => write!(f, "executions/{execution}.json"),
             Self::LoadStart(task) => write!(f, "starts/{task}.json"),
         }
     }
@@ -62,8 +68,13 @@ impl TablePrefix {
     }
 
     fn under(prefix: &str, table: &TableName) -> Self {
+        Self(format!("{prefix}{}", Self::folder(table)))
+    }
+
+    /// `{database}/{schema}.{table}/`, whatever it is below.
+    pub fn folder(table: &TableName) -> String {
         let (database, schema, name) = (table.database(), table.schema(), table.table());
-        Self(format!("{prefix}{}/{}.{}/", in_path(database), in_path(schema), in_path(name)))
+        format!("{}/{}.{}/", in_path(database), in_path(schema), in_path(name))
     }
 
     pub fn as_str(&self) -> &str {
@@ -130,6 +141,8 @@ mod tests {
         assert_eq!(key(ExportKey::TaskPrefix(&task)), "prod-20261122-s101500/");
         assert_eq!(key(ExportKey::ExportInfo(&task)), "prod-20261122-s101500/export_info_prod-20261122-s101500.json");
         assert_eq!(key(ExportKey::Report(&task)), "reports/prod-20261122-s101500.json");
+        assert_eq!(key(ExportKey::LoadLease(&environment)), "leases/prod.json");
+        assert_eq!(key(ExportKey::Execution("load-x7k2p")), "executions/load-x7k2p.json");
         assert_eq!(key(ExportKey::LoadStart(&task)), "starts/prod-20261122-s101500.json");
         assert_eq!(
             key(ExportKey::ExportTablesInfoPrefix(&task)),

@@ -12,9 +12,9 @@ pub enum Effect {
     Reset,
     /// The endpoint carries the request out, and the connection closes before the answer.
     LoseAnswer,
-    /// Holds the request for good before the endpoint sees it: the moment to kill the program.
+    /// Holds the request before the endpoint sees it, until it is released: the moment to kill the program.
     HoldRequest,
-    /// The endpoint carries the request out, and the answer is held for good.
+    /// The endpoint carries the request out, and the answer is held until it is released.
     HoldAnswer,
     /// The request waits before the endpoint sees it.
     Delay(Duration),

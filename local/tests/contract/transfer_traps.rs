@@ -82,6 +82,8 @@ impl Cloud {
             table: table.into(),
             pattern: "*.parquet".into(),
             display_name: format!("isthmus prod shop.{source}"),
+            proof: handoff::Proof::default(),
+            on_missing: handoff::OnMissing::default(),
         };
         self.transfer.create_config(&"prod".parse().unwrap(), BUCKET, &table, "*.parquet").unwrap()
     }

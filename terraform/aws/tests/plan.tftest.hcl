@@ -103,6 +103,14 @@ run "each_job_reaches_its_own_objects_only" {
   }
 
   assert {
+    condition = toset(flatten([for statement in jsondecode(aws_iam_role_policy.google["load-export"].policy).Statement :
+      statement.Resource if contains(statement.Action, "s3:PutObject")])) == toset([
+      "arn:aws:s3:::isthmus-prod-export-111111111111/leases/prod.json", "arn:aws:s3:::isthmus-prod-export-111111111111/executions/*.json",
+    ])
+    error_message = "load-export writes its lease and the dates of its executions, and no part and no manifest"
+  }
+
+  assert {
     condition = toset(flatten([for statement in jsondecode(aws_iam_role_policy.google["bigquery-to-s3"].policy).Statement :
       statement.Resource if statement.Sid == "PublishSyncs"])) == toset([
       "arn:aws:s3:::isthmus-prod-app-111111111111/users/*", "arn:aws:s3:::isthmus-prod-app-111111111111/prices/v1/*",
@@ -192,7 +200,7 @@ run "exports_are_kept_unless_asked_otherwise" {
   command = plan
 
   assert {
-    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this["export"].rule : rule.id] == ["replaced-and-deleted"]
+    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this["export"].rule : rule.id] == ["replaced-and-deleted", "old-executions"]
     error_message = "without export_retention_days nothing expires"
   }
 }

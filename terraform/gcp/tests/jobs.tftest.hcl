@@ -22,7 +22,8 @@ run "load_export_gets_the_variables_that_it_reads" {
       ENV               = "stg", S3_BUCKET_NAME = "shop-export", AWS_REGION = "ap-northeast-1", AWS_AUDIENCE = "isthmus-stg",
       AWS_ROLE_ARN      = "arn:aws:iam::123456789012:role/load", GOOGLE_CLOUD_PROJECT = "shop-isthmus-stg",
       BIGQUERY_LOCATION = "asia-northeast1", TABLES_FILE = "/config/tables.yaml", AUDIT_DATASET = "isthmus_audit",
-      EXPORT_TIMEZONE   = "Asia/Tokyo", WAIT_MINUTES = "90", TRANSFER_MINUTES = "120", ON_DRIFT = "warn"
+      EXPORT_TIMEZONE   = "Asia/Tokyo", WAIT_MINUTES = "90", TRANSFER_MINUTES = "120", MIN_FILE_AGE_SECONDS = "600",
+      ON_DRIFT          = "warn"
     }
     error_message = "see docs/spec/load-export.md, Settings"
   }
@@ -111,7 +112,7 @@ run "the_workflow_runs_the_jobs_in_order" {
     error_message = "load, model, publish"
   }
   assert {
-    condition     = google_workflows_workflow.daily["daily"].user_env_vars == tomap({ LOAD_EXPORT_JOB = "isthmus-stg-load-export", DBT_JOB = "", BIGQUERY_TO_S3_JOB = "isthmus-stg-bigquery-to-s3" })
+    condition     = google_workflows_workflow.daily["daily"].user_env_vars == tomap({ LOAD_EXPORT_JOB = "isthmus-stg-load-export", DBT_JOB = "", BIGQUERY_TO_S3_JOB = "isthmus-stg-bigquery-to-s3", EXPORT_TIMEZONE = "Asia/Tokyo" })
     error_message = "names of jobs"
   }
   assert {

@@ -54,20 +54,28 @@ run "a_config_folder_that_is_not_there_is_refused" {
   expect_failures = [var.config_dir]
 }
 
-run "an_offset_in_days_is_refused" {
+run "a_zone_whose_clocks_change_is_refused" {
   command = plan
   variables {
-    export_utc_offset = "1d"
+    export_timezone = "America/New_York"
   }
-  expect_failures = [var.export_utc_offset]
+  expect_failures = [var.export_timezone]
 }
 
-run "an_offset_with_a_plus_is_refused" {
+run "a_zone_that_is_none_is_refused" {
   command = plan
   variables {
-    export_utc_offset = "+9h"
+    export_timezone = "JST"
   }
-  expect_failures = [var.export_utc_offset]
+  expect_failures = [var.export_timezone]
+}
+
+run "files_that_would_be_waited_for_all_day_are_refused" {
+  command = plan
+  variables {
+    load_export = { min_file_age_seconds = 86400 }
+  }
+  expect_failures = [var.load_export]
 }
 
 run "an_empty_transfer_schedule_is_refused" {
