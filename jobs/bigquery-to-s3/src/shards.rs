@@ -150,7 +150,7 @@ impl Workshop {
         let mut totals = delta.totals;
         totals.rows = rendered.keys.len() as u64;
         totals.bytes = rendered.bodies.len() as u64;
-        totals.rejected = rendered.rejects.len() as u64;
+        totals.rejected = rendered.rejects.iter().map(|reject| reject.rows).sum();
         // Where rows of an unfinished run are put right, the next run has to know of it, should this one not publish.
         let written = same.is_none() || !delta.writes.is_empty();
         let record = ShardRecord { shard, totals, file: same.or(own) };
