@@ -50,7 +50,7 @@ mod tests {
             (record.clone(), 7 + 8 + (3 + 8 + 4) + (5 + 8 + 8)),
             (record.set_mode("REPEATED"), 7 + 8 + 4),
         ] {
-            assert_eq!(frame_bytes(&[column.clone()]), bytes, "{column:?}");
+            assert_eq!(frame_bytes(std::slice::from_ref(&column)), bytes, "{column:?}");
         }
         let sparse: Vec<_> = (0..1000).map(|n| column(&format!("column_{n:03}"), "INTEGER")).collect();
         assert_eq!(frame_bytes(&sparse), 26_000);

@@ -29,6 +29,7 @@ use crate::{RunError, Stop};
 const CHUNKS_IN_FLIGHT: usize = 2;
 /// What chunks may take of memory together, from the first row that is read to the last that is written. A shard that alone
 /// takes more is worked on alone.
+#[allow(clippy::cast_possible_truncation)] // some thousand
 const ROOM_KIB: u32 = 6 * (CHUNK_BYTES >> 10) as u32;
 
 pub fn workshop(

@@ -67,7 +67,7 @@ async fn rows_without_a_key_are_in_the_first_shard_and_are_left_out_where_that_i
     ] {
         let batches = read(&generated, Ask { restriction, streams: 2, ..Ask::default() }).await;
         let keys = batches.iter().map(|batch| batch.column_by_name("isthmus_key").unwrap());
-        assert_eq!(keys.map(|keys| keys.null_count()).sum::<usize>(), null_keys, "{restriction}");
+        assert_eq!(keys.map(Array::null_count).sum::<usize>(), null_keys, "{restriction}");
         assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), rows, "{restriction}");
         let empty = batches[0].column_by_name("column_019").unwrap();
         assert_eq!(empty.null_count(), empty.len());
