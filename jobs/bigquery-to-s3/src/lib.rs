@@ -17,6 +17,7 @@ pub mod cut_off;
 pub mod delta;
 pub mod digest;
 pub mod doctor;
+mod frame;
 pub mod guard;
 pub mod json;
 pub mod leased;

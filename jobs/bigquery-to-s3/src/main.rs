@@ -205,7 +205,8 @@ async fn connect(config: &Config) -> Result<(Clouds, KeylessConfig)> {
     let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(config.s3_endpoint.is_some()).build();
     let google = GoogleCredentials::default().build().context("find the credentials of the service account")?;
     let (endpoint, project) = (config.bigquery_endpoint.as_deref(), &config.project);
-    let bigquery = BigQuery::connect(endpoint, &google, project, &config.location, &config.scratch).await?;
+    let bigquery =
+        BigQuery::connect(endpoint, &google, project, &config.location, &config.scratch, config.give_up_after).await?;
     let patience = Patience { idle: config.idle, give_up_after: config.give_up_after };
     let reader = Reader::connect(config.storage_endpoint.as_deref(), &google, &project.to_string(), patience).await?;
     let put = PutSettings {

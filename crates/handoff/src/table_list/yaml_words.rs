@@ -12,7 +12,7 @@ pub(super) fn problems(text: &str) -> Vec<(String, String)> {
     let problems = scalars.filter_map(|(word, span)| {
         let place = format!(":{}:{}", span.start.line(), span.start.col() + 1);
         // No value at all is told by what should stand there.
-        let kind = kind(&word).filter(|_| !word.is_empty())?;
+        let kind = kind(&word).filter(|_| span.start.index() < span.end.index())?;
         Some((place, format!("{word} is {kind} for Terraform, which reads YAML 1.1: put it in quotes, \"{word}\"")))
     });
     problems.collect()

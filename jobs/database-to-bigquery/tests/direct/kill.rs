@@ -98,9 +98,9 @@ pub async fn while_it_reads_leaves_no_transaction_open(stage: &Stage) -> Result<
 
 pub async fn no_two_executions_load_a_table_at_once(stage: &Stage) -> Result<()> {
     let story = two_tables(stage, "twice").await?;
-    let slow = story.job(SLOW)?.start(&["--json"])?;
+    let slow = with_a_short_lease(&story, SLOW)?.start(&["--json"])?;
     story.a_transaction_is_open().await?;
-    let second = story.job(SLOW)?.run(&["--json"]).await?;
+    let second = with_a_short_lease(&story, SLOW)?.run(&["--json"]).await?;
     ended_with(&second, 3)?;
     assert!(second.log.contains("is loading it"), "{}", second.log);
     ended_with(&slow.finish().await?, 0)?;
