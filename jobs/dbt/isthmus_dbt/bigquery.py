@@ -24,8 +24,8 @@ def client(settings: Settings) -> bigquery.Client:
 
 def states(client: bigquery.Client, settings: Settings, day: date) -> dict[str, str]:
     """What became of each table on that day, by its name in the source database. None has a state before the first load
-    of all, when there is no audit table yet."""
-    sql = f"SELECT table_name, state, message FROM `{settings.project}.{settings.audit_dataset}.loads` WHERE export_date = @day"
+    of all, when there is no audit yet."""
+    sql = f"SELECT table_name, state, message FROM `{settings.project}.{settings.audit_dataset}.latest_loads` WHERE export_date = @day"
     config = bigquery.QueryJobConfig(query_parameters=[bigquery.ScalarQueryParameter("day", "DATE", day)])
     try:
         rows = client.query_and_wait(sql, job_config=config)
