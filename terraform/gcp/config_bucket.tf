@@ -20,7 +20,7 @@ resource "google_storage_bucket" "config" {
     }
   }
 
-  depends_on = [google_project_service.api]
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_storage_bucket_object" "config" {

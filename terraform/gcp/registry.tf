@@ -22,7 +22,7 @@ resource "google_artifact_registry_repository" "images" {
   }
 
   # No immutable tags: a tagged image could then never be cleaned up.
-  depends_on = [google_project_service.api]
+  depends_on = [terraform_data.apis]
 }
 
 locals {
