@@ -24,7 +24,8 @@ resource "google_storage_bucket" "config" {
 }
 
 resource "google_storage_bucket_object" "config" {
-  for_each = fileset(var.config_dir, "*.{yaml,sql}")
+  # No job reads which environments there are.
+  for_each = setsubtract(fileset(var.config_dir, "*.{yaml,sql}"), ["environments.yaml"])
 
   bucket  = google_storage_bucket.config.name
   name    = each.key

@@ -26,9 +26,14 @@ output "for_aws" {
   ]
 }
 
+output "environment" {
+  description = "Whose state this is."
+  value       = terraform_data.environment.output
+}
+
 output "told" {
-  description = "What this root was told that nobody types, as its variables are called: terraform output -json told > generated/{env}.told.tfvars.json."
-  value       = { image_tag = var.image_tag, transfer_key = var.transfer_key }
+  description = "What this root was told that nobody types, as its variables are called: whoever deploys next, from another machine, asks for it."
+  value       = { aws = var.aws, image_tag = var.image_tag, transfer_key = var.transfer_key }
 }
 
 output "audience" {

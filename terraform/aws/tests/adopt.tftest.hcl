@@ -113,3 +113,22 @@ run "a_project_is_needed_where_not_every_name_is_given" {
   }
   expect_failures = [var.start_load]
 }
+
+run "a_state_is_somebody_s" {
+  command = apply
+  # Only what says whose it is: nothing of AWS is made here.
+  plan_options {
+    target = [terraform_data.environment]
+  }
+}
+
+run "a_state_belongs_to_one_environment" {
+  command = plan
+  variables {
+    env = "prod"
+  }
+  plan_options {
+    target = [terraform_data.environment]
+  }
+  expect_failures = [terraform_data.environment]
+}
