@@ -1,6 +1,7 @@
 //! The infrastructure, and whether it lets the programs do what they do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -287,9 +288,7 @@ pub async fn of_a_transfer_key_is_rotated_and_its_secret_is_never_shown(stage: &
         return Ok(());
     }
     let dir = tempfile::tempdir()?;
-    let gcloud = dir.path().join("gcloud");
-    std::fs::write(&gcloud, GCLOUD)?;
-    std::fs::set_permissions(&gcloud, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    play_gcloud(dir.path())?;
     let path = format!("{}:{}", dir.path().display(), std::env::var("PATH")?);
     let command = |program: &str| {
         let mut command = Command::new(program);
@@ -330,13 +329,39 @@ pub async fn of_a_transfer_key_is_rotated_and_its_secret_is_never_shown(stage: &
     ensure!(!std::fs::read_to_string(dir.path().join("calls"))?.contains(&secret(2)?), "a secret is an argument");
     let (ok, said) = rotate(&["start", "rotated", "acme"])?;
     ensure!(!ok && said.contains("has two keys already"), "{said}");
+    let file = dir.path().join("key.tfvars.json");
+    std::fs::write(&file, "as it was")?;
+    ensure!(started_into(&file, &rotate)?.is_none(), "a third key");
+    ensure!(std::fs::read_to_string(&file)? == "as it was", "a key that was not made is in the file");
     let (ok, said) = rotate(&["finish", "rotated", "acme", "AKIANOTONE"])?;
     ensure!(!ok && said.contains("AKIANOTONE is not a key of"), "{said}");
     let (ok, said) = rotate(&["finish", "rotated", "acme", &ids[1]])?;
     ensure!(ok && said == format!("deleted {}\ndisabled version 1\n", ids[0]), "{said}");
+    ids.push(started_into(&file, &rotate)?.context("not started")?);
     let (ok, said) = rotate(&["stop", "rotated", "acme"])?;
-    ensure!(ok && said == format!("deleted {}\ndisabled version 2\ndisabled version 1\n", ids[1]), "{said}");
+    ensure!(ok && ids[1..].iter().all(|id| said.contains(&format!("deleted {id}\n"))), "{said}");
+    ensure!(said.ends_with("disabled version 3\ndisabled version 2\ndisabled version 1\n"), "{said}");
     let (ok, said) = rotate(&["help"])?;
     ensure!(!ok && said.contains("finish stg"), "{said}");
     Ok(())
+}
+
+fn play_gcloud(folder: &Path) -> Result<()> {
+    let gcloud = folder.join("gcloud");
+    std::fs::write(&gcloud, GCLOUD)?;
+    std::fs::set_permissions(&gcloud, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    Ok(())
+}
+
+/// The id of the key that was made, as the var-file of terraform/gcp says it.
+fn started_into(file: &Path, rotate: &dyn Fn(&[&str]) -> Result<(bool, String)>) -> Result<Option<String>> {
+    let (ok, said) = rotate(&["start", "rotated", "acme", file.to_str().context("a path")?])?;
+    if !ok {
+        return Ok(None);
+    }
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(file)?)?;
+    let id = written["transfer_key"]["access_key_id"].as_str().context("no id")?.to_owned();
+    ensure!(written == json!({"transfer_key": {"access_key_id": id, "secret_version": 3}}), "{written}");
+    ensure!(said == format!("{id} is version 3 of isthmus-rotated-transfer-key: {}\n", file.display()), "{said}");
+    Ok(Some(id))
 }
