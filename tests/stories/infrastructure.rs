@@ -283,8 +283,7 @@ esac
 "#;
 
 pub async fn of_a_transfer_key_is_rotated_and_its_secret_is_never_shown(stage: &Stage) -> Result<()> {
-    if !Command::new("aws").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: the AWS CLI is not installed");
+    if !has_aws_cli() {
         return Ok(());
     }
     let dir = tempfile::tempdir()?;
@@ -330,19 +329,27 @@ pub async fn of_a_transfer_key_is_rotated_and_its_secret_is_never_shown(stage: &
     ensure!(!ok && said.contains("has two keys already"), "{said}");
     let file = dir.path().join("key.tfvars.json");
     std::fs::write(&file, "as it was")?;
-    let third = started_into(&file, &rotate)?;
+    let third = started_into(&file, rotate)?;
     ensure!(third.is_none() && std::fs::read_to_string(&file)? == "as it was", "a third key: {third:?}");
     let (ok, said) = rotate(&["finish", "rotated", "acme", "AKIANOTONE"])?;
     ensure!(!ok && said.contains("AKIANOTONE is not a key of"), "{said}");
     let (ok, said) = rotate(&["finish", "rotated", "acme", &ids[1]])?;
     ensure!(ok && said == format!("deleted {}\ndisabled version 1\n", ids[0]), "{said}");
-    ids.push(started_into(&file, &rotate)?.context("not started")?);
+    ids.push(started_into(&file, rotate)?.context("not started")?);
     let (ok, said) = rotate(&["stop", "rotated", "acme"])?;
     let deleted = ids[1..].iter().all(|id| said.contains(&format!("deleted {id}\n")));
     ensure!(ok && deleted && said.ends_with("disabled version 3\ndisabled version 2\ndisabled version 1\n"), "{said}");
     let (ok, said) = rotate(&["help"])?;
     ensure!(!ok && said.contains("finish stg"), "{said}");
     Ok(())
+}
+
+fn has_aws_cli() -> bool {
+    let found = Command::new("aws").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !found {
+        eprintln!("skipped: the AWS CLI is not installed");
+    }
+    found
 }
 
 fn play_gcloud(folder: &Path) -> Result<()> {
