@@ -132,6 +132,8 @@ fn what_stopped_in_the_middle_goes_on_from_there_and_what_is_there_is_not_made_a
     }
     done(&mut deploy());
     let calls = clone.calls();
+    // Until the stack is there: refused once, and done once.
+    assert_eq!(count(&calls, "aws cloudwatch put-metric-data"), 2);
     for once in ["gcloud storage buckets create", "aws s3api create-bucket"] {
         assert_eq!(count(&calls, once), 1, "{once}");
     }
