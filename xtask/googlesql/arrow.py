@@ -5,7 +5,7 @@ import struct
 from datetime import date
 
 import pyarrow as pa
-from zetasql.types import TypeKind
+from googlesql import bare
 
 ARROW = {
     "INT64": pa.int64(),
@@ -37,10 +37,6 @@ def messages(kind, values: list) -> tuple[bytes, bytes]:
     writer = pa.ipc.new_stream(stream, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4"))
     writer.write_batch(batch)
     return schema, stream.getvalue().to_pybytes().removeprefix(schema)
-
-
-def bare(kind) -> str:
-    return TypeKind(kind.type_kind).name.removeprefix("TYPE_")
 
 
 def field(name: str, kind) -> pa.Field:

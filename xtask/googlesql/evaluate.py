@@ -17,26 +17,10 @@ from zetasql.core import ZetaSqlLocalService
 from zetasql.types import AnalyzerOptions, EvaluateQueryRequest, PrepareQueryRequest
 from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as answers
 
-# As googlesql.KINDS, the other way round.
-NAMES = {"DOUBLE": "FLOAT64"}
-
 file, cache = map(Path, sys.argv[1:3])
 said = yaml.safe_load(file.read_text())
 forms = {kind: each["json"] for kind, each in said["forms"].items()}
 names = count(1)
-
-
-def name(kind) -> str:
-    """The type as SQL writes it."""
-    bare = arrow.bare(kind)
-    if bare == "ARRAY":
-        return f"ARRAY<{name(kind.array_type.element_type)}>"
-    if bare == "RANGE":
-        return f"RANGE<{name(kind.range_type.element_type)}>"
-    if bare == "STRUCT":
-        fields = kind.struct_type.field
-        return f"STRUCT<{', '.join(f'{each.field_name} {name(each.field_type)}' for each in fields)}>"
-    return NAMES.get(bare, bare)
 
 
 def text_of(kind: str) -> str:
@@ -101,8 +85,8 @@ def values_of(kind: str, lines: str) -> dict:
         sys.exit(f"{file}, {kind}: {refused}")
     values, texts = row[::2], [text.string_value for _, text in row[1::2]]
     for expression, (found, _) in zip(expressions, values):
-        if name(found) != kind:
-            sys.exit(f"{file}: {expression} is {name(found)}, not {kind}")
+        if googlesql.name_of(found) != kind:
+            sys.exit(f"{file}: {expression} is {googlesql.name_of(found)}, not {kind}")
     schema, batch = arrow.messages(values[0][0], [value for _, value in values])
     sent = {"schema": base64.b64encode(schema).decode(), "batch": base64.b64encode(batch).decode()}
     return {"type": kind, **sent, "expressions": expressions, "expected": texts}
