@@ -8,6 +8,7 @@ mod outages;
 mod publication;
 mod races;
 mod redelivery;
+mod repair;
 mod resume;
 
 use std::process::ExitCode;
@@ -94,6 +95,9 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             races::of_a_rollback_and_a_run_keep_what_was_read_a_moment_ago,
             races::of_another_sync_on_the_prefix_write_nothing_until_it_adopts_it,
             races::of_a_rollback_and_settings_that_changed_end_as_it_was_or_with_the_reason,
+            repair::of_fifty_objects_that_were_changed_by_hand_is_found_and_done,
+            repair::comes_by_itself_within_the_runs_of_a_round,
+            repair::of_a_shard_s_own_file_stops_no_run,
             outages::of_single_puts_lose_nothing_and_leave_nothing_extra,
             outages::of_all_of_s3_for_a_minute_are_waited_out,
             outages::of_a_stream_are_resumed_at_the_row_where_it_was_cut,

@@ -18,6 +18,7 @@ pub mod delta;
 pub mod digest;
 pub mod doctor;
 pub mod guard;
+pub mod inspection;
 pub mod json;
 pub mod leased;
 pub mod owner;
@@ -37,6 +38,7 @@ pub mod shards;
 pub mod standing;
 pub mod started;
 pub mod syncs;
+pub mod verify;
 pub mod work;
 
 use std::ops::Range;

@@ -59,6 +59,7 @@ pub fn publish(store: &Store, sync: &str, layout: Layout, generation: &str, rows
         version: SYNC_VERSION,
         sync: sync.to_owned(),
         scratch: None,
+        verified: None,
         layout,
         generation: generation.clone(),
         previous: None,

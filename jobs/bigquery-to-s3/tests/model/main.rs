@@ -1,8 +1,11 @@
 //! The protocol of `docs/spec/publication.md`, small enough that a machine looks at every way it can go: two executions
 //! of two tasks each, that pause, die and start again, lose answers, and have clocks that differ.
 
+mod arrival;
 mod explore;
+mod lease;
 mod protocol;
+mod task;
 mod world;
 
 use explore::explore;
