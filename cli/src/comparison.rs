@@ -79,19 +79,11 @@ fn found(table: &Table) -> Found {
 }
 
 fn remove(list: &TableList, manifest: &Manifest) -> Result<Vec<Gone>, InvalidTableList> {
-    let mut gone = Vec::new();
-    for (database, settings) in &list.databases {
-        for name in settings.tables.keys() {
-            let wrong = |_| InvalidTableList::Name(database.clone(), name.clone());
-            let table = TableName::new(database, name).map_err(wrong)?;
-            match manifest.tables.iter().find(|exported| exported.name == table) {
-                None => gone.push(Gone { table, why: Why::NotInExport }),
-                Some(exported) if exported.state == TableState::Skipped => {
-                    gone.push(Gone { table, why: Why::Skipped });
-                }
-                Some(_) => {}
-            }
-        }
-    }
-    Ok(gone)
+    let why = |table: &TableName| match manifest.table(table) {
+        None => Some(Why::NotInExport),
+        Some(exported) if exported.state == TableState::Skipped => Some(Why::Skipped),
+        Some(_) => None,
+    };
+    let gone = list.sources()?.into_iter().filter_map(|table| Some(Gone { why: why(&table)?, table }));
+    Ok(gone.collect())
 }

@@ -22,7 +22,11 @@ pub fn proposal(comparison: &Comparison, file: &str) -> String {
     for (database, lines) in lines {
         let has_entry = lines.iter().any(|line| !line.starts_with('#'));
         let comment = if has_entry { "" } else { "# " };
-        text.push_str(&[comment, "  ", &word(&database), ":\n", comment, "    tables:\n"].concat());
+        text.push_str(&[comment, "  ", &word(&database), ":\n"].concat());
+        if comparison.add.iter().any(|found| found.table.database() == database && is_dotted(&found.table)) {
+            text.push_str(&[comment, "    engine: mysql  # a dot is a part of the name\n"].concat());
+        }
+        text.push_str(&[comment, "    tables:\n"].concat());
         text.extend(lines.iter().map(|line| ["      ", line, "\n"].concat()));
     }
     text
@@ -56,8 +60,13 @@ fn removed(gone: &Gone) -> String {
     format!("# {}: {{}}  remove: {why}", word(&name_in_database(&gone.table)))
 }
 
+/// Without `engine: mysql`, what stands before the dot would be the schema.
+fn is_dotted(table: &TableName) -> bool {
+    table.is_in_schema_of_database() && table.table().contains('.')
+}
+
 /// In quotes where YAML could take it for something else: a number, a truth, nothing.
-fn word(name: &str) -> String {
+pub(crate) fn word(name: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'$');
     let letter = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
     let reserved = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];

@@ -107,6 +107,18 @@ fn what_was_proposed_and_pasted_is_not_proposed_again() {
 }
 
 #[test]
+fn a_table_with_a_dot_is_proposed_with_what_the_dot_means() {
+    let dotted = manifest(&[("shop.`core.user`", "exported", 7)]);
+    let first = isthmus(None, &dotted, &["discover", "--manifest", "-"]);
+    let pasted = text(&first.stdout);
+    assert!(
+        pasted.contains("  shop:\n    engine: mysql  # a dot is a part of the name\n    tables:\n      core.user: {}")
+    );
+    let agreed = isthmus(Some(pasted), &dotted, &["check", "--manifest", "-"]);
+    assert_eq!(text(&agreed.stdout), "1 tables agree with prod-20261122\n", "{}", text(&agreed.stderr));
+}
+
+#[test]
 fn only_removals_are_a_proposal_of_comments() {
     let one = manifest(&[("shop.orders", "exported", 7)]);
     let said = isthmus(Some(LIST), &one, &["discover", "--manifest", "-"]).stdout;
@@ -144,6 +156,11 @@ fn without_a_manifest_the_list_itself_is_checked() {
         ("databases: {shop: {tabels: {}}}\n", "error: config/tables.yaml:1:20: unknown field `tabels`"),
         ("databases: {shop: {tables: {a: {}, b: {destination: a}}}}\n", "error: tables.yaml: raw_shop.a is the"),
         ("databases: {}\n", "error: tables.yaml names no table"),
+        (
+            "databases: {shop: {tables: {on: {}, 010: {}}}}\n",
+            "error: config/tables.yaml:1:29: on is a truth for Terraform, which reads YAML 1.1: put it in quotes, \"on\"; \
+             config/tables.yaml:1:37: 010 is a number",
+        ),
     ] {
         let output = isthmus(Some(list), "", &["check"]);
         assert!(text(&output.stderr).starts_with(said), "{}", text(&output.stderr));

@@ -22,7 +22,7 @@ use crate::read::service::serve;
 use read::Reading;
 use table::Table;
 
-#[derive(Debug, Clone, Copy, PartialEq, clap::Args)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, clap::Args)]
 pub struct Options {
     /// Rows of the table; their ids are 1, 2, 3…
     #[arg(long)]
@@ -39,6 +39,12 @@ pub struct Options {
     /// Notes are at least so long
     #[arg(long, default_value_t = 0)]
     pub note_bytes: usize,
+    /// Further columns, null in every row
+    #[arg(long, default_value_t = 0)]
+    pub empty_columns: usize,
+    /// Further rows, without a key
+    #[arg(long, default_value_t = 0)]
+    pub null_keys: u32,
 }
 
 pub struct Generated {

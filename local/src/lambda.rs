@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
@@ -23,6 +23,8 @@ use tokio::task::JoinHandle;
 use crate::process::Process;
 
 const TIMEOUT: Duration = Duration::from_mins(5);
+/// As Lambda's own message has it; its "quotas" say 6 MB.
+const MAX_ANSWER_BYTES: usize = 6_291_556;
 const REQUEST_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 
 /// A function: its binary and the variables that its deployment gives it.
@@ -72,6 +74,17 @@ impl Lambda {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
         self
+    }
+
+    /// The same function without one variable.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.variables.remove(name);
+        self
+    }
+
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     pub async fn invoke(&self, event: &Value) -> Result<Invocation> {
@@ -160,6 +173,7 @@ fn router(name: &str, event: Value, answer: oneshot::Sender<Result<Value, Functi
         .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
         .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
         .route("/2018-06-01/runtime/init/error", post(error))
+        .layer(DefaultBodyLimit::disable())
         .with_state(Arc::new(runtime))
 }
 
@@ -178,9 +192,16 @@ async fn next(State(runtime): State<Arc<Runtime>>) -> impl IntoResponse {
     (headers, Json(event))
 }
 
-/// Lambda takes a body whatever its content type says, and a runtime may leave the type out.
+/// Lambda takes a body whatever its content type says, and a runtime may leave the type out. One that is too large is an
+/// error of the function.
 async fn response(State(runtime): State<Arc<Runtime>>, body: Bytes) -> StatusCode {
-    runtime.answer(Ok(serde_json::from_slice(&body).unwrap_or_default()))
+    if body.len() <= MAX_ANSWER_BYTES {
+        return runtime.answer(Ok(serde_json::from_slice(&body).unwrap_or_default()));
+    }
+    let error_type = "Function.ResponseSizeTooLarge".to_owned();
+    let message = format!("Response payload size exceeded maximum allowed payload size ({MAX_ANSWER_BYTES} bytes).");
+    runtime.answer(Err(FunctionError { error_type, message }));
+    StatusCode::PAYLOAD_TOO_LARGE
 }
 
 async fn error(State(runtime): State<Arc<Runtime>>, headers: HeaderMap, body: Bytes) -> StatusCode {

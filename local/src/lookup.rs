@@ -31,6 +31,17 @@ pub struct Looked {
 impl Lookup {
     /// Serves these syncs of the application bucket. Looks for a new generation every second.
     pub async fn start(cloud: &Cloud, syncs: &[&str], redis: Option<&Redis>) -> Result<Self> {
+        let endpoint = [("AWS_ENDPOINT_URL_S3", cloud.wires.s3.endpoint())];
+        Self::start_with(cloud, syncs, redis, endpoint).await
+    }
+
+    /// `variables` say how it reaches S3.
+    pub async fn start_with<const N: usize>(
+        cloud: &Cloud,
+        syncs: &[&str],
+        redis: Option<&Redis>,
+        variables: [(&str, String); N],
+    ) -> Result<Self> {
         let port = free_port()?;
         let place = |sync: &&str| format!("{sync}=s3://{}/{sync}", cloud.app_bucket);
         let mut command = Command::new(tools::program("lookup")?);
@@ -44,8 +55,8 @@ impl Lookup {
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_ACCESS_KEY_ID", "local".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
-            ("AWS_ENDPOINT_URL_S3", cloud.wires.s3.endpoint()),
         ]);
+        command.envs(variables);
         let process = Process::spawn("lookup", command, &cloud.dir.join(format!("lookup-{port}.log")))?;
         let (endpoint, client) = (format!("http://127.0.0.1:{port}"), reqwest::Client::new());
         let mut lookup = Self { endpoint, client, process };

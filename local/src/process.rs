@@ -13,17 +13,27 @@ pub struct Process {
     name: String,
     child: Child,
     log: PathBuf,
+    /// The signal that ends it.
+    end: i32,
 }
+
+/// How long a program may take to end by itself.
+const END_WITHIN: Duration = Duration::from_secs(5);
 
 impl Process {
     /// Starts `command` with both outputs in `log`.
-    pub fn spawn(name: &str, mut command: Command, log: &Path) -> Result<Self> {
+    pub fn spawn(name: &str, command: Command, log: &Path) -> Result<Self> {
+        Self::spawn_ended_by(libc::SIGKILL, name, command, log)
+    }
+
+    /// For a program that would leave something behind after SIGKILL.
+    pub fn spawn_ended_by(end: i32, name: &str, mut command: Command, log: &Path) -> Result<Self> {
         let out = File::create(log).with_context(|| format!("create the log of {name} at {}", log.display()))?;
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).process_group(0);
-        die_with_parent(&mut command);
+        die_with_parent(&mut command, end);
         let program = command.get_program().to_string_lossy().into_owned();
         let child = command.spawn().with_context(|| format!("start {name} ({program})"))?;
-        Ok(Self { name: name.to_owned(), child, log: log.to_owned() })
+        Ok(Self { name: name.to_owned(), child, log: log.to_owned(), end })
     }
 
     /// Waits until `check` holds; an early exit or a missed deadline is an error that ends with the log's last lines.
@@ -84,19 +94,25 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        self.signal(self.end);
+        let began = Instant::now();
+        while self.end != libc::SIGKILL && matches!(self.child.try_wait(), Ok(None)) && began.elapsed() < END_WITHIN {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         self.signal(libc::SIGKILL);
         let _ = self.child.wait();
     }
 }
 
-/// The kernel kills the child when this whole program dies, even by SIGKILL: nothing is left behind on the laptop.
-fn die_with_parent(command: &mut Command) {
+/// The kernel ends the child when this whole program dies, even by SIGKILL: nothing is left behind on the laptop. (On
+/// Linux already with the thread that started it.)
+fn die_with_parent(command: &mut Command, end: i32) {
     let parent = std::process::id();
     #[allow(unsafe_code)]
     // SAFETY: between fork and exec only async-signal-safe calls are made: prctl, getppid.
     unsafe {
         command.pre_exec(move || {
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            libc::prctl(libc::PR_SET_PDEATHSIG, end);
             if u32::try_from(libc::getppid()) == Ok(parent) { Ok(()) } else { Err(std::io::Error::other("orphan")) }
         });
     }

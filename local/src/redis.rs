@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use anyhow::{Context, Result, ensure};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::process::{Process, free_port};
+
+mod cluster;
+
+pub use cluster::RedisCluster;
 
 const START_WITHIN: Duration = Duration::from_secs(20);
 
@@ -59,6 +63,36 @@ impl Redis {
     /// For example `libc::SIGSTOP`: a server that holds its connections and answers nothing.
     pub fn signal(&self, signal: i32) {
         self.process.signal(signal);
+    }
+
+    /// A command whose answer is a text.
+    pub async fn text(&self, words: &str) -> Result<String> {
+        let mut stream =
+            BufReader::new(TcpStream::connect(("127.0.0.1", self.port)).await.context("connect to Redis")?);
+        stream.write_all(format!("{words}\r\n").as_bytes()).await?;
+        let mut length = String::new();
+        stream.read_line(&mut length).await?;
+        let bytes = length.trim().strip_prefix('$').with_context(|| format!("{words}: {length}"))?;
+        let mut text = vec![0; bytes.parse()?];
+        stream.read_exact(&mut text).await?;
+        Ok(String::from_utf8(text)?)
+    }
+
+    /// Commands whose answer is `OK`, in one go.
+    async fn all_done(&self, commands: &[String]) -> Result<()> {
+        let mut stream =
+            BufReader::new(TcpStream::connect(("127.0.0.1", self.port)).await.context("connect to Redis")?);
+        stream.write_all(commands.iter().map(|words| format!("{words}\r\n")).collect::<String>().as_bytes()).await?;
+        for words in commands {
+            let mut answer = String::new();
+            stream.read_line(&mut answer).await?;
+            ensure!(answer.trim() == "+OK", "{words}: {answer}");
+        }
+        Ok(())
+    }
+
+    async fn done(&self, words: &str) -> Result<()> {
+        self.all_done(&[words.to_owned()]).await
     }
 
     /// One command in words, such as `DBSIZE`, and the first line of its answer without the sign of its kind.

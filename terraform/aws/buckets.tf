@@ -130,5 +130,23 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
+  # The date of an execution of load-export, for its next attempt.
+  dynamic "rule" {
+    for_each = each.key == "export" ? [7] : []
+
+    content {
+      id     = "old-executions"
+      status = "Enabled"
+
+      filter {
+        prefix = "executions/"
+      }
+
+      expiration {
+        days = rule.value
+      }
+    }
+  }
+
   depends_on = [aws_s3_bucket_versioning.this]
 }

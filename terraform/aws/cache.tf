@@ -138,8 +138,8 @@ resource "aws_elasticache_user" "lookup" {
   user_id   = "${local.cache_name}-lookup"
   user_name = "${local.cache_name}-lookup"
   engine    = "valkey"
-  # Its own keys, and the commands of a cache; neither FLUSHALL nor KEYS.
-  access_string = "on ~isthmus:* -@all +@connection +get +mget +set +del +expire"
+  # Its own keys, the two commands of a cache, and who has which slots should it become a cluster; neither FLUSHALL nor KEYS.
+  access_string = "on ~isthmus:* -@all +@connection +get +set +cluster|slots"
 
   authentication_mode {
     type = "iam"

@@ -55,6 +55,16 @@ locals {
         Resource = ["${local.bucket_arns.export}/${var.env}-*/manifest.json"]
       },
       {
+        # Which execution loads the environment now, and the export date that all attempts of one share.
+        Sid    = "KeepLoadsApart"
+        Effect = "Allow"
+        Action = ["s3:GetObject", "s3:PutObject"]
+        Resource = [
+          "${local.bucket_arns.export}/leases/${var.env}.json",
+          "${local.bucket_arns.export}/executions/*.json",
+        ]
+      },
+      {
         # Without it S3 answers 403 instead of 404 for a manifest that is not there yet. No condition on the prefix:
         # reading an object carries none.
         Sid      = "TellMissingFromDenied"
@@ -63,9 +73,9 @@ locals {
         Resource = [local.bucket_arns.export]
       },
       {
-        Sid       = "ReadEncrypted"
+        Sid       = "ReadAndWriteEncrypted"
         Effect    = "Allow"
-        Action    = ["kms:Decrypt"]
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource  = [aws_kms_key.this.arn]
         Condition = local.through_s3
       },

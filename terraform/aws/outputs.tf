@@ -6,6 +6,8 @@ output "aws" {
     app_bucket              = aws_s3_bucket.this["app"].id
     load_export_role_arn    = aws_iam_role.google["load-export"].arn
     bigquery_to_s3_role_arn = aws_iam_role.google["bigquery-to-s3"].arn
+    # template.yaml makes it, under this name.
+    publish_export_role_arn = "arn:${local.partition}:iam::${local.account}:role/isthmus-${var.env}-publish-export"
   }
 }
 

@@ -5,6 +5,9 @@ locals {
     export-bucket          = aws_s3_bucket.this["export"].id
     kms-key-arn            = aws_kms_key.this.arn
     notification-topic-arn = aws_sns_topic.this.arn
+    google-workflow        = var.start_load.workflow
+    google-audience        = var.start_load.audience
+    google-service-account = var.start_load.service_account
   }
 }
 

@@ -22,6 +22,11 @@ variable "google_service_account_ids" {
     condition     = alltrue([for id in values(var.google_service_account_ids) : can(regex("^[0-9]{10,30}$", id))])
     error_message = "google_service_account_ids are numbers (uniqueId of the service account), not e-mail addresses: AWS compares them with the token's azp and sub."
   }
+
+  validation {
+    condition     = alltrue([for id in values(var.google_service_account_ids) : !can(regex("^10{8,}", id))])
+    error_message = "google_service_account_ids still has a sample (1000...0001): put the output service_account_ids of terraform/gcp there."
+  }
 }
 
 variable "audience" {
@@ -31,6 +36,31 @@ variable "audience" {
   validation {
     condition     = length(var.audience) >= 4
     error_message = "audience is the output audience of terraform/gcp, such as isthmus-prod."
+  }
+}
+
+variable "start_load" {
+  type        = object({ workflow = string, audience = string, service_account = string })
+  description = "What publish-export starts on Google Cloud, and as whom: output start_load of terraform/gcp. Names, no secret."
+
+  validation {
+    condition     = can(regex("^projects/[^/]+/locations/[^/]+/workflows/[^/]+$", var.start_load.workflow))
+    error_message = "start_load.workflow is the full name of a workflow: projects/PROJECT/locations/LOCATION/workflows/NAME."
+  }
+
+  validation {
+    condition     = can(regex("^//iam\\.googleapis\\.com/projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}$", var.start_load.audience))
+    error_message = "start_load.audience is the full name of a provider, with the project's number: //iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER."
+  }
+
+  validation {
+    condition     = !strcontains(join(" ", [var.start_load.workflow, var.start_load.service_account]), "acme-") && !strcontains(var.start_load.audience, "/projects/10000000000")
+    error_message = "start_load still has samples (acme-..., 10000000000...): put the output start_load of your terraform/gcp there."
+  }
+
+  validation {
+    condition     = endswith(var.start_load.service_account, ".gserviceaccount.com")
+    error_message = "start_load.service_account is a service account's e-mail address."
   }
 }
 
@@ -44,12 +74,22 @@ variable "export_bucket" {
   type        = string
   description = "The name of the export bucket; isthmus-{env}-export-{account} where it is null."
   default     = null
+
+  validation {
+    condition     = !startswith(coalesce(var.export_bucket, "none"), "acme-")
+    error_message = "export_bucket still has a sample (acme-...): put the name of your own bucket there, or leave it out."
+  }
 }
 
 variable "app_bucket" {
   type        = string
   description = "The name of the application bucket; isthmus-{env}-app-{account} where it is null."
   default     = null
+
+  validation {
+    condition     = !startswith(coalesce(var.app_bucket, "none"), "acme-")
+    error_message = "app_bucket still has a sample (acme-...): put the name of your own bucket there, or leave it out."
+  }
 }
 
 variable "export_retention_days" {
@@ -78,6 +118,11 @@ variable "notification_emails" {
   type        = set(string)
   description = "Who gets alarms and reports; each address confirms its subscription once."
   default     = []
+
+  validation {
+    condition     = alltrue([for address in var.notification_emails : !can(regex("[@.]example\\.(com|org|net)$", address))])
+    error_message = "notification_emails still has a sample (example.com): put addresses there that somebody reads."
+  }
 }
 
 variable "force_destroy" {

@@ -11,6 +11,15 @@ output "audience" {
   value       = local.audience
 }
 
+output "start_load" {
+  description = "What publish-export starts when a day is published, and as whom: variable start_load of terraform/aws. Names, known before the workflow is there."
+  value = {
+    workflow        = "projects/${var.project}/locations/${var.location}/workflows/${local.workflow}"
+    audience        = local.federation_audience
+    service_account = google_service_account.account["start-load"].email
+  }
+}
+
 output "registry" {
   description = "Where images are pushed: {registry}/load-export:{image_tag}."
   value       = local.registry

@@ -1,4 +1,5 @@
-env     = "stg"
+env = "stg"
+# A sample, which a plan refuses: the id of your project.
 project = "acme-isthmus-stg"
 
 # stg may be torn down, and runs when it is asked to.

@@ -6,8 +6,11 @@ data "google_project" "this" {
 locals {
   transfer_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-bigquerydatatransfer.iam.gserviceaccount.com"
 
+  # What is added to run_time: +9h, +5h30m, -7h, nothing for UTC. Written by crates/handoff, which the job reads too.
+  utc_offsets = jsondecode(file("${path.module}/time_zones.json"))
+
   # run_time is UTC: midnight in Tokyo is the day before. Without the offset, yesterday's export would load every day.
-  export_day = "${var.env}-{run_time${startswith(var.export_utc_offset, "-") ? "" : "+"}${var.export_utc_offset}|\"%Y%m%d\"}"
+  export_day = "${var.env}-{run_time${local.utc_offsets[var.export_timezone]}|\"%Y%m%d\"}"
 
   transfers = var.transfer_key == null ? {} : {
     for name, table in local.tables : name => merge(table, {

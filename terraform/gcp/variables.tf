@@ -15,7 +15,12 @@ variable "project" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
-    error_message = "project must be a project id: 6 to 30 lower-case letters, digits and hyphens, such as acme-isthmus-stg."
+    error_message = "project must be a project id: 6 to 30 lower-case letters, digits and hyphens, such as shop-isthmus-stg."
+  }
+
+  validation {
+    condition     = !startswith(var.project, "acme-")
+    error_message = "project still is a sample (acme-...): put the id of your own project there."
   }
 }
 
@@ -56,15 +61,16 @@ variable "aws" {
     app_bucket              = string
     load_export_role_arn    = string
     bigquery_to_s3_role_arn = string
+    publish_export_role_arn = optional(string)
   })
   default = null
 
   validation {
     condition = var.aws == null || alltrue([
-      for arn in [try(var.aws.load_export_role_arn, ""), try(var.aws.bigquery_to_s3_role_arn, "")] :
+      for arn in [try(var.aws.load_export_role_arn, ""), try(var.aws.bigquery_to_s3_role_arn, ""), coalesce(try(var.aws.publish_export_role_arn, null), "arn:aws:iam::000000000000:role/")] :
       can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/", arn))
     ])
-    error_message = "aws.load_export_role_arn and aws.bigquery_to_s3_role_arn must be ARNs of roles, such as arn:aws:iam::123456789012:role/name."
+    error_message = "aws.load_export_role_arn, aws.bigquery_to_s3_role_arn and aws.publish_export_role_arn must be ARNs of roles, such as arn:aws:iam::123456789012:role/name."
   }
 
   validation {
@@ -74,6 +80,13 @@ variable "aws" {
       can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket))
     ])
     error_message = "aws.export_bucket and aws.app_bucket must be names of S3 buckets, without s3://."
+  }
+
+  validation {
+    condition = var.aws == null || alltrue([
+      for bucket in [try(var.aws.export_bucket, ""), try(var.aws.app_bucket, "")] : !startswith(bucket, "acme-")
+    ])
+    error_message = "aws.export_bucket or aws.app_bucket still is a sample (acme-...): put the output aws of terraform/aws there."
   }
 }
 
@@ -102,25 +115,13 @@ variable "transfer_key" {
 }
 
 variable "export_timezone" {
-  description = "The time zone of export dates and of the daily schedule; start-export's."
+  description = "The time zone of export dates and of the daily schedule; start-export's. Its offset from UTC stands in the path of every transfer, so it must be one whose clocks never change."
   type        = string
   default     = "Asia/Tokyo"
 
   validation {
-    condition     = can(regex("^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$", var.export_timezone))
-    error_message = "export_timezone must be an IANA name, such as Asia/Tokyo."
-  }
-}
-
-variable "export_utc_offset" {
-  description = "What is added to a transfer run's UTC time to get the export date: the offset of export_timezone, in hours, minutes and seconds. Both change together. Where there is summer time, its offset: then both midnights fall on the right day."
-  type        = string
-  default     = "9h"
-
-  validation {
-    # run_time knows h, m and s, and no days. Source: "Runtime parameter support", BigQuery Data Transfer Service.
-    condition     = can(regex("^-?([0-9]{1,2}h([0-9]{1,2}m)?([0-9]{1,2}s)?|[0-9]{1,3}m)$", var.export_utc_offset))
-    error_message = "export_utc_offset must be an offset such as 9h, 5h30m or -8h."
+    condition     = contains(keys(local.utc_offsets), var.export_timezone)
+    error_message = "export_timezone must be a zone whose clocks never change (time_zones.json lists them), such as Asia/Tokyo: the path of a transfer has one offset for the whole year. Where your clocks change, take the zone of their winter time: Etc/GMT+5 is five hours behind UTC, Etc/GMT-1 one hour ahead."
   }
 }
 

@@ -7,6 +7,11 @@ variable "alert_emails" {
     condition     = alltrue([for address in var.alert_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", address))])
     error_message = "alert_emails must be e-mail addresses."
   }
+
+  validation {
+    condition     = alltrue([for address in var.alert_emails : !can(regex("[@.]example\\.(com|org|net)$", address))])
+    error_message = "alert_emails still has a sample (example.com): put addresses there that somebody reads."
+  }
 }
 
 variable "slack" {
@@ -30,6 +35,6 @@ variable "notification_channels" {
 
   validation {
     condition     = alltrue([for name in var.notification_channels : can(regex("^projects/[^/]+/notificationChannels/[0-9]+$", name))])
-    error_message = "notification_channels must be names such as projects/acme-isthmus-prod/notificationChannels/123."
+    error_message = "notification_channels must be names such as projects/shop-isthmus-prod/notificationChannels/123."
   }
 }

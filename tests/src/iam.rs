@@ -45,6 +45,7 @@ pub fn rds_calls(request: &Recorded, cluster_arn: &str) -> Result<Vec<Call>> {
     let form = form(request);
     let field = |name: &str| form.get(name).cloned().with_context(|| format!("no {name} in {form:?}"));
     Ok(match field("Action")?.as_str() {
+        "DescribeDBClusters" => vec![("rds:DescribeDBClusters".into(), cluster_arn.into())],
         "DescribeDBClusterSnapshots" => vec![("rds:DescribeDBClusterSnapshots".into(), cluster_arn.into())],
         "DescribeExportTasks" => vec![("rds:DescribeExportTasks".into(), "*".into())],
         "StartExportTask" => vec![

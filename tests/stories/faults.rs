@@ -11,7 +11,7 @@ fn faults() -> [Effect; 3] {
 
 pub async fn between_start_export_and_rds_cost_nothing(stage: &Stage) -> Result<()> {
     for (number, effect) in faults().into_iter().enumerate() {
-        for action in ["Action=DescribeDBClusterSnapshots", "Action=StartExportTask"] {
+        for action in ["Action=DescribeExportTasks", "Action=DescribeDBClusterSnapshots", "Action=StartExportTask"] {
             let env = format!("start-{number}-{}", action.len());
             let story = Story::begin(stage, &env, vec![table("orders", 5)]).await?;
             story.snapshot().await?;

@@ -1,13 +1,20 @@
 //! Stories across programs: the built binaries, on the laptop cloud.
 
+mod completion;
 mod day;
+mod engine;
 mod faults;
+mod healing;
 mod infrastructure;
 mod kill;
+mod late;
 mod outages;
+mod proof;
 mod publication;
+mod query;
 mod races;
 mod redelivery;
+mod reload;
 mod repair;
 mod resume;
 
@@ -51,6 +58,7 @@ fn main() -> ExitCode {
 }
 
 /// Without a stage there is only a list of them.
+#[allow(clippy::too_many_lines)] // one for each story
 fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
     let mut stories = stories!(
         runtime,
@@ -62,8 +70,24 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             day::that_drifted_is_not_loaded_where_the_policy_says_fail,
             day::with_a_skipped_a_missing_and_an_unlisted_table_names_all_three,
             day::waits_for_the_manifest_however_late_it_is,
+            engine::of_aurora_mysql_carries_every_value_to_bigquery,
+            engine::of_aurora_postgresql_carries_every_value_to_bigquery,
+            engine::of_aurora_postgresql_has_a_spot_export_of_one_table_and_the_others_stay,
+            engine::of_aurora_postgresql_brings_drift_and_an_emptied_table_on_the_next_day,
+            engine::of_aurora_postgresql_may_have_a_schema_with_the_name_of_the_database,
+            late::is_the_backup_and_the_first_try_that_finds_it_makes_the_day_s_export,
+            late::is_the_backup_and_its_event_starts_the_export_at_once,
+            late::past_the_last_try_is_one_error_that_says_why,
+            completion::of_an_export_after_the_clock_gave_up_starts_the_load,
+            completion::that_google_did_not_hear_of_is_loaded_by_the_clock_and_started_by_a_poll,
+            proof::of_yesterdays_rows_with_todays_count_fails_where_content_is_compared,
+            reload::of_days_in_turn_brings_each_days_rows_whatever_was_done_in_between,
+            reload::of_an_older_day_while_another_is_loaded_waits_or_is_refused_by_name,
+            reload::of_a_spot_export_waits_for_it_and_transfers_its_table_alone,
+            reload::of_a_table_with_a_dot_in_its_name_reads_its_own_folder,
             redelivery::of_every_event_changes_nothing,
             redelivery::of_the_schedule_at_the_same_moment_starts_one_export,
+            repair::of_a_broken_day_is_the_event_that_the_error_names,
             kill::publish_export_at_every_write_and_the_next_poll_finishes,
             kill::publish_export_in_the_middle_of_a_spot_export_and_nobody_reads_half_of_it,
             kill::load_export_anywhere_and_the_next_run_ends_the_same,
@@ -77,6 +101,8 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             publication::is_planned_without_a_write_listed_collected_and_rolled_back,
             publication::in_layout_packed_is_read_by_the_python_of_the_document,
             publication::is_explained_by_doctor_where_aws_refuses_it,
+            query::that_ends_in_a_comment_behind_its_semicolon_is_published,
+            query::that_is_wrong_is_told_with_the_lines_of_its_file,
             resume::after_sigkill_at_twenty_points_ends_with_exactly_the_rows,
             resume::after_a_run_that_was_given_up_leaves_nothing_of_it,
             resume::after_two_runs_that_never_published_writes_and_lists_every_key_that_they_touched,
@@ -95,9 +121,9 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             races::of_a_rollback_and_a_run_keep_what_was_read_a_moment_ago,
             races::of_another_sync_on_the_prefix_write_nothing_until_it_adopts_it,
             races::of_a_rollback_and_settings_that_changed_end_as_it_was_or_with_the_reason,
-            repair::of_fifty_objects_that_were_changed_by_hand_is_found_and_done,
-            repair::comes_by_itself_within_the_runs_of_a_round,
-            repair::of_a_shard_s_own_file_stops_no_run,
+            healing::of_fifty_objects_that_were_changed_by_hand_is_found_and_done,
+            healing::comes_by_itself_within_the_runs_of_a_round,
+            healing::of_a_shard_s_own_file_stops_no_run,
             outages::of_single_puts_lose_nothing_and_leave_nothing_extra,
             outages::of_all_of_s3_for_a_minute_are_waited_out,
             outages::of_a_stream_are_resumed_at_the_row_where_it_was_cut,

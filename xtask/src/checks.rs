@@ -3,10 +3,12 @@
 mod agreement;
 mod cargo;
 mod commands;
+mod dbt;
 mod googlesql;
 mod links;
 mod rights;
 mod sam;
+mod schedule;
 mod settings;
 mod terraform;
 mod variables;
@@ -16,7 +18,7 @@ use anyhow::{Result, bail};
 use crate::environments;
 use crate::step::Step;
 
-const CHECKS: [Step; 20] = [
+const CHECKS: [Step; 23] = [
     Step { name: "fmt", about: "the code is formatted", run: cargo::fmt },
     Step {
         name: "variables",
@@ -38,12 +40,19 @@ const CHECKS: [Step; 20] = [
         about: "both Terraform roots, SAM and the programs expect what the others give",
         run: agreement::check,
     },
+    Step {
+        name: "schedule",
+        about: "template.yaml tries a day's export in the hours that start-export knows",
+        run: schedule::check,
+    },
     Step { name: "links", about: "relative links in documents lead somewhere", run: links::check },
     Step {
         name: "commands",
         about: "every command of README.md is run by a check, or says why not",
         run: commands::check,
     },
+    Step { name: "dbt", about: "the warehouse's project parses without a warning; tests of its job", run: dbt::check },
+    Step { name: "sqlfluff", about: "SQL of both dbt projects", run: dbt::sqlfluff },
     Step { name: "clippy", about: "no warning in any target", run: cargo::clippy },
     Step { name: "build", about: "every program builds", run: cargo::build },
     Step { name: "test", about: "unit, contract and story tests", run: cargo::test },
@@ -92,7 +101,7 @@ mod tests {
     #[test]
     fn an_unknown_check_is_told_with_the_names_that_exist() {
         let error = chosen(&["clipy".to_owned()]).err().unwrap().to_string();
-        assert!(error.starts_with("no check is named clipy; there are: mariadb, redis, emulators, "), "{error}");
+        assert!(error.starts_with("no check is named clipy; there are: mariadb, postgresql, redis, "), "{error}");
     }
 
     #[test]

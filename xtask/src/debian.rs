@@ -21,11 +21,13 @@ pub(crate) fn install(program: &str, package: &str) -> Result<String> {
     Ok(format!("{package} installed"))
 }
 
-/// Servers are in /usr/sbin, which is not in everyone's PATH.
+/// Servers are in /usr/sbin, which is not in everyone's PATH, and PostgreSQL's programs in a folder for each version.
 fn is_there(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
-    folders.into_iter().any(|folder| folder.join(program).is_file())
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let versions = versions.map(|version| version.path().join("bin"));
+    folders.chain(versions).any(|folder| folder.join(program).is_file())
 }
 
 fn is_root() -> bool {

@@ -1,18 +1,25 @@
-//! What demo and test need beside cargo: a database and a cache from the system, emulators and tools from PyPI.
+//! What demo and test need beside cargo: databases and a cache from the system, emulators and tools from PyPI.
 
 use anyhow::Result;
 
 use crate::step::{Running, Step};
 use crate::{debian, venv};
 
-/// local-bigquery reads the bucket and the dates with these; they come as wheels and must be made known to DuckDB.
+/// local-bigquery reads the bucket, the dates and other databases with these; they come as wheels and must be made known
+/// to DuckDB.
 const DUCKDB: &str = "v1.5.5"; // as pinned in requirements/emulators.in
-const DUCKDB_EXTENSIONS: [&str; 5] = ["icu", "ducklake", "avro", "spatial", "httpfs"];
+const DUCKDB_EXTENSIONS: [&str; 7] =
+    ["icu", "ducklake", "avro", "spatial", "httpfs", "postgres_scanner", "mysql_scanner"];
 
 const MARIADB: Step = Step {
     name: "mariadb",
-    about: "MariaDB, which stands for Aurora",
+    about: "MariaDB, which stands for Aurora MySQL",
     run: |_| debian::install("mariadbd", "mariadb-server"),
+};
+const POSTGRESQL: Step = Step {
+    name: "postgresql",
+    about: "PostgreSQL, which stands for Aurora PostgreSQL",
+    run: |_| debian::install("initdb", "postgresql"),
 };
 const REDIS: Step = Step {
     name: "redis",
@@ -21,13 +28,22 @@ const REDIS: Step = Step {
 };
 const EMULATORS: Step =
     Step { name: "emulators", about: "BigQuery, moto and the sample data, in target/tools", run: emulators };
+/// What the image of jobs/dbt has: one list of packages for both.
+const DBT: Step = Step {
+    name: "dbt-tools",
+    about: "dbt, as its job has it, in target/tools",
+    run: |step| venv::install_from(step, "dbt", "jobs/dbt/requirements.txt"),
+};
 /// What lookup is measured beside.
 const NGINX: Step =
     Step { name: "nginx", about: "nginx, a peer of lookup", run: |_| debian::install("nginx", "nginx-light") };
 const SAM: Step =
     Step { name: "sam", about: "SAM and cargo-lambda, in target/tools", run: |step| venv::install(step, "sam") };
-const LINT: Step =
-    Step { name: "lint", about: "cfn-lint and hadolint, in target/tools", run: |step| venv::install(step, "lint") };
+const LINT: Step = Step {
+    name: "lint",
+    about: "cfn-lint, hadolint and sqlfluff, in target/tools",
+    run: |step| venv::install(step, "lint"),
+};
 const INFRA: Step = Step {
     name: "infra",
     about: "checkov, parliament and an emulator of Workflows, in target/tools",
@@ -46,9 +62,35 @@ const GOOGLESQL: Step = Step {
     run: |step| venv::install(step, "googlesql"),
 };
 
-pub(crate) const STEPS_OF_DEMO: [Step; 3] = [MARIADB, REDIS, EMULATORS];
-pub(crate) const STEPS_OF_BENCH: [Step; 4] = [MARIADB, REDIS, EMULATORS, NGINX];
-pub(crate) const STEPS: [Step; 8] = [MARIADB, REDIS, EMULATORS, SAM, LINT, INFRA, SCHEMATHESIS, GOOGLESQL];
+/// What the demo's database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Engine {
+    #[default]
+    Mysql,
+    Postgres,
+}
+
+impl Engine {
+    /// As the demo's own setting has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Mysql => "mysql",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// Only the server that is asked for.
+    pub(crate) fn steps_of_demo(self) -> [Step; 4] {
+        match self {
+            Self::Mysql => [MARIADB, REDIS, EMULATORS, DBT],
+            Self::Postgres => [POSTGRESQL, REDIS, EMULATORS, DBT],
+        }
+    }
+}
+
+pub(crate) const STEPS_OF_BENCH: [Step; 5] = [MARIADB, REDIS, EMULATORS, DBT, NGINX];
+pub(crate) const STEPS: [Step; 10] =
+    [MARIADB, POSTGRESQL, REDIS, EMULATORS, DBT, SAM, LINT, INFRA, SCHEMATHESIS, GOOGLESQL];
 
 fn emulators(step: &mut Running<'_>) -> Result<String> {
     let note = venv::install(step, "emulators")?;

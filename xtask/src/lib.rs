@@ -13,12 +13,14 @@ pub mod workspace;
 
 use anyhow::{Context, Result, bail};
 
+pub use crate::environments::Engine;
 use crate::progress::{Outcome, Progress};
 use crate::step::Step;
 use crate::workspace::Workspace;
 
 /// What the demo runs; the first starts the others.
-const DEMO: [&str; 6] = ["local", "start-export", "publish-export", "load-export", "bigquery-to-s3", "lookup"];
+const DEMO: [&str; 7] =
+    ["local", "start-export", "publish-export", "load-export", "bigquery-to-s3", "lookup", "isthmus"];
 const BENCH: [&str; 8] =
     ["bench", "put-client", "local", "start-export", "publish-export", "load-export", "bigquery-to-s3", "lookup"];
 /// As the images are built: their Dockerfiles name the same feature.
@@ -29,11 +31,12 @@ pub fn setup(workspace: &Workspace) -> Result<()> {
     run_all(workspace, &environments::STEPS)
 }
 
-pub fn demo(workspace: &Workspace, keep: bool, json: bool) -> Result<()> {
-    run_all(workspace, &environments::STEPS_OF_DEMO)?;
+pub fn demo(workspace: &Workspace, engine: Engine, keep: bool, json: bool) -> Result<()> {
+    run_all(workspace, &engine.steps_of_demo())?;
     let given = [("--keep", keep), ("--json", json)];
-    let flags = given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag.to_owned());
-    program::build_and_become(workspace, &DEMO, &[], std::iter::once("demo".to_owned()).chain(flags))
+    let flags = given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag);
+    let arguments = ["demo", "--engine", engine.name()].into_iter().chain(flags);
+    program::build_and_become(workspace, &DEMO, &[], arguments.map(str::to_owned))
 }
 
 pub fn bench(workspace: &Workspace, names: &[String], json: bool) -> Result<()> {

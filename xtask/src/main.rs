@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use xtask::Engine;
 use xtask::workspace::Workspace;
 
 #[derive(Parser)]
@@ -27,6 +28,9 @@ enum Task {
 
 #[derive(Args)]
 struct Demo {
+    /// What the application's database is
+    #[arg(long, value_enum, default_value_t)]
+    engine: Engine,
     /// Leave everything running, to look around; Ctrl-C stops it
     #[arg(long)]
     keep: bool,
@@ -69,7 +73,7 @@ fn run() -> Result<()> {
     let workspace = Workspace::of_this_build();
     match Cli::parse().task {
         Task::Setup => xtask::setup(&workspace),
-        Task::Demo(demo) => xtask::demo(&workspace, demo.keep, demo.json),
+        Task::Demo(demo) => xtask::demo(&workspace, demo.engine, demo.keep, demo.json),
         Task::Test(test) if test.list => {
             xtask::list_checks();
             Ok(())

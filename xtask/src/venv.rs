@@ -1,4 +1,4 @@
-//! A Python environment in `target/tools`, exactly as `requirements/{name}.txt` says.
+//! A Python environment in `target/tools`, exactly as a list of requirements says.
 
 use std::fs;
 use std::path::Path;
@@ -8,10 +8,14 @@ use anyhow::{Context, Result};
 use crate::python;
 use crate::step::Running;
 
+pub(crate) fn install(step: &mut Running<'_>, name: &str) -> Result<String> {
+    install_from(step, name, &format!("xtask/requirements/{name}.txt"))
+}
+
 /// Makes the environment anew unless it was made from the same requirements. The copy of the requirements inside it is
 /// written last: if we die before that, the next run starts again.
-pub(crate) fn install(step: &mut Running<'_>, name: &str) -> Result<String> {
-    let requirements = step.workspace.root.join(format!("xtask/requirements/{name}.txt"));
+pub(crate) fn install_from(step: &mut Running<'_>, name: &str, requirements: &str) -> Result<String> {
+    let requirements = step.workspace.root.join(requirements);
     let wanted = crate::read(&requirements)?;
     let folder = step.workspace.tool(name);
     let installed = folder.join("installed.txt");
@@ -27,7 +31,8 @@ pub(crate) fn install(step: &mut Running<'_>, name: &str) -> Result<String> {
     let into = step.workspace.tool_program(name, "python");
     step.finish(step.program(&uv).args(["pip", "sync", "--python"]).arg(into).arg(&requirements))?;
     fs::write(&installed, &wanted).with_context(|| format!("cannot write {}", installed.display()))?;
-    Ok(format!("{} packages installed", wanted.lines().count()))
+    // One with hashes has them on lines of their own.
+    Ok(format!("{} packages installed", wanted.lines().filter(|line| line.contains("==")).count()))
 }
 
 /// A link goes, not what it points to.

@@ -5,7 +5,7 @@ mod ways;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
-use keyless::KeylessConfig;
+use keyless::aws::KeylessConfig;
 
 use ways::{Load, Sender};
 
@@ -65,7 +65,7 @@ fn role(arguments: &Arguments) -> Result<KeylessConfig> {
         role_arn: arguments.role.parse()?,
         audience: arguments.audience.clone(),
         session_name: "bench".parse()?,
-        duration_seconds: keyless::DURATION_SECONDS,
+        duration_seconds: keyless::aws::DURATION_SECONDS,
     })
 }
 

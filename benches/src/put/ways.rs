@@ -20,7 +20,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use keyless::{Keyless, KeylessConfig};
+use keyless::aws::{Keyless, KeylessConfig};
 use lease::{Gatekeeper, Moment};
 use tokio::task::JoinSet;
 

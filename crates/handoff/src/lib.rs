@@ -7,6 +7,7 @@
 mod date;
 mod drift;
 mod environment;
+mod fixed_zone;
 mod key;
 mod manifest;
 mod staged;
@@ -19,12 +20,14 @@ mod task_id;
 pub use date::{ExportDate, InvalidExportDate};
 pub use drift::{Change, Drift, drift_between};
 pub use environment::{Environment, InvalidEnvironment};
-pub use key::{ExportKey, PartKey, TablePrefix};
+pub use fixed_zone::{FixedZone, InvalidFixedZone};
+pub use key::{ExportKey, PartKey, TablePrefix, is_leftover};
 pub use manifest::{Column, InvalidManifest, MANIFEST_VERSION, Manifest, Statistics, Table, TableState};
 pub use staged::{origin_of, staged_key};
 #[cfg(feature = "table-list")]
 pub use table_list::{
-    Database, InvalidTableList, TableEntry, TableList, TransferTable, name_in_database, table_list_schema,
+    Database, Engine, InvalidTableList, OnMissing, Proof, TableEntry, TableList, TransferTable, name_in_database,
+    table_list_schema,
 };
 pub use table_name::{InvalidTableName, TableName};
 pub use task_id::{ExportTaskId, InvalidExportTaskId, TaskKind};

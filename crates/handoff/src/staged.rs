@@ -34,7 +34,7 @@ mod tests {
         let copy = staged_key(&task, part).unwrap();
         assert_eq!(copy, "prod-20261122/shop/shop.orders/2/part-00000-aaaa-c000.gz.s101500.parquet");
         let table = TablePrefix::of_day(task.environment(), task.date(), &"shop.orders".parse().unwrap());
-        assert_eq!(PartKey::parse(&table, &copy), Some(PartKey::Part { batch: "2" }));
+        assert_eq!(PartKey::parse(&table, &copy), Some(PartKey::Part { folder: "2" }));
         assert_eq!(origin_of(&copy), task.kind());
     }
 

@@ -2,16 +2,21 @@
 //! transfer config for each entry; load-export starts and proves them. See `docs/spec/tables.md`.
 
 mod file;
+mod names;
 mod schema;
+mod transfer;
+mod yaml_words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Environment, TableName};
+use crate::TableName;
 
+pub use names::name_in_database;
 pub use schema::table_list_schema;
+pub use transfer::TransferTable;
 
 /// What follows a table's folder: all parts, whatever their batch. The second spelling is for the case that a star does
 /// not cross folders after all; each of its stars stays in one, and at most 10,000 files match.
@@ -22,6 +27,12 @@ const PATTERNS: [&str; 2] = ["*.parquet", "*/*.parquet"];
 #[serde(deny_unknown_fields)]
 #[schemars(title = "tables.yaml")]
 pub struct TableList {
+    /// What a load is compared with, for all tables that do not say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+    /// What a table is that is listed and not in the export, for all tables that do not say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_missing: Option<OnMissing>,
     /// By the name of the database.
     pub databases: BTreeMap<String, Database>,
 }
@@ -33,9 +44,18 @@ pub struct Database {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[A-Za-z0-9_]+$"))]
     pub dataset: Option<String>,
+    /// Where it is left out, a table with a dot in its name is one of `PostgreSQL`, in a schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<Engine>,
     /// Patterns (`*` and `?`) of tables that are left out on purpose: they are not proposed, and no check misses them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
+    /// As of the whole list, for this database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+    /// As of the whole list, for this database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_missing: Option<OnMissing>,
     /// `orders`, or `public.orders` where the engine has schemas.
     pub tables: BTreeMap<String, TableEntry>,
 }
@@ -43,7 +63,7 @@ pub struct Database {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TableEntry {
-    /// The BigQuery table; the source table's name where it is left out, with `_` for the dot of a schema.
+    /// The BigQuery table; the source table's name where it is left out, with `_` for each dot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[A-Za-z0-9_]+$"))]
     pub destination: Option<String>,
@@ -51,29 +71,59 @@ pub struct TableEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = PATTERNS))]
     pub pattern: Option<String>,
+    /// As of the whole list, for this table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+    /// As of the whole list, for this table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_missing: Option<OnMissing>,
 }
 
-/// One table as it is loaded: where from, where to, and the name of its transfer config.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TransferTable {
-    pub source: TableName,
-    pub dataset: String,
-    pub table: String,
-    /// What follows the table's folder in the transfer's data path.
-    pub pattern: String,
-    /// Transfer configs have no name of their own choosing but the display name: `isthmus prod shop.orders`.
-    pub display_name: String,
+/// What a dot in a table's name means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// Nothing: it is a part of the name.
+    Mysql,
+    /// What stands before it is the schema.
+    Postgres,
+}
+
+/// What a load is compared with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Proof {
+    /// The number of rows and, where the table has a time, the newest one: one column is read.
+    #[default]
+    Counts,
+    /// Also the number of nulls, the smallest and the largest value of every column that can be compared: the whole
+    /// table is read.
+    Statistics,
+}
+
+/// What a table is that is listed and not in the export.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnMissing {
+    #[default]
+    Fail,
+    /// A warning: the table is to come, with a release of the application.
+    Warn,
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidTableList {
-    /// The file and the line, and what is wrong there.
+    /// The file and the lines, and what is wrong there.
     #[error("{0}")]
     File(String),
     #[error("tables.yaml names no table")]
     Empty,
     #[error("tables.yaml: {0}.{1} is not the name of a table")]
     Name(String, String),
+    #[error("tables.yaml: {0}: a table of PostgreSQL is named with its schema, such as public.{1}")]
+    NoSchema(String, String),
+    #[error("tables.yaml: {0}: write {1} without backticks, and engine: mysql where the dot is a part of the name")]
+    Backtick(String, String),
     #[error("tables.yaml: {0:?} is not a BigQuery dataset or table: letters, digits and underscores only")]
     Destination(String),
     #[error("tables.yaml: {0} is the destination of two tables")]
@@ -86,139 +136,15 @@ pub enum InvalidTableList {
     ListedAndExcluded(TableName, String),
 }
 
-impl TableList {
-    /// Every table, in the order of their names; refuses names that BigQuery would refuse later.
-    pub fn transfers(&self, env: &Environment) -> Result<Vec<TransferTable>, InvalidTableList> {
-        let mut transfers = Vec::new();
-        let mut destinations = BTreeSet::new();
-        for (database, settings) in &self.databases {
-            for (table, entry) in &settings.tables {
-                let transfer = transfer(env, database, settings, table, entry)?;
-                let destination = format!("{}.{}", transfer.dataset, transfer.table);
-                if !destinations.insert(destination.clone()) {
-                    return Err(InvalidTableList::Shared(destination));
-                }
-                if let Some(pattern) = self.excluded_by(&transfer.source)? {
-                    return Err(InvalidTableList::ListedAndExcluded(transfer.source, pattern.to_owned()));
-                }
-                transfers.push(transfer);
-            }
-        }
-        if transfers.is_empty() {
-            return Err(InvalidTableList::Empty);
-        }
-        Ok(transfers)
-    }
-
-    /// The pattern that leaves the table out on purpose.
-    pub fn excluded_by(&self, table: &TableName) -> Result<Option<&str>, InvalidTableList> {
-        let Some(database) = self.databases.get(table.database()) else { return Ok(None) };
-        let name = name_in_database(table);
-        for pattern in &database.exclude {
-            let wrong = |_| InvalidTableList::Exclude(table.database().to_owned(), pattern.clone());
-            if glob::Pattern::new(pattern).map_err(wrong)?.matches(&name) {
-                return Ok(Some(pattern));
-            }
-        }
-        Ok(None)
-    }
-
-    pub fn lists(&self, table: &TableName) -> bool {
-        let database = self.databases.get(table.database());
-        database.is_some_and(|database| database.tables.contains_key(&name_in_database(table)))
-    }
-}
-
-/// As the file names it below its database: `orders`, `public.orders`.
-pub fn name_in_database(table: &TableName) -> String {
-    let name = table.to_string();
-    name.split_once('.').map_or(String::new(), |(_, rest)| rest.to_owned())
-}
-
-fn transfer(
-    env: &Environment,
-    database: &str,
-    settings: &Database,
-    table: &str,
-    entry: &TableEntry,
-) -> Result<TransferTable, InvalidTableList> {
-    let source =
-        TableName::new(database, table).map_err(|_| InvalidTableList::Name(database.to_owned(), table.to_owned()))?;
-    let dataset = settings.dataset.clone().unwrap_or_else(|| format!("raw_{database}"));
-    let destination = entry.destination.clone().unwrap_or_else(|| table.replace('.', "_"));
-    for word in [&dataset, &destination] {
-        // Datasets allow nothing else; tables would allow more, but not every tool that reads them does.
-        if word.is_empty() || !word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            return Err(InvalidTableList::Destination(word.clone()));
-        }
-    }
-    let display_name = format!("isthmus {env} {source}");
-    let pattern = entry.pattern.clone().unwrap_or_else(|| PATTERNS[0].to_owned());
-    if !PATTERNS.contains(&pattern.as_str()) {
-        return Err(InvalidTableList::Pattern(source, pattern));
-    }
-    Ok(TransferTable { source, dataset, table: destination, pattern, display_name })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn transfers(json: &str) -> Result<Vec<TransferTable>, InvalidTableList> {
-        let list: TableList = serde_json::from_str(json).unwrap();
-        list.transfers(&"prod".parse().unwrap())
-    }
-
-    #[test]
-    fn a_bare_entry_is_loaded_under_its_own_name() {
-        let list = transfers(r#"{"databases":{"shop":{"tables":{"orders":{}}}}}"#).unwrap();
-        let [orders] = &list[..] else { panic!("{list:?}") };
-        assert_eq!((orders.dataset.as_str(), orders.table.as_str()), ("raw_shop", "orders"));
-        assert_eq!((orders.display_name.as_str(), orders.pattern.as_str()), ("isthmus prod shop.orders", "*.parquet"));
-    }
-
-    #[test]
-    fn what_would_be_refused_later_is_refused_here() {
-        let refused = |json| transfers(json).unwrap_err().to_string();
-        assert_eq!(refused(r#"{"databases":{}}"#), "tables.yaml names no table");
-        assert_eq!(
-            refused(r#"{"databases":{"shop":{"tables":{"my orders":{}}}}}"#),
-            "tables.yaml: \"my orders\" is not a BigQuery dataset or table: letters, digits and underscores only"
-        );
-        assert_eq!(
-            refused(r#"{"databases":{"shop":{"tables":{"a":{},"b":{"destination":"a"}}}}}"#),
-            "tables.yaml: raw_shop.a is the destination of two tables"
-        );
-        assert_eq!(
-            refused(r#"{"databases":{"shop":{"tables":{"":{}}}}}"#),
-            "tables.yaml: shop. is not the name of a table"
-        );
-        assert_eq!(
-            refused(r#"{"databases":{"shop":{"tables":{"a":{"pattern":"1/*.parquet"}}}}}"#),
-            "tables.yaml: shop.a: the pattern \"1/*.parquet\" is neither *.parquet nor */*.parquet"
-        );
-        assert_eq!(
-            refused(r#"{"databases":{"shop":{"exclude":["[a"],"tables":{"a":{}}}}}"#),
-            "tables.yaml: exclude of shop: \"[a\" is not a pattern"
-        );
-        assert_eq!(
-            refused(r#"{"databases":{"shop":{"exclude":["tmp_*"],"tables":{"tmp_a":{}}}}}"#),
-            "tables.yaml: shop.tmp_a is listed, and excluded by \"tmp_*\""
-        );
-    }
-
-    #[test]
-    fn a_table_is_excluded_by_its_name_below_the_database() {
-        let json = r#"{"databases":{"app":{"exclude":["audit.*"],"tables":{}}}}"#;
-        let list: TableList = serde_json::from_str(json).unwrap();
-        let excluded = |name: &str| list.excluded_by(&name.parse().unwrap()).unwrap();
-        assert_eq!(excluded("app.audit.log"), Some("audit.*"));
-        assert_eq!((excluded("app.public.audit"), excluded("shop.audit.log")), (None, None));
-    }
 
     #[test]
     fn an_unknown_field_is_refused() {
         let error = serde_json::from_str::<TableList>(r#"{"databases":{"shop":{"tables":{"a":{"destnation":"b"}}}}}"#);
         assert!(error.unwrap_err().to_string().starts_with("unknown field `destnation`"));
+        let error = serde_json::from_str::<TableList>(r#"{"proof":"sums","databases":{}}"#).unwrap_err().to_string();
+        assert!(error.starts_with("unknown variant `sums`, expected `counts` or `statistics`"), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
-use keyless::Keyless;
+use keyless::aws::Keyless;
 use tokio::time::timeout;
 
 use crate::document::Document;

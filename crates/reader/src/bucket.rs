@@ -12,6 +12,7 @@ use handoff::sync::Destination;
 use tokio::time::timeout;
 
 use crate::counters::Counters;
+use crate::room::Room;
 use crate::{ReadError, S3Failure};
 
 pub(crate) struct Bucket {
@@ -48,6 +49,13 @@ pub(crate) enum Wanted {
     Tail(u64),
 }
 
+/// The head of an answer.
+enum Asked {
+    /// Its body is still to be read.
+    Object(Box<GetObjectOutput>),
+    Nothing(Got),
+}
+
 impl Bucket {
     /// `s3://acme-app-data/users/CURRENT`
     pub(crate) fn name(&self, key: &str) -> String {
@@ -55,11 +63,16 @@ impl Bucket {
     }
 
     pub(crate) async fn get(&self, key: &str, wanted: Wanted) -> Result<Got, ReadError> {
-        let looked = self.look(key, wanted).await;
+        self.get_into(&Room::for_one(), key, wanted).await
+    }
+
+    /// The body is read only where it fits.
+    pub(crate) async fn get_into(&self, room: &Room, key: &str, wanted: Wanted) -> Result<Got, ReadError> {
+        let looked = self.look_into(room, key, wanted).await;
         self.counters.s3_reads.one();
         match &looked {
             Ok(Got::Object(object)) => self.counters.s3_bytes.add(object.bytes.len() as u64),
-            Ok(_) => {}
+            Ok(_) | Err(ReadError::TooLarge { .. }) => {}
             Err(_) => self.counters.s3_errors.one(),
         }
         looked
@@ -67,16 +80,25 @@ impl Bucket {
 
     /// A poll: not counted as a read.
     pub(crate) async fn look(&self, key: &str, wanted: Wanted) -> Result<Got, ReadError> {
-        let failed = |failure| self.failed(key, failure);
-        // In a box: the SDK's future is large, and its type would be part of every caller's.
-        let fetch = self.fetch(key, wanted).boxed();
-        match timeout(self.timeout, fetch).await {
-            Ok(answer) => answer.map_err(failed),
-            Err(_) => Err(failed(S3Failure::TimedOut(self.timeout))),
-        }
+        self.look_into(&Room::for_one(), key, wanted).await
     }
 
-    async fn fetch(&self, key: &str, wanted: Wanted) -> Result<Got, S3Failure> {
+    async fn look_into(&self, room: &Room, key: &str, wanted: Wanted) -> Result<Got, ReadError> {
+        let answered = async {
+            let answer = match self.ask(key, wanted).await {
+                Ok(Asked::Object(output)) => output,
+                Ok(Asked::Nothing(got)) => return Ok(got),
+                Err(failure) => return Err(self.failed(key, failure)),
+            };
+            room.take(answer.content_length.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())?;
+            collect(*answer).await.map(Got::Object).map_err(|failure| self.failed(key, failure))
+        };
+        // In a box: the SDK's future is large, and its type would be part of every caller's.
+        let late = |_| Err(self.failed(key, S3Failure::TimedOut(self.timeout)));
+        timeout(self.timeout, answered.boxed()).await.unwrap_or_else(late)
+    }
+
+    async fn ask(&self, key: &str, wanted: Wanted) -> Result<Asked, S3Failure> {
         let request = self.s3.get_object().bucket(&self.destination.bucket).key(key);
         let request = match wanted {
             Wanted::All => request,
@@ -85,9 +107,11 @@ impl Bucket {
             Wanted::Tail(bytes) => request.range(format!("bytes=-{bytes}")),
         };
         match request.send().await {
-            Ok(output) => Ok(Got::Object(collect(output).await?)),
-            Err(error) if status(&error) == Some(304) => Ok(Got::Same),
-            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => Ok(Got::NotThere),
+            Ok(output) => Ok(Asked::Object(Box::new(output))),
+            Err(error) if status(&error) == Some(304) => Ok(Asked::Nothing(Got::Same)),
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
+                Ok(Asked::Nothing(Got::NotThere))
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -31,16 +31,16 @@ counters! {
     memory_hits,
     redis_hits,
     redis_misses,
-    /// Requests that failed or timed out.
+    /// Requests that failed or timed out, and answers that were errors.
     redis_errors,
     /// Requests that were not sent, because Redis had just failed.
     redis_skipped,
     /// Values that Redis gave and nobody could have written.
     redis_refused,
     redis_writes,
-    /// Rows that were not handed to Redis: it is away, or too many waited.
+    /// Rows that were not handed to Redis, or that it did not take: it is away or full, too many waited, or one is large.
     redis_dropped,
-    /// Times that Redis was given up for a while.
+    /// Times that a node was given up for a while.
     redis_opened,
     /// Requests to S3, polls of `CURRENT` not counted.
     s3_reads,

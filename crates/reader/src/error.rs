@@ -16,6 +16,14 @@ pub enum ReadError {
     NotPublished(String),
     #[error("no row can have this key: it {0}")]
     InvalidKey(&'static str),
+    /// The bodies of a `get_many` together, or one of them `alone`. No more of them were read than fit.
+    #[error("the rows have more than {limit} bytes together")]
+    TooLarge { limit: u64, alone: bool },
+    /// Nothing is read from there until that has an end: what stands there may be the other's rows.
+    #[error(
+        "{object} is of sync {found:?}, not of {expected:?}: another sync publishes to this place, or it was renamed"
+    )]
+    OfAnotherSync { object: String, found: String, expected: String },
     /// S3 is away, and nothing that is still true is cached.
     #[error("{object} cannot be read now")]
     Unavailable { object: String, source: Arc<S3Failure> },

@@ -127,16 +127,21 @@ impl Followed {
             None if is_news => info!(sync, "{sync} is followed again"),
             _ => {}
         }
+        // That sync replaces objects of this place, and collects shards: what was served is served no more.
+        if matches!(problem, Some(ReadError::OfAnotherSync { .. })) {
+            state.served = None;
+        }
         state.problem = problem;
         state.looked = Some(Instant::now());
     }
 
     async fn look(&self, etag: &mut Option<String>) -> Result<(), ReadError> {
         let key = self.bucket.destination.key(&SyncKey::Current);
-        let wanted = etag.clone().map_or(Wanted::All, Wanted::Newer);
+        let standing = self.served().ok();
+        let wanted = etag.clone().filter(|_| standing.is_some()).map_or(Wanted::All, Wanted::Newer);
         let object = match self.bucket.look(&key, wanted).await? {
             Got::Same => return Ok(()),
-            Got::NotThere if self.served().is_err() => return Ok(()),
+            Got::NotThere if standing.is_none() => return Ok(()),
             Got::NotThere => return Err(ReadError::damaged(self.bucket.name(&key), "it is gone")),
             Got::Object(object) => object,
         };
@@ -145,7 +150,6 @@ impl Followed {
         if current.version != SYNC_VERSION {
             return Err(broken(format!("it has version {}, this program knows {SYNC_VERSION}", current.version)));
         }
-        let standing = self.served().ok();
         if standing.as_ref().is_none_or(|standing| standing.generation != current.generation) {
             self.follow(&current, standing.as_deref()).await?;
         }
@@ -177,9 +181,12 @@ impl Followed {
             return Err(ReadError::Gone { object: self.bucket.name(key) });
         };
         let manifest = GenerationManifest::parse(&object.bytes).map_err(|error| broken(format!("it {error}")))?;
-        if manifest.sync != self.sync || manifest.generation != *generation {
-            let (sync, of) = (&manifest.sync, &manifest.generation);
-            return Err(broken(format!("it is of {sync} {of}, not of {} {generation}", self.sync)));
+        if manifest.sync != self.sync {
+            let (object, expected) = (self.bucket.name(key), self.sync.clone());
+            return Err(ReadError::OfAnotherSync { object, found: manifest.sync, expected });
+        }
+        if manifest.generation != *generation {
+            return Err(broken(format!("it is of generation {}, not of {generation}", manifest.generation)));
         }
         Ok(manifest)
     }

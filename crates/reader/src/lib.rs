@@ -26,6 +26,7 @@ mod objects;
 mod packed;
 mod reader;
 mod redis;
+mod room;
 mod rows;
 mod served;
 mod settings;

@@ -9,12 +9,13 @@ use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
 use crate::follow::Followed;
 use crate::reader::Inner;
+use crate::room::Room;
 use crate::rows::Kept;
 use crate::served::{Place, Served};
 use crate::{Origin, ReadError, Row};
 
-/// Keys of one `MGET`.
-pub(crate) const KEYS_AT_ONCE: usize = 500;
+/// Keys that Redis is asked for at once; their rows are together in memory before they are counted.
+pub(crate) const KEYS_AT_ONCE: usize = 100;
 
 pub(crate) type Found<'a> = HashMap<&'a str, (Option<Row>, Origin)>;
 
@@ -51,7 +52,7 @@ impl Inner {
         {
             return Ok(self.kept(entry.row, place.written_by, Origin::Redis));
         }
-        let body = self.shelf.rows(&followed.bucket, &object, &[key]).await?.pop().flatten();
+        let body = self.shelf.rows(&followed.bucket, &object, &[key], &Room::for_one()).await?.pop().flatten();
         let from = if at_hand { Origin::Memory } else { Origin::S3 };
         let kept = self.kept(body.map(Row::new), place.written_by, from);
         self.share(name, &kept);
@@ -70,15 +71,16 @@ impl Inner {
         followed: &Followed,
         served: &'a Served,
         keys: &[&'a str],
+        room: &Room,
     ) -> Result<Found<'a>, ReadError> {
         let mut found = Found::new();
-        let sought = self.not_here(followed, served, keys, &mut found).await;
-        let sought = self.not_in_redis(followed, sought, &mut found).await;
+        let sought = self.not_here(followed, served, keys, &mut found, room).await?;
+        let sought = self.not_in_redis(followed, sought, &mut found, room).await?;
         let mut shards: BTreeMap<u32, Vec<Sought<'a>>> = BTreeMap::new();
         for one in sought {
             shards.entry(one.place.shard).or_default().push(one);
         }
-        let fetch = |sought| self.fetch_shard(followed, sought).boxed();
+        let fetch = |sought| self.fetch_shard(followed, sought, room).boxed();
         let reads: Vec<BoxFuture<Result<Vec<_>, ReadError>>> = shards.into_values().map(fetch).collect();
         let reads = iter(reads).buffer_unordered(self.settings.concurrency.max(1));
         let read: Vec<Vec<(&str, Option<Row>, Origin)>> = reads.try_collect().await?;
@@ -93,7 +95,8 @@ impl Inner {
         served: &'a Served,
         keys: &[&'a str],
         found: &mut Found<'a>,
-    ) -> Vec<Sought<'a>> {
+        room: &Room,
+    ) -> Result<Vec<Sought<'a>>, ReadError> {
         let mut keys = keys.to_vec();
         keys.sort_unstable();
         keys.dedup();
@@ -102,11 +105,14 @@ impl Inner {
             let Some(place) = served.place(key) else { continue };
             let name = followed.packed_name(place.written_by, key);
             match self.rows.get(&name).await {
-                Some(kept) => drop(found.insert(key, (kept.row, Origin::Memory))),
+                Some(kept) => {
+                    room.take_for(kept.row.as_ref())?;
+                    found.insert(key, (kept.row, Origin::Memory));
+                }
                 None => sought.push(Sought { key, name, place }),
             }
         }
-        sought
+        Ok(sought)
     }
 
     async fn not_in_redis<'a>(
@@ -114,8 +120,9 @@ impl Inner {
         followed: &Followed,
         sought: Vec<Sought<'a>>,
         found: &mut Found<'a>,
-    ) -> Vec<Sought<'a>> {
-        let Some(redis) = &self.redis else { return sought };
+        room: &Room,
+    ) -> Result<Vec<Sought<'a>>, ReadError> {
+        let Some(redis) = &self.redis else { return Ok(sought) };
         let (mut rest, mut asked) = (Vec::new(), Vec::new());
         for one in sought {
             let object = one.place.object(&followed.bucket.destination);
@@ -127,11 +134,11 @@ impl Inner {
             let some: Vec<Sought> = asked.by_ref().take(KEYS_AT_ONCE).collect();
             let names: Vec<&str> = some.iter().map(|one| one.name.as_str()).collect();
             let entries = redis.get_many(&names).await;
-            let entries = entries.into_iter().chain(std::iter::repeat(None));
             for (one, entry) in some.into_iter().zip(entries) {
                 match entry.filter(|entry| *entry.stamp == *one.place.written_by) {
                     Some(entry) => {
                         let kept = self.kept(entry.row, one.place.written_by, Origin::Redis);
+                        room.take_for(kept.row.as_ref())?;
                         found.insert(one.key, (kept.row.clone(), Origin::Redis));
                         self.rows.keep(one.name, kept).await;
                     }
@@ -139,7 +146,7 @@ impl Inner {
                 }
             }
         }
-        rest
+        Ok(rest)
     }
 
     /// All of one shard.
@@ -147,12 +154,13 @@ impl Inner {
         &self,
         followed: &Followed,
         mut sought: Vec<Sought<'a>>,
+        room: &Room,
     ) -> Result<Vec<(&'a str, Option<Row>, Origin)>, ReadError> {
         sought.sort_unstable_by_key(|one| one.key);
         let keys: Vec<&str> = sought.iter().map(|one| one.key).collect();
         let Some(first) = sought.first() else { return Ok(Vec::new()) };
         let object = first.place.object(&followed.bucket.destination);
-        let bodies = self.shelf.rows(&followed.bucket, &object, &keys).await?;
+        let bodies = self.shelf.rows(&followed.bucket, &object, &keys, room).await?;
         let mut read = Vec::with_capacity(sought.len());
         for (one, body) in sought.into_iter().zip(bodies) {
             let kept = self.kept(body.map(Row::new), one.place.written_by, Origin::S3);

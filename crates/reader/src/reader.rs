@@ -10,6 +10,8 @@ use crate::bucket::Bucket;
 use crate::counters::Counters;
 use crate::follow::Followed;
 use crate::jitter::jittered;
+use crate::objects::Seek;
+use crate::room::Room;
 use crate::rows::{Kept, Rows};
 use crate::served::Served;
 use crate::settings::MAX_KEY_BYTES;
@@ -87,7 +89,8 @@ impl Reader {
         }
     }
 
-    /// As many rows as keys, in their order; in layout packed all of one generation.
+    /// As many rows as keys, in their order; in layout packed all of one generation. A row of a key that is there twice
+    /// counts once for `batch_bytes`.
     pub async fn get_many(&self, sync: &str, keys: &[&str]) -> Result<Batch, ReadError> {
         let followed = self.0.followed(sync)?;
         keys.iter().try_for_each(|key| check(key))?;
@@ -135,16 +138,20 @@ impl Inner {
     async fn one(&self, followed: &Followed, served: &Served, key: &str) -> Result<Answer, ReadError> {
         let (row, from) = match served.layout {
             Layout::Packed => self.packed(followed, served, key).await?,
-            Layout::Objects => self.object(followed, served, key, true).await?,
+            Layout::Objects => {
+                let seek = Seek { in_redis: true, room: &Room::for_one() };
+                self.object(followed, served, key, seek).await?
+            }
         };
         self.count(row.as_ref(), from);
         Ok(Answer { row, generation: served.generation.clone(), from })
     }
 
     async fn many(&self, followed: &Followed, served: &Served, keys: &[&str]) -> Result<Batch, ReadError> {
+        let room = Room::new(self.settings.batch_bytes);
         let found = match served.layout {
-            Layout::Packed => self.packed_many(followed, served, keys).await?,
-            Layout::Objects => self.object_many(followed, served, keys).await?,
+            Layout::Packed => self.packed_many(followed, served, keys, &room).await?,
+            Layout::Objects => self.object_many(followed, served, keys, &room).await?,
         };
         let rows = keys.iter().map(|key| {
             let (row, from) = found.get(key).cloned().unwrap_or((None, Origin::Manifest));

@@ -42,6 +42,8 @@ pub struct Settings {
     pub s3_timeout: Duration,
     /// Requests to S3 at once of one `get_many`.
     pub concurrency: usize,
+    /// For the bodies of one `get_many`. Where they are more, no more than these are read.
+    pub batch_bytes: u64,
 }
 
 impl Default for Settings {
@@ -57,6 +59,7 @@ impl Default for Settings {
             miss_ttl: Duration::from_secs(30),
             s3_timeout: Duration::from_secs(3),
             concurrency: 16,
+            batch_bytes: 16 * MIB,
         }
     }
 }

@@ -23,10 +23,27 @@ impl Lookup {
         let keys = keys(call.request.headers(), call.request.body().as_ref())?;
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let batch = self.reader.get_many(sync, &keys).await.map_err(|error| refused(call, sync, &error))?;
-        let mut response = json(text(&keys, &batch));
+        let text = text(&keys, &batch);
+        if !self.envelope.holds(&text) {
+            let is_one = batch.rows.iter().flatten().any(|row| !self.envelope.holds(&row.body));
+            return Err(too_large(is_one));
+        }
+        let mut response = json(text);
         mark(response.headers_mut(), &batch.generation);
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(response)
+    }
+}
+
+/// One of the rows alone, or all together.
+pub(crate) fn too_large(is_one: bool) -> Problem {
+    if is_one {
+        Problem::new(
+            Kind::RowTooLarge,
+            "one of these rows has more than 6 MB, as a batch has at most: ask for it by itself",
+        )
+    } else {
+        Problem::new(Kind::AnswerTooLarge, "a batch has at most 6 MB: ask for fewer keys at once")
     }
 }
 

@@ -1,6 +1,7 @@
 //! The same answers behind a Lambda function URL: its event becomes a request, the answer its response.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html>, payload format 2.0. A function URL leaves the
-//! path percent-encoded; an HTTP API of API Gateway decodes it, and `%2F` in a key would be lost: not supported.
+//! path percent-encoded. An HTTP API of API Gateway sends the same format and decodes it: what such a path can mean twice
+//! is refused, so that nobody gets another row than the one that was asked for.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +10,14 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::problem::{Kind, Problem};
-use crate::{Lookup, MAX_BODY_BYTES, request_id, without_body};
-
-/// A response of more than 6 MB never reaches its caller. Source: Lambda developer guide, "Lambda quotas", invocation
-/// payload. Quotes and backslashes of a JSON body are escaped once more in the response, so it is measured as sent.
-const MAX_RESPONSE_BYTES: usize = 6 * 1024 * 1024 - 4096;
+use crate::{Lookup, MAX_BODY_BYTES, without_body};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Event {
+struct Event {
     raw_path: String,
     #[serde(default)]
     raw_query_string: String,
@@ -33,8 +31,11 @@ pub struct Event {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Context {
     http: Http,
+    #[serde(default)]
+    domain_name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -51,30 +52,82 @@ pub struct Reply {
     is_base64_encoded: bool,
 }
 
-/// An event's answer. The error says what of the event is not HTTP.
-pub async fn reply(lookup: &Lookup, event: Event) -> Result<Reply, http::Error> {
-    let request = event.into_request()?;
+/// The event is none that can be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum NotOurs {
+    #[error("this is {0}: only the events of function URLs (payload format 2.0) are answered")]
+    OfAnother(&'static str),
+    #[error("this is no request of a function URL (payload format 2.0)")]
+    NotHttp(#[from] http::Error),
+    #[error("this is no request of a function URL (payload format 2.0)")]
+    Malformed(#[from] serde_json::Error),
+}
+
+pub async fn reply(lookup: &Lookup, event: Value) -> Result<Reply, NotOurs> {
+    if let Some(kind) = another(&event) {
+        return Err(NotOurs::OfAnother(kind));
+    }
+    let mut event: Event = serde_json::from_value(event)?;
+    let place = place(&event);
+    let mut request = event.take_request()?;
     let method = request.method().clone();
-    let response = without_body(&method, lookup.answer(request).await);
-    Ok(Reply::of(response))
+    let response = match place {
+        Ok(uri) => {
+            *request.uri_mut() = uri;
+            lookup.answer(request).await
+        }
+        Err(problem) => lookup.refuse(request, problem),
+    };
+    Ok(Reply::new(without_body(&method, response)))
+}
+
+/// Whose event it is, where it is not a function URL's and easy to tell.
+fn another(event: &Value) -> Option<&'static str> {
+    let has = |pointer| event.pointer(pointer).is_some();
+    if has("/requestContext/elb") {
+        Some("an event of a load balancer")
+    } else if has("/httpMethod") {
+        Some("an event of an API Gateway in payload format 1.0")
+    } else if !has("/requestContext/http") {
+        Some("no HTTP request")
+    } else {
+        None
+    }
+}
+
+/// Path and query as they came over the wire, or what is wrong with them.
+fn place(event: &Event) -> Result<Uri, Problem> {
+    let refused = |detail: String| Problem::new(Kind::InvalidPath, detail);
+    let Event { raw_path: path, raw_query_string: query, .. } = event;
+    // `Uri` would take them for the begin of something that is no part of the path.
+    if let Some(mark) = path.chars().find(|c| matches!(c, '#' | '?')) {
+        return Err(refused(format!("a {mark} in a key is written %{:02X}", u32::from(mark))));
+    }
+    let domain = &event.request_context.domain_name;
+    if path.contains('%') && !domain.is_empty() && !domain.contains(".lambda-url.") {
+        return Err(refused(format!("{domain} decodes paths, so a key with a % in it cannot be asked for here")));
+    }
+    let broken = |what: &str| refused(format!("the {what} has a character that is not percent-encoded"));
+    let parsed: Uri = path.parse().map_err(|_| broken("path"))?;
+    if query.is_empty() {
+        return Ok(parsed);
+    }
+    let with_query = format!("{path}?{query}").parse().map_err(|_| broken("query"));
+    with_query.and_then(|uri| if query.contains('#') { Err(broken("query")) } else { Ok(uri) })
 }
 
 impl Event {
-    /// `None` as the body: it is too large. The error says what of the event is not HTTP.
-    fn into_request(self) -> Result<Request<Option<Bytes>>, http::Error> {
-        let query = if self.raw_query_string.is_empty() { "" } else { "?" };
-        let uri: Uri = format!("{}{query}{}", self.raw_path, self.raw_query_string).parse()?;
-        let body = self.body.unwrap_or_default();
+    /// All but its place. `None` as the body: it is too large. The error says what of the event is not HTTP.
+    fn take_request(&mut self) -> Result<Request<Option<Bytes>>, http::Error> {
+        let body = self.body.take().unwrap_or_default();
         // What is not base64 after all is left as it came: the body's own check says what is wrong with it.
         let body = match self.is_base64_encoded.then(|| STANDARD.decode(&body)) {
             Some(Ok(decoded)) => Bytes::from(decoded),
             _ => Bytes::from(body),
         };
-        let method = Method::from_bytes(self.request_context.http.method.as_bytes())?;
         let mut request = Request::new(Some(body).filter(|body| body.len() <= MAX_BODY_BYTES));
-        *request.method_mut() = method;
-        *request.uri_mut() = uri;
-        for (name, value) in self.headers {
+        *request.method_mut() = Method::from_bytes(self.request_context.http.method.as_bytes())?;
+        for (name, value) in std::mem::take(&mut self.headers) {
             request.headers_mut().append(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
         }
         Ok(request)
@@ -82,19 +135,6 @@ impl Event {
 }
 
 impl Reply {
-    fn of(response: Response<Bytes>) -> Self {
-        let id = response.headers().get(request_id::HEADER).cloned();
-        let reply = Self::new(response);
-        if reply.body.len() + escapes(&reply.body) <= MAX_RESPONSE_BYTES {
-            return reply;
-        }
-        let detail = "a function URL answers with at most 6 MB: ask for fewer keys at once";
-        let told = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
-        let mut response = Problem::new(Kind::AnswerTooLarge, detail).response(told);
-        response.headers_mut().extend(id.map(|id| (request_id::HEADER, id)));
-        Self::new(response)
-    }
-
     fn new(response: Response<Bytes>) -> Self {
         let (head, body) = response.into_parts();
         let text = |(name, value): (&HeaderName, &HeaderValue)| {
@@ -109,23 +149,17 @@ impl Reply {
     }
 }
 
-/// How many bytes JSON adds to a text: a backslash before each quote and backslash, five bytes for other controls.
-fn escapes(text: &str) -> usize {
-    let added = |byte: u8| match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 1,
-        0..=0x1f => 5,
-        _ => 0,
-    };
-    text.bytes().map(added).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
-    fn request(event: serde_json::Value) -> Request<Option<Bytes>> {
-        serde_json::from_value::<Event>(event).unwrap().into_request().unwrap()
+    fn request(event: Value) -> Request<Option<Bytes>> {
+        let mut event: Event = serde_json::from_value(event).unwrap();
+        let uri = place(&event).unwrap();
+        let mut request = event.take_request().unwrap();
+        *request.uri_mut() = uri;
+        request
     }
 
     #[test]
@@ -133,7 +167,10 @@ mod tests {
         let request = request(json!({
             "version": "2.0", "routeKey": "$default", "rawPath": "/v1/users/a%2Fb", "rawQueryString": "x=1&y=%20",
             "headers": {"x-request-id": "r-1", "host": "abc.lambda-url.ap-northeast-1.on.aws"},
-            "requestContext": {"http": {"method": "HEAD", "path": "/v1/users/a%2Fb", "protocol": "HTTP/1.1"}},
+            "requestContext": {
+                "domainName": "abc.lambda-url.ap-northeast-1.on.aws",
+                "http": {"method": "HEAD", "path": "/v1/users/a%2Fb", "protocol": "HTTP/1.1"},
+            },
             "isBase64Encoded": false,
         }));
         assert_eq!((request.method(), request.uri().path()), (&Method::HEAD, "/v1/users/a%2Fb"));
@@ -155,21 +192,37 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_keeps_the_bytes_of_the_body() {
-        let text = Reply::of(Response::new(Bytes::from("{\"a\":\"本\\n\"}")));
-        assert_eq!((text.body.as_str(), text.is_base64_encoded, text.status_code), ("{\"a\":\"本\\n\"}", false, 200));
-        let bytes = Reply::of(Response::new(Bytes::from_static(&[0xff, 0])));
-        assert_eq!((bytes.body.as_str(), bytes.is_base64_encoded), ("/wA=", true));
+    fn a_path_or_query_that_cannot_have_come_so_is_refused() {
+        let place = |path: &str, query: &str, domain: &str| {
+            let context = json!({"http": {"method": "GET"}, "domainName": domain});
+            let event = json!({"rawPath": path, "rawQueryString": query, "requestContext": context});
+            place(&serde_json::from_value(event).unwrap()).map_err(|problem| problem.detail)
+        };
+        let (url, api) = ("a1.lambda-url.ap-northeast-1.on.aws", "a1.execute-api.ap-northeast-1.amazonaws.com");
+        for (path, query, domain, refused) in [
+            ("/v1/users/a#b", "", url, "a # in a key is written %23"),
+            ("/v1/users/a?b", "", "", "a ? in a key is written %3F"),
+            ("/v1/users/a b", "", url, "the path has a character that is not percent-encoded"),
+            ("/v1/users/a\n", "", url, "the path has"),
+            ("", "", url, "the path has"),
+            ("/v1/users/a", "q=<x>", url, "the query has a character that is not percent-encoded"),
+            ("/v1/users/a", "q=a b", url, "the query has"),
+            ("/v1/users/a", "q=#", url, "the query has"),
+            ("/v1/users/a%2Fb", "", api, "a1.execute-api.ap-northeast-1.amazonaws.com decodes paths"),
+        ] {
+            let told = place(path, query, domain).unwrap_err();
+            assert!(told.starts_with(refused), "{path:?} {query:?}: {told}");
+        }
+        for (path, domain) in [("/v1/users/a%23b", url), ("/v1/users/a%3Fb", ""), ("/v1/users/本", api)] {
+            assert_eq!(place(path, "", domain).unwrap().path(), path);
+        }
     }
 
     #[test]
-    fn what_lambda_would_drop_is_told_instead() {
-        let fits = Reply::of(Response::new(Bytes::from("x".repeat(MAX_RESPONSE_BYTES))));
-        assert_eq!(fits.status_code, 200);
-        for body in ["x".repeat(MAX_RESPONSE_BYTES + 1), "\"".repeat(MAX_RESPONSE_BYTES / 2 + 1)] {
-            let reply = Reply::of(Response::new(Bytes::from(body)));
-            assert_eq!(reply.status_code, 422);
-            assert!(reply.body.contains("answer-too-large"), "{}", reply.body);
-        }
+    fn a_reply_keeps_the_bytes_of_the_body() {
+        let text = Reply::new(Response::new(Bytes::from("{\"a\":\"本\\n\"}")));
+        assert_eq!((text.body.as_str(), text.is_base64_encoded, text.status_code), ("{\"a\":\"本\\n\"}", false, 200));
+        let bytes = Reply::new(Response::new(Bytes::from_static(&[0xff, 0])));
+        assert_eq!((bytes.body.as_str(), bytes.is_base64_encoded), ("/wA=", true));
     }
 }

@@ -3,6 +3,7 @@
 
 mod batch;
 mod emf;
+pub mod envelope;
 mod etag;
 pub mod function;
 mod latency;
@@ -27,6 +28,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use reader::Reader;
 use tracing::debug;
 
+use envelope::Envelope;
 use problem::Problem;
 use route::{Route, route};
 use seen::Seen;
@@ -46,6 +48,7 @@ pub struct Lookup {
     cache_control: HeaderValue,
     poll: Duration,
     seen: Seen,
+    envelope: Envelope,
 }
 
 /// What every answer needs of its request.
@@ -54,8 +57,14 @@ struct Call {
     request: Request<Option<Bytes>>,
 }
 
+impl Call {
+    fn new(request: Request<Option<Bytes>>) -> Self {
+        Self { id: request_id::of(request.headers()), request }
+    }
+}
+
 impl Lookup {
-    pub fn new(reader: Reader, settings: &Settings) -> Arc<Self> {
+    pub fn new(reader: Reader, settings: &Settings, envelope: Envelope) -> Arc<Self> {
         let seconds = settings.poll_seconds.get();
         let max_age = format!("private, max-age={seconds}");
         Arc::new(Self {
@@ -64,17 +73,24 @@ impl Lookup {
             cache_control: HeaderValue::try_from(max_age).unwrap_or(HeaderValue::from_static("private")),
             poll: Duration::from_secs(seconds.into()),
             seen: Seen::new(&settings.environment),
+            envelope,
         })
     }
 
     /// The body is `None` where it was larger than [`MAX_BODY_BYTES`].
     pub async fn answer(&self, request: Request<Option<Bytes>>) -> Response<Bytes> {
-        let began = Instant::now();
-        let call = Call { id: request_id::of(request.headers()), request };
-        let mut response = match self.respond(&call).await {
-            Ok(response) => response,
-            Err(problem) => problem.response(&call.id),
-        };
+        let (began, call) = (Instant::now(), Call::new(request));
+        let outcome = self.respond(&call).await;
+        self.finish(call, began, outcome)
+    }
+
+    /// What never became a request that can be answered; it counts, and is told in the log, like every other.
+    fn refuse(&self, request: Request<Option<Bytes>>, problem: Problem) -> Response<Bytes> {
+        self.finish(Call::new(request), Instant::now(), Err(problem))
+    }
+
+    fn finish(&self, call: Call, began: Instant, outcome: Result<Response<Bytes>, Problem>) -> Response<Bytes> {
+        let mut response = outcome.unwrap_or_else(|problem| problem.response(&call.id));
         let (method, path, status) = (call.request.method(), call.request.uri().path(), response.status().as_u16());
         let took = began.elapsed();
         self.seen.record(response.status(), took);

@@ -7,10 +7,11 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use clap::{Parser, Subcommand};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use lookup::function::Event;
+use lookup::envelope::{Envelope, MAX_ANSWER_BYTES};
 use lookup::settings::Settings;
 use lookup::{Due, Lookup, OPENAPI, function, redis, server};
 use reader::{Reader, RedisCache};
+use serde_json::Value;
 use startup::{LogFormat, Vars};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -80,7 +81,7 @@ fn run(mut runtime: tokio::runtime::Builder, program: impl Future<Output = Resul
 
 async fn be_a_server(settings: Settings) -> Result<()> {
     let stop = stop_on_signal().context("listen for signals")?;
-    let lookup = Box::pin(open(&settings)).await?; // boxed, or the compiler's layout queries are too deep
+    let lookup = Box::pin(open(&settings, Envelope::Http)).await?; // boxed, or the compiler's layout queries are too deep
     let address = (settings.host, settings.port);
     let listener = TcpListener::bind(address).await.with_context(|| format!("listen on {address:?}"))?;
     let address = listener.local_addr()?;
@@ -106,21 +107,21 @@ async fn be_a_function(settings: Result<Settings, String>) -> Result<()> {
     let ready = Arc::new((settings, OnceCell::new()));
     if let (Ok(settings), cell) = &*ready {
         // The start has more processor than the calls have; what fails here is tried again by the first call.
-        if let Err(failure) = cell.get_or_try_init(|| Box::pin(open(settings))).await {
+        if let Err(failure) = cell.get_or_try_init(|| Box::pin(open(settings, Envelope::FunctionUrl))).await {
             error!("{}", startup::with_causes(failure.as_ref()));
         }
     }
-    let handle = service_fn(move |event: LambdaEvent<Event>| {
+    let handle = service_fn(move |event: LambdaEvent<Value>| {
         let ready = Arc::clone(&ready);
         async move {
             let (settings, cell) = &*ready;
             let settings = settings.as_ref().map_err(|invalid| refuse("InvalidEnvironment", invalid))?;
-            let lookup = cell.get_or_try_init(|| Box::pin(open(settings))).await;
+            let lookup = cell.get_or_try_init(|| Box::pin(open(settings, Envelope::FunctionUrl))).await;
             let lookup = lookup.map_err(|failure| refuse("CannotStart", &startup::with_causes(failure.as_ref())))?;
             lookup.wake().await;
             let reply = Box::pin(function::reply(lookup, event.payload)).await;
             server::print(lookup.metrics(Due::InTime));
-            reply.map_err(|error| refuse("InvalidEvent", &error.to_string()))
+            reply.map_err(|error| refuse("InvalidEvent", &startup::with_causes(&error)))
         }
     });
     lambda_runtime::run(handle).await.map_err(|error| anyhow::anyhow!(error))
@@ -131,7 +132,7 @@ fn refuse(word: &str, told: &str) -> Diagnostic {
     Diagnostic { error_type: word.to_owned(), error_message: told.to_owned() }
 }
 
-async fn open(settings: &Settings) -> Result<Arc<Lookup>> {
+async fn open(settings: &Settings, envelope: Envelope) -> Result<Arc<Lookup>> {
     let aws = startup::aws_config().load().await;
     let redis = settings.redis.as_ref().map(|place| redis::settings(place, &aws)).transpose();
     let redis = redis.map_err(anyhow::Error::msg)?.map(RedisCache::connect).transpose()?;
@@ -159,9 +160,10 @@ async fn open(settings: &Settings) -> Result<Arc<Lookup>> {
         memory_bytes,
         // Small shards stand there whole, and one brings the neighbours of its row along.
         index_bytes: memory_bytes + memory_bytes / 2,
+        batch_bytes: MAX_ANSWER_BYTES as u64,
         ..reader::Settings::default()
     };
     let s3 = aws_sdk_s3::Client::from_conf(s3);
     let reader = Reader::open(s3, redis, settings.syncs.0.clone(), reading).await?;
-    Ok(Lookup::new(reader, settings))
+    Ok(Lookup::new(reader, settings, envelope))
 }

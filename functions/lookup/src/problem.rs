@@ -19,6 +19,7 @@ pub enum Kind {
     BodyTooLarge,
     UnsupportedMediaType,
     AnswerTooLarge,
+    RowTooLarge,
     NotReady,
     NotPublished,
     Unavailable,
@@ -47,7 +48,7 @@ impl Kind {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::AnswerTooLarge => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::AnswerTooLarge | Self::RowTooLarge => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotReady | Self::NotPublished | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Damaged => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -68,6 +69,7 @@ impl Kind {
             Self::BodyTooLarge => "body-too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
             Self::AnswerTooLarge => "answer-too-large",
+            Self::RowTooLarge => "row-too-large",
             Self::NotReady => "not-ready",
             Self::NotPublished => "not-published",
             Self::Unavailable => "unavailable",
@@ -89,6 +91,7 @@ impl Kind {
             Self::BodyTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body must be JSON",
             Self::AnswerTooLarge => "The answer would be too large",
+            Self::RowTooLarge => "The row is too large to be answered",
             Self::NotReady => "Not every sync can be read",
             Self::NotPublished => "The sync was not published yet",
             Self::Unavailable => "The row cannot be read now",
@@ -158,7 +161,7 @@ mod tests {
         );
     }
 
-    const KINDS: [Kind; 16] = [
+    const KINDS: [Kind; 17] = [
         Kind::UnknownPath,
         Kind::UnknownSync,
         Kind::UnknownKey,
@@ -170,6 +173,7 @@ mod tests {
         Kind::BodyTooLarge,
         Kind::UnsupportedMediaType,
         Kind::AnswerTooLarge,
+        Kind::RowTooLarge,
         Kind::NotReady,
         Kind::NotPublished,
         Kind::Unavailable,

@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use chrono::{SecondsFormat, Utc};
 use http::header::{CACHE_CONTROL, ETAG};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use reader::{Generation, Origin, Published, ReadError};
 use serde_json::json;
 use tracing::{error, warn};
 
+use crate::batch::too_large;
 use crate::problem::{Kind, Problem};
 use crate::{Call, Lookup, etag, json};
 
@@ -25,11 +26,15 @@ impl Lookup {
             return Ok(response);
         };
         let tag = format!("\"{}\"", hex(&row.sha256));
-        let mut response = json(row.body);
-        if etag::is_known(call.request.headers(), &tag) {
-            response = Response::new(Bytes::new());
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-        }
+        let mut response = if etag::is_known(call.request.headers(), &tag) {
+            let mut known = Response::new(Bytes::new());
+            *known.status_mut() = StatusCode::NOT_MODIFIED;
+            known
+        } else if call.request.method() == Method::HEAD || self.envelope.holds_row(&row.body) {
+            json(row.body)
+        } else {
+            return Err(row_too_large(row.body.len()));
+        };
         let headers = response.headers_mut();
         if let Ok(tag) = HeaderValue::try_from(tag) {
             headers.insert(ETAG, tag);
@@ -77,6 +82,14 @@ impl Lookup {
     }
 }
 
+fn row_too_large(bytes: usize) -> Problem {
+    let detail = format!(
+        "this row has {bytes} bytes, and a function URL answers with at most 6 MB, quotes in it counted twice: read it \
+         from S3, or from this program as a server"
+    );
+    Problem::new(Kind::RowTooLarge, detail)
+}
+
 pub(crate) fn mark(headers: &mut HeaderMap, generation: &Generation) {
     if let Ok(value) = HeaderValue::try_from(generation.as_str()) {
         headers.insert(GENERATION, value);
@@ -90,7 +103,8 @@ pub(crate) fn refused(call: &Call, sync: &str, failure: &ReadError) -> Problem {
         ReadError::InvalidKey(_) => Kind::InvalidKey,
         ReadError::NotPublished(_) => Kind::NotPublished,
         ReadError::Unavailable { .. } => Kind::Unavailable,
-        ReadError::Damaged { .. } | ReadError::Gone { .. } => Kind::Damaged,
+        ReadError::Damaged { .. } | ReadError::Gone { .. } | ReadError::OfAnotherSync { .. } => Kind::Damaged,
+        ReadError::TooLarge { alone, .. } => return too_large(*alone),
         ReadError::Denied { .. } | ReadError::RepeatedSync(_) => Kind::Internal,
     };
     let (request_id, told) = (&call.id, startup::with_causes(failure));
@@ -111,7 +125,12 @@ fn public(failure: &ReadError) -> String {
         ReadError::Damaged { .. } | ReadError::Gone { .. } => {
             "what is stored is not what was published; the log names the object".to_owned()
         }
-        ReadError::Denied { .. } | ReadError::RepeatedSync(_) => "the log says what is wrong".to_owned(),
+        ReadError::OfAnotherSync { .. } => {
+            "another sync is published where this one was; the log names both, and the object".to_owned()
+        }
+        ReadError::TooLarge { .. } | ReadError::Denied { .. } | ReadError::RepeatedSync(_) => {
+            "the log says what is wrong".to_owned()
+        }
     }
 }
 

@@ -22,12 +22,12 @@ pub(crate) fn kept_tables<'b>(base: Option<&'b Manifest>, verified: &Verified) -
 }
 
 /// What a day had before a publication.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Before<'m> {
     /// The manifest that a layer is laid over, and nothing for a whole export.
     pub(crate) base: Option<&'m Manifest>,
-    /// The manifest of an earlier date.
-    pub(crate) previous: Option<&'m Manifest>,
+    /// The manifest of an earlier date, or why it cannot be compared with.
+    pub(crate) previous: Result<Option<&'m Manifest>, &'m str>,
 }
 
 /// `listing` is the day's prefix, staged.
@@ -49,11 +49,13 @@ pub(crate) fn manifest(
         published_at: now,
         tables: tables(task, verified, before.base, &kept, listing),
         drift: Vec::new(),
-        warnings: warnings(task, verified, before.base, &kept),
+        warnings: warnings(task, verified, before, &kept),
         env,
         export_date,
     };
-    manifest.drift = before.previous.map(|previous| drift_between(previous, &manifest)).unwrap_or_default();
+    if let Ok(Some(previous)) = before.previous {
+        manifest.drift = drift_between(previous, &manifest);
+    }
     manifest
 }
 
@@ -156,7 +158,7 @@ mod tests {
             ("shop.d", TableState::Skipped, 0),
         ]);
         let now = "2026-11-22T02:00:00Z".parse().unwrap();
-        let before = Before { base: Some(&base), previous: None };
+        let before = Before { base: Some(&base), previous: Ok(None) };
         let manifest = manifest(&spot, &layer, before, &[], now);
         let expected = [("shop.a", 1), ("shop.b", 20), ("shop.c", 30), ("shop.d", 4)];
         assert_eq!(shape(&manifest), expected.map(|(name, rows)| (name.to_owned(), rows)));
@@ -176,16 +178,16 @@ mod tests {
         let at = |hour: i64| DateTime::from_timestamp(hour * 3600, 0).unwrap();
         let part = |key: &str, hour| Object { last_modified: Some(at(hour)), ..samples::object(key, 10) };
         let a = "prod-20261122/shop/shop.a/1/part-0.parquet";
-        let base = manifest(&daily, &whole, Before::default(), &[part(a, 1)], at(9));
+        let base = manifest(&daily, &whole, Before { base: None, previous: Ok(None) }, &[part(a, 1)], at(9));
 
         let first = samples::task("prod-20261122-s101500", "2026-11-22T01:00:00Z");
         let layer = verified(&[("shop.b", TableState::Exported, 2)]);
         let parts = [part(a, 1), part("prod-20261122/shop/shop.b/1/part-0.s101500.parquet", 5)];
-        let over = Before { base: Some(&base), previous: None };
+        let over = Before { base: Some(&base), previous: Ok(None) };
         let first_layer = manifest(&first, &layer, over, &parts, at(9));
         let second = samples::task("prod-20261122-s111500", "2026-11-22T02:00:00Z");
         let layer = verified(&[("shop.c", TableState::Empty, 0)]);
-        let over = Before { base: Some(&first_layer), previous: None };
+        let over = Before { base: Some(&first_layer), previous: Ok(None) };
         let manifest = manifest(&second, &layer, over, &parts, at(9));
 
         assert_eq!(base.tasks, from_ref(&daily.id));
@@ -205,7 +207,7 @@ mod tests {
         let spot = samples::task("prod-20261122-s101500", "2026-11-22T01:00:00Z");
         let layer = verified(&[("shop.b", TableState::Exported, 2)]);
         let over = |base: &Manifest| {
-            manifest(&spot, &layer, Before { base: Some(base), previous: None }, &[], spot.snapshot_time)
+            manifest(&spot, &layer, Before { base: Some(base), previous: Ok(None) }, &[], spot.snapshot_time)
         };
         let told = over(&base);
         assert_eq!(told.tasks, [base.task_id.clone(), spot.id.clone()]);
@@ -226,7 +228,7 @@ mod tests {
             ("shop.b", TableState::Empty, 0),
             ("shop.c", TableState::Empty, 0),
         ]);
-        let before = Before { base: None, previous: Some(&previous) };
+        let before = Before { base: None, previous: Ok(Some(&previous)) };
         let manifest = manifest(&task, &now, before, &[], task.snapshot_time);
         assert_eq!(emptied(Some(&previous), &manifest), [&"shop.a".parse::<TableName>().unwrap()]);
         assert_eq!(emptied(None, &manifest), [] as [&TableName; 0]);

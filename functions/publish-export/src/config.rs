@@ -4,6 +4,8 @@ use chrono_tz::Tz;
 use handoff::Environment;
 use startup::{InvalidVars, Vars};
 
+use crate::Target;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     pub environment: Environment,
@@ -12,6 +14,8 @@ pub struct Settings {
     pub zone: Tz,
     /// Where failures and warnings are told. Without it they are log lines, and failures are errors of the function.
     pub topic_arn: Option<String>,
+    /// What is started when a day is published.
+    pub load: Option<Target>,
 }
 
 impl Settings {
@@ -20,9 +24,10 @@ impl Settings {
         let bucket = vars.required("S3_BUCKET_NAME");
         let zone = vars.or("EXPORT_TIMEZONE", Tz::Asia__Tokyo);
         let topic_arn = vars.optional("SNS_TOPIC_ARN");
-        match (environment, bucket, zone, topic_arn) {
-            (Some(environment), Some(bucket), Some(zone), Some(topic_arn)) => {
-                Ok(Self { environment, bucket, zone, topic_arn })
+        let load = Target::read(&mut vars);
+        match (environment, bucket, zone, topic_arn, load) {
+            (Some(environment), Some(bucket), Some(zone), Some(topic_arn), Some(load)) => {
+                Ok(Self { environment, bucket, zone, topic_arn, load })
             }
             _ => Err(vars.invalid()),
         }
@@ -36,7 +41,7 @@ mod tests {
     #[test]
     fn two_variables_are_enough() {
         let settings = Settings::read(Vars::from_pairs([("ENV", "prod"), ("S3_BUCKET_NAME", "exports")])).unwrap();
-        assert_eq!((settings.zone, settings.topic_arn), (Tz::Asia__Tokyo, None));
+        assert_eq!((settings.zone, settings.topic_arn, settings.load), (Tz::Asia__Tokyo, None, None));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::bucket::Bucket;
 use crate::footer::{self, Footer, PartColumn};
 use crate::inventory::Folder;
 use crate::parquet_type::Kind;
+use crate::task::Task;
 
 /// Footers in flight. S3 answers 5,500 reads a second for a prefix; the memory is 64 footers of some kilobytes.
 pub(crate) const READS_AT_ONCE: usize = 64;
@@ -22,6 +23,7 @@ pub(crate) struct Count<'a> {
 /// of a big export together are much larger than what they say.
 pub(crate) async fn count<'a>(
     bucket: Bucket<'_>,
+    task: &Task,
     exported: &[bool],
     folders: &[Folder<'a>],
 ) -> Result<Vec<Count<'a>>, Error> {
@@ -29,25 +31,26 @@ pub(crate) async fn count<'a>(
     let exported = folders.iter().enumerate().filter(|(place, _)| exported[*place]);
     let parts = exported.flat_map(|(place, folder)| folder.parts.iter().map(move |part| (place, *part)));
     let reads = stream::iter(parts).map(|(place, part)| async move {
-        let footer = footer::read(bucket, part).await?;
+        let footer = footer::read(bucket, task, part).await?;
         Ok::<_, Error>((place, part, footer))
     });
     // In the order of the parts, so that an error names the same part each time.
     let mut reads = std::pin::pin!(reads.buffered(READS_AT_ONCE));
     while let Some((place, part, footer)) = reads.try_next().await? {
-        add(&mut counts[place], &part.key, footer)?;
+        add(&mut counts[place], task, &part.key, footer)?;
     }
     Ok(counts)
 }
 
-fn add<'a>(count: &mut Count<'a>, key: &'a str, footer: Footer) -> Result<(), Error> {
+fn add<'a>(count: &mut Count<'a>, task: &Task, key: &'a str, footer: Footer) -> Result<(), Error> {
     count.rows += footer.rows;
     let Some((first, columns)) = &mut count.columns else {
         count.columns = Some((key, footer.columns));
         return Ok(());
     };
     if let Some(difference) = difference(columns, &footer.columns) {
-        return Err(Error::PartMismatch { key: key.to_owned(), first: (*first).to_owned(), difference });
+        let (key, first) = (key.to_owned(), (*first).to_owned());
+        return Err(Error::PartMismatch { key, first, difference, again: task.again() });
     }
     for (place, more) in footer.columns.into_iter().enumerate() {
         let in_place = columns.get(place).is_some_and(|column| column.name == more.name);

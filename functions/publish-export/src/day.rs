@@ -11,7 +11,7 @@ use crate::compose::Before;
 use crate::manifests::{self, Put};
 use crate::order::{Standing, Step, next_step, without_base};
 use crate::staging::{self, Target};
-use crate::task::{Status, Task};
+use crate::task::{Status, Task, export_again};
 use crate::verify::verify;
 use crate::{Settings, compose};
 
@@ -53,7 +53,7 @@ struct Day<'a> {
 
 impl Day<'_> {
     async fn go_on(&self, published: &mut Vec<ExportTaskId>) -> Result<Standing, Error> {
-        let mut standing = manifests::standing(self.bucket, &self.settings.environment, self.date).await?;
+        let mut standing = manifests::standing(self.bucket, &self.settings.environment, self.date, self.tasks).await?;
         for layer in without_base(self.tasks, &standing) {
             warn!(task_id = %layer.id, "{} has some tables only and {} has no export to lay them over", layer.id, self.date);
         }
@@ -87,7 +87,8 @@ impl Day<'_> {
         let listing = self.stage(&target, listing, standing, task.kms_key_id.as_deref()).await?.map_err(failed)?;
 
         let previous = manifests::previous(self.bucket, &self.settings.environment, self.date).await?;
-        let before = Before { base, previous: previous.as_ref() };
+        let previous = previous.as_ref().map(Option::as_ref).map_err(String::as_str);
+        let before = Before { base, previous };
         let manifest = compose::manifest(task, &verified, before, &listing, self.clock.now());
         let put = self.put(&manifest).await?;
         let (tables, rows) = (manifest.tables.len(), manifest.tables.iter().map(|table| table.rows).sum::<u64>());
@@ -101,14 +102,15 @@ impl Day<'_> {
     /// Nothing newer came: the parts of the withdrawn manifest are still here, with leftovers beside them.
     async fn restore(&self, standing: &Standing) -> Result<Standing, Error> {
         let Some(withdrawn) = standing.manifest() else { return Ok(Standing::Nothing) };
-        let failed = |problem| Error::RestoreFailed { date: self.date, problem };
+        let again = export_again(self.date, &withdrawn.snapshot_arn, &[]);
+        let failed = |problem| Error::RestoreFailed { date: self.date, problem, again: again.clone() };
         let listing = self.bucket.list(&self.prefix()).await?;
         let kept = staging::parts_of(&withdrawn.tables, |table| self.folder(table), &listing).map_err(failed)?;
         let target = Target { kept, ..Target::default() };
         self.stage(&target, listing, standing, None).await?.map_err(failed)?;
         let manifest = manifests::restored(withdrawn, self.clock.now());
         self.put(&manifest).await?;
-        manifests::forget_withdrawn(self.bucket, &self.settings.environment, self.date).await?;
+        manifests::forget_before(self.bucket, &self.settings.environment, self.date).await?;
         info!(event = "manifest_restored", export_date = %self.date, "restored the manifest of {}", self.date);
         Ok(Standing::Published(manifest))
     }
@@ -170,14 +172,21 @@ impl Day<'_> {
 pub(crate) fn by_hand(task: &Task, outcome: &Outcome) -> Result<(), Error> {
     match task.status {
         Status::Running => Err(Error::NotComplete(task.id.clone())),
-        Status::Failed => Err(Error::ExportFailed { task: task.id.clone(), cause: cause_of(task) }),
-        Status::Canceled => Err(Error::ExportCanceled(task.id.clone())),
+        Status::Failed | Status::Canceled => Err(ended_badly(task)),
         Status::Complete if outcome.manifest.is_none() && outcome.error.is_none() => Err(Error::StageFailed {
             task: task.id.clone(),
             problem: "it waits for another export of its date: a daily one that runs, or one to lay its tables over"
                 .into(),
         }),
         Status::Complete => Ok(()),
+    }
+}
+
+pub(crate) fn ended_badly(task: &Task) -> Error {
+    let (id, again) = (task.id.clone(), task.again());
+    match task.status {
+        Status::Canceled => Error::ExportCanceled { task: id, again },
+        _ => Error::ExportFailed { task: id, cause: cause_of(task), again },
     }
 }
 

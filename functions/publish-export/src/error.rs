@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use handoff::{ExportDate, ExportTaskId, InvalidManifest};
+use handoff::{ExportDate, ExportTaskId};
 use lambda_runtime::Diagnostic;
 use startup::with_causes;
 
@@ -19,29 +19,33 @@ pub enum Error {
     InvalidEnvironment(String),
     #[error("no export task {task} into bucket {bucket} is known to RDS: check the id, and that ENV is its first word")]
     UnknownTask { task: ExportTaskId, bucket: String },
-    #[error("export task {0} is still running: RDS's event or the next poll publishes it when it is complete")]
+    #[error(
+        "export task {0} is still running: RDS's event publishes it when it is complete, or this invocation made again"
+    )]
     NotComplete(ExportTaskId),
-    #[error("export {task} is not whole: {problem}; start a spot export of {date}", date = .task.date())]
-    ExportIncomplete { task: ExportTaskId, problem: String },
-    #[error("part {key} cannot be read: {problem}")]
-    PartUnreadable { key: String, problem: String, source: Option<Cause> },
-    #[error("part {key} has other columns than {first}: {difference}")]
-    PartMismatch { key: String, first: String, difference: String },
-    #[error("{key} cannot be used: repair or delete it, then publish again")]
-    ManifestInvalid { key: String, source: InvalidManifest },
+    #[error("export {task} is not whole: {problem}; invoke start-export with {again}")]
+    ExportIncomplete { task: ExportTaskId, problem: String, again: String },
+    #[error("part {key} cannot be read: {problem}; invoke start-export with {again}")]
+    PartUnreadable { key: String, problem: String, again: String },
+    #[error("part {key} has other columns than {first}: {difference}; invoke start-export with {again}")]
+    PartMismatch { key: String, first: String, difference: String, again: String },
+    #[error("{key} cannot be used: {problem}; repair or delete it, then invoke publish-export with {publish}")]
+    ManifestInvalid { key: String, problem: String, publish: String },
     #[error("stage export {task} into the prefix of {date}: {problem}", date = .task.date())]
     StageFailed { task: ExportTaskId, problem: String },
-    #[error("restore the manifest of {date}: {problem}; start a spot export of {date}")]
-    RestoreFailed { date: ExportDate, problem: String },
-    #[error("export {task} failed: {cause}; start a spot export of {date}", date = .task.date())]
-    ExportFailed { task: ExportTaskId, cause: String },
-    #[error("export {0} was canceled; start a spot export of {date} if the day is needed", date = .0.date())]
-    ExportCanceled(ExportTaskId),
+    #[error("restore the manifest of {date}: {problem}; invoke start-export with {again}")]
+    RestoreFailed { date: ExportDate, problem: String, again: String },
+    #[error("export {task} failed: {cause}; when that is removed, invoke start-export with {again}")]
+    ExportFailed { task: ExportTaskId, cause: String, again: String },
+    #[error("export {task} was canceled; if the day is needed, invoke start-export with {again}")]
+    ExportCanceled { task: ExportTaskId, again: String },
+    #[error("{task} is published, and its load was not started: {told}; each poll tries again")]
+    LoadNotStarted { task: ExportTaskId, told: String },
     #[error("{action} on {object} was denied: allow it in the function's policy{advice}")]
     Denied { action: &'static str, object: String, advice: &'static str, source: Cause },
-    #[error("{action} on {object} was throttled: the next poll tries again")]
+    #[error("{action} on {object} was throttled: try again, as the next poll does for the last three dates")]
     Throttled { action: &'static str, object: String, source: Cause },
-    #[error("{action} on {object} got no answer: the next poll tries again")]
+    #[error("{action} on {object} got no answer: try again, as the next poll does for the last three dates")]
     Unreachable { action: &'static str, object: String, source: Cause },
     #[error("{action} on {object} failed")]
     AwsFailed { action: &'static str, object: String, source: Cause },
@@ -70,12 +74,37 @@ impl Error {
             Self::ManifestInvalid { .. } => "ManifestInvalid",
             Self::StageFailed { .. } | Self::RestoreFailed { .. } => "StageFailed",
             Self::ExportFailed { .. } => "ExportFailed",
-            Self::ExportCanceled(_) => "ExportCanceled",
+            Self::ExportCanceled { .. } => "ExportCanceled",
+            Self::LoadNotStarted { .. } => "LoadNotStarted",
             Self::Denied { .. } => "Denied",
             Self::Throttled { .. } => "Throttled",
             Self::Unreachable { .. } => "Unreachable",
             Self::AwsFailed { .. } => "AwsFailed",
             Self::Several(errors) => errors.first().map_or("AwsFailed", Self::word),
+        }
+    }
+
+    /// It is of the date itself and stays until a human or RDS does something: no poll mends it.
+    pub(crate) fn is_lasting(&self) -> bool {
+        match self {
+            Self::ExportIncomplete { .. }
+            | Self::PartUnreadable { .. }
+            | Self::PartMismatch { .. }
+            | Self::ManifestInvalid { .. }
+            | Self::StageFailed { .. }
+            | Self::RestoreFailed { .. } => true,
+            Self::InvalidEvent(_)
+            | Self::InvalidEnvironment(_)
+            | Self::UnknownTask { .. }
+            | Self::NotComplete(_)
+            | Self::ExportFailed { .. }
+            | Self::ExportCanceled { .. }
+            | Self::Denied { .. }
+            | Self::Throttled { .. }
+            | Self::Unreachable { .. }
+            | Self::AwsFailed { .. }
+            | Self::LoadNotStarted { .. }
+            | Self::Several(_) => false,
         }
     }
 

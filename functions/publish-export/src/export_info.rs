@@ -24,7 +24,7 @@ pub(crate) struct AnnouncedColumn {
 
 /// The problem with `export_info`, if there is one: it is of another task, or not complete.
 pub(crate) fn check_export_info(json: &[u8], task: &ExportTaskId) -> Result<(), String> {
-    let info: Value = serde_json::from_slice(json).map_err(|error| format!("export_info is not JSON: {error}"))?;
+    let info = parse(json).map_err(|error| format!("export_info is {error}"))?;
     if let Some(id) = text(&info, "exportTaskIdentifier").filter(|id| *id != task.to_string()) {
         return Err(format!("export_info is of task {id}"));
     }
@@ -34,10 +34,10 @@ pub(crate) fn check_export_info(json: &[u8], task: &ExportTaskId) -> Result<(), 
     }
 }
 
-/// The tables of one `export_tables_info` file, and what it says about tables that have no name here: RDS skips a table
-/// whose name holds a slash, and no prefix could be named for it.
+/// The tables of one `export_tables_info` file, and what it says about anything else: a database that it could not list,
+/// or a table that it skipped because its name holds a slash, so that no prefix could be named for it.
 pub(crate) fn announced_tables(json: &[u8]) -> Result<(Vec<Announced>, Vec<String>), String> {
-    let info: Value = serde_json::from_slice(json).map_err(|error| format!("not JSON: {error}"))?;
+    let info = parse(json)?;
     let Some(Value::Array(entries)) = field(&info, "perTableStatus") else {
         return Err("no list perTableStatus".into());
     };
@@ -47,11 +47,20 @@ pub(crate) fn announced_tables(json: &[u8]) -> Result<(Vec<Announced>, Vec<Strin
         let (exported, warning) = outcome(entry);
         match TableName::from_target(&target) {
             Ok(name) => tables.push(Announced { name, exported, warning, columns: columns(entry) }),
-            Err(_) if !exported => news.push(format!("{target}: {}", warning.unwrap_or_default())),
+            Err(_) if !exported || !target.contains('.') => {
+                let warning = warning.unwrap_or_else(|| "RDS names it without a table".into());
+                news.push(format!("{target}: {warning}"));
+            }
             Err(error) => return Err(error.to_string()),
         }
     }
     Ok((tables, news))
+}
+
+/// Some writers put a byte order mark in front.
+fn parse(json: &[u8]) -> Result<Value, String> {
+    let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
+    serde_json::from_slice(json).map_err(|error| format!("not JSON: {error}"))
 }
 
 /// Whether the table was exported, and what RDS said about it.
@@ -112,48 +121,16 @@ fn range(key: &str) -> Option<(u64, u64)> {
     Some((from.parse().ok()?, to.parse().ok()?))
 }
 
-/// What `WarningMessage` of the task says: tables that were skipped before they came into the lists, and other news.
-/// Its form is not documented, so text that is not understood is kept as it is.
-pub(crate) fn task_warnings(message: &str) -> (Vec<Announced>, Vec<String>) {
-    let Ok(Value::Object(said)) = serde_json::from_str(message) else { return (Vec::new(), vec![message.into()]) };
-    let (mut skipped, mut news) = (Vec::new(), Vec::new());
-    for (topic, entries) in &said {
-        let entries = entries.as_array().map_or(std::slice::from_ref(entries), Vec::as_slice);
-        for entry in entries.iter().filter(|entry| !entry.is_null()) {
-            let reason = text(entry, "reason").or_else(|| text(entry, "message"));
-            let name = ["target", "tableName", "table", "name"].iter().find_map(|name| text(entry, name));
-            let name = name.or_else(|| entry.as_str().map(str::to_owned));
-            let table = name.as_ref().and_then(|name| TableName::from_target(name).ok());
-            match table.filter(|_| same_key(topic, "skippedTables")) {
-                Some(name) => {
-                    let warning = Some(reason.unwrap_or_else(|| "skipped".into()));
-                    skipped.push(Announced { name, exported: false, warning, columns: Vec::new() });
-                }
-                None => news.push(format!(
-                    "{}: {}",
-                    name.filter(|_| reason.is_some()).as_ref().unwrap_or(topic),
-                    reason.unwrap_or_else(|| plain(entry))
-                )),
-            }
-        }
-    }
-    (skipped, news)
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
 fn field<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
     let object = object.as_object()?;
     object.get(name).or_else(|| object.iter().find(|(key, _)| same_key(key, name)).map(|(_, value)| value))
 }
 
-fn same_key(key: &str, name: &str) -> bool {
+pub(crate) fn same_key(key: &str, name: &str) -> bool {
     key.eq_ignore_ascii_case(name) || key.replace('_', "").eq_ignore_ascii_case(name)
 }
 
-fn text(object: &Value, name: &str) -> Option<String> {
+pub(crate) fn text(object: &Value, name: &str) -> Option<String> {
     match field(object, name)? {
         Value::String(text) => Some(text.trim().to_owned()),
         Value::Number(number) => Some(number.to_string()),
@@ -215,8 +192,8 @@ mod tests {
         assert_eq!(refused("{\"perTableStatus\":[{}]}"), "an entry of perTableStatus has no target");
         assert_eq!(refused("{\"perTableStatus\":[7]}"), "an entry of perTableStatus has no target");
         assert_eq!(
-            refused("{\"perTableStatus\":[{\"target\":\"orders\",\"status\":\"COMPLETE\"}]}"),
-            "table name \"orders\" is not database.table or database.schema.table"
+            refused("{\"perTableStatus\":[{\"target\":\"shop.shop.\",\"status\":\"COMPLETE\"}]}"),
+            "table name \"shop.shop.\" is not database.table or database.schema.table"
         );
         assert_eq!(announced_tables(b"{\"perTableStatus\":[]}"), Ok((Vec::new(), Vec::new())));
     }
@@ -227,10 +204,32 @@ mod tests {
             json!({"target": "shop.shop.in/out", "status": "SKIPPED", "warningMessage": "the name holds a slash"});
         let info = json!({"perTableStatus": [entry]}).to_string();
         let news = vec!["shop.shop.in/out: the name holds a slash".to_owned()];
-        assert_eq!(announced_tables(info.as_bytes()), Ok((Vec::new(), news.clone())));
-        let warning = json!({"skippedTables": [{"target": "shop.shop.in/out", "reason": "the name holds a slash"}]});
-        assert_eq!(task_warnings(&warning.to_string()), (Vec::new(), news));
+        assert_eq!(announced_tables(info.as_bytes()), Ok((Vec::new(), news)));
         assert!(announced_tables(info.replace("SKIPPED", "COMPLETE").as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_database_without_a_table_is_news_whatever_its_status() {
+        let news = |entry: Value| {
+            let info = json!({"perTableStatus": [entry]}).to_string();
+            let (tables, news) = announced_tables(info.as_bytes()).unwrap();
+            assert_eq!(tables, []);
+            news
+        };
+        let reason = "FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE";
+        for status in ["COMPLETE", "FAILED", "SKIPPED", ""] {
+            let entry = json!({"target": "postgres", "status": status, "warningMessage": reason});
+            assert_eq!(news(entry), [format!("postgres: {reason}")]);
+        }
+        let silent = json!({"target": "postgres", "status": "COMPLETE"});
+        assert_eq!(news(silent), ["postgres: RDS names it without a table"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        let task: ExportTaskId = "prod-20261122".parse().unwrap();
+        assert_eq!(check_export_info("\u{feff}{\"status\":\"COMPLETE\"}".as_bytes(), &task), Ok(()));
+        assert_eq!(announced_tables("\u{feff}{\"perTableStatus\":[]}".as_bytes()), Ok((Vec::new(), Vec::new())));
     }
 
     #[test]
@@ -273,17 +272,5 @@ mod tests {
         assert_eq!(check(&[]), Err("there is no export_tables_info".into()));
         assert_eq!(check(&[(41, 80)]), Err("the first export_tables_info begins with table 41".into()));
         assert_eq!(check(&[(1, 40), (81, 90)]), Err("no export_tables_info names tables 41 to 80".into()));
-    }
-
-    #[test]
-    fn the_warning_of_a_task_is_understood_where_it_can_be() {
-        let message = json!({"skippedTables": [{"tableName": "shop.shop.odd", "reason": "COLUMN_NAME"}, "shop.shop.p"],
-            "skippedObjectives": [], "general": [{"reason": "FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE"}]});
-        let (skipped, news) = task_warnings(&message.to_string());
-        let skipped: Vec<_> = skipped.into_iter().map(|t| (t.name.to_string(), t.warning.unwrap())).collect();
-        assert_eq!(skipped, [("shop.odd".into(), "COLUMN_NAME".into()), ("shop.p".into(), "skipped".into())]);
-        assert_eq!(news, ["general: FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE"]);
-        assert_eq!(task_warnings("three tables"), (vec![], vec!["three tables".into()]));
-        assert_eq!(task_warnings("{}"), (vec![], vec![]));
     }
 }

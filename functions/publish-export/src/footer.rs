@@ -15,6 +15,7 @@ use crate::Error;
 use crate::bucket::{Bucket, Object};
 use crate::parquet_type::Kind;
 use crate::statistics::ColumnStatistics;
+use crate::task::Task;
 
 /// Magic, footer length, magic.
 const SMALLEST: u64 = 12;
@@ -57,24 +58,18 @@ fn is_flat(field: &Type) -> bool {
 }
 
 /// Two ranged reads: the eight bytes at the end, and then exactly the footer that they announce.
-pub(crate) async fn read(bucket: Bucket<'_>, part: &Object) -> Result<Footer, Error> {
+pub(crate) async fn read(bucket: Bucket<'_>, task: &Task, part: &Object) -> Result<Footer, Error> {
+    let unreadable = |problem| Error::PartUnreadable { key: part.key.clone(), problem, again: task.again() };
     let tail_length = FOOTER_SIZE as u64;
     if part.size < SMALLEST {
-        let told = format!("it has {} bytes and a Parquet file has at least {SMALLEST}", part.size);
-        return Err(unreadable(part, told, None));
+        return Err(unreadable(format!("it has {} bytes and a Parquet file has at least {SMALLEST}", part.size)));
     }
     let tail = bucket.get_range(&part.key, part.size - tail_length..part.size).await?;
-    let length = footer_length(&tail, part.size).map_err(|told| unreadable(part, told, None))?;
+    let length = footer_length(&tail, part.size).map_err(unreadable)?;
     let end = part.size - tail_length;
     let footer = bucket.get_range(&part.key, end - length..end).await?;
-    decode(&footer).map_err(|error| {
-        let told = format!("its footer of {length} bytes is not Parquet metadata");
-        unreadable(part, told, Some(Box::new(error)))
-    })
-}
-
-fn unreadable(part: &Object, problem: String, source: Option<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::PartUnreadable { key: part.key.clone(), problem, source }
+    decode(&footer)
+        .map_err(|error| unreadable(format!("its footer of {length} bytes is not Parquet metadata: {error}")))
 }
 
 fn footer_length(tail: &Bytes, size: u64) -> Result<u64, String> {
@@ -150,7 +145,11 @@ pub(crate) fn of_file(file: &[u8]) -> Footer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+    use parquet::arrow::ArrowWriter;
 
     fn length(tail: &[u8], size: u64) -> Result<u64, String> {
         footer_length(&Bytes::copy_from_slice(tail), size)
@@ -169,6 +168,15 @@ mod tests {
         assert_eq!(huge, Err("its footer would have 2147483647 bytes, more than 16777216".into()));
     }
 
+    fn file() -> Vec<u8> {
+        let ids = Arc::new(Int64Array::from(vec![Some(3), None, Some(1)])) as ArrayRef;
+        let notes = Arc::new(StringArray::from(vec!["b", "a", "c"])) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([("id", ids), ("note", notes)]).unwrap();
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.into_inner().unwrap()
+    }
+
     #[test]
     fn garbage_is_an_error_and_never_a_panic() {
         for byte in 0..=255_u8 {
@@ -176,5 +184,31 @@ mod tests {
                 assert!(decode(&vec![byte; length]).is_err(), "{length} times {byte}");
             }
         }
+        let file = file();
+        let end = file.len() - FOOTER_SIZE;
+        let length = usize::try_from(footer_length(&Bytes::copy_from_slice(&file[end..]), 1 << 20).unwrap()).unwrap();
+        let footer = &file[end - length..end];
+        for place in 0..footer.len() {
+            for flipped in [0x01, 0x10, 0x80, 0xff] {
+                let mut footer = footer.to_vec();
+                footer[place] ^= flipped;
+                let _ = decode(&footer); // whether it is still a footer is chance
+            }
+        }
+    }
+
+    #[test]
+    fn statistics_that_cannot_be_read_cost_themselves_and_not_the_part() {
+        let file = file();
+        let whole = of_file(&file);
+        // Behind the eight bytes of the smallest id comes the null count: the head of its field, and in Thrift's compact
+        // form 2 for one and 1 for minus one.
+        let nulls = file.windows(5).rposition(|bytes| bytes == [0, 0, 0, 0x16, 2]).unwrap() + 4;
+        let mut broken = file;
+        broken[nulls] = 1;
+        let part = of_file(&broken);
+        assert_eq!((part.rows, part.columns.len()), (whole.rows, 2));
+        assert_ne!(whole.columns[1].statistics, ColumnStatistics::UNKNOWN);
+        assert!(part.columns.iter().all(|column| column.statistics == ColumnStatistics::UNKNOWN));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use handoff::{ExportKey, ExportTaskId, PartKey, TableName, TablePrefix, TaskKind, origin_of};
+use handoff::{ExportKey, ExportTaskId, PartKey, TableName, TablePrefix, TaskKind, is_leftover, origin_of};
 
 use crate::bucket::Object;
 
@@ -11,7 +11,7 @@ use crate::bucket::Object;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Folder<'a> {
     pub(crate) parts: Vec<&'a Object>,
-    /// RDS marks each finished batch, also that of a table without rows.
+    /// RDS marks each finished folder, also that of a table without rows.
     pub(crate) marked: bool,
 }
 
@@ -34,24 +34,36 @@ pub(crate) fn sort<'a>(
         let place = folder_of(&root, &object.key).and_then(|folder| places.get(folder).copied());
         let key = place.and_then(|place| Some((place, PartKey::parse(&prefixes[place], &object.key)?)));
         match key {
-            Some((place, PartKey::Part { batch })) => {
+            Some((place, PartKey::Part { folder })) => {
                 folders[place].parts.push(object);
-                used.insert((place, batch));
+                used.insert((place, folder));
             }
-            Some((place, PartKey::Success { batch })) => {
+            Some((place, PartKey::Success { folder })) => {
                 folders[place].marked = true;
-                finished.insert((place, batch));
+                finished.insert((place, folder));
             }
-            None if is_parquet(&object.key) => {
+            None if is_parquet(&object.key) && !is_leftover(&object.key) => {
                 return Err(format!("{} is in the folder of no known table", object.key));
             }
             None => {}
         }
     }
-    match used.iter().find(|batch| !finished.contains(*batch)) {
-        Some((place, batch)) => Err(format!("{}{batch}/ has no _SUCCESS", prefixes[*place])),
+    let is_finished = |place: usize, folder| up_from(folder).any(|folder| finished.contains(&(place, folder)));
+    match used.iter().find(|(place, folder)| !is_finished(*place, folder)) {
+        Some((place, folder)) => {
+            let end = if folder.is_empty() { "" } else { "/" };
+            Err(format!("{}{folder}{end} has no _SUCCESS", prefixes[*place]))
+        }
         None => Ok(folders),
     }
+}
+
+/// The folder itself, and each one above it up to the table's, which is empty.
+fn up_from(folder: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(folder), |folder| match folder.rsplit_once('/') {
+        Some((above, _)) => Some(above),
+        None => (!folder.is_empty()).then_some(""),
+    })
 }
 
 /// By the folder of a table below `root`, when the newest of its Parquet objects came.
@@ -137,14 +149,27 @@ mod tests {
                 "prod-20261122/shop/shop.other/1/part-00000-a-c000.gz.parquet is in the folder of no known table",
             ),
             (
-                vec!["shop/shop.user/part-00000-a-c000.gz.parquet"],
-                "prod-20261122/shop/shop.user/part-00000-a-c000.gz.parquet is in the folder of no known table",
+                vec!["shop/shop.user/1/_SUCCESS", "shop/shop.user/part-00000-a-c000.gz.parquet"],
+                "prod-20261122/shop/shop.user/ has no _SUCCESS",
             ),
             (vec!["x.parquet"], "prod-20261122/x.parquet is in the folder of no known table"),
         ];
         for (keys, expected) in table {
             assert_eq!(sorted(&["shop.user"], &keys), Err(expected.into()));
         }
+    }
+
+    #[test]
+    fn parts_count_in_whatever_folder_of_their_table_they_are_and_leftovers_do_not() {
+        let keys = [
+            "shop/shop.old/_SUCCESS",
+            "shop/shop.old/part-00000-a-c000.gz.parquet",
+            "shop/shop.old/_temporary/0/_temporary/attempt_1/part-00000-a-c000.gz.parquet",
+            "shop/shop.deep/1/_SUCCESS",
+            "shop/shop.deep/1/year=2026/month=11/0.snappy.parquet",
+            "shop/_temporary/0/part-00000-a-c000.gz.parquet",
+        ];
+        assert_eq!(sorted(&["shop.old", "shop.deep"], &keys), Ok(vec![(1, true), (1, true)]));
     }
 
     #[test]

@@ -116,7 +116,7 @@ mod tests {
                 time => format!("prod-20261122-s{time}"),
             };
             let mut task = task(&id, &format!("2026-11-21T{:0>2}:00:00Z", words[1]));
-            task.partial = words[0].ends_with('+');
+            task.export_only = words[0].ends_with('+').then(|| "shop.orders".to_owned()).into_iter().collect();
             task.status = status(words[2]);
             task
         };

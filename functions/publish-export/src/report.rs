@@ -3,8 +3,8 @@
 
 use aws_sdk_sns::Client;
 use chrono::{DateTime, SecondsFormat, Utc};
-use handoff::{ExportKey, ExportTaskId, Manifest, TableName};
-use serde_json::json;
+use handoff::{ExportDate, ExportKey, ExportTaskId, Manifest, TableName};
+use serde_json::{Value, json};
 use tracing::{error, warn};
 
 use crate::bucket::Bucket;
@@ -36,18 +36,55 @@ impl Reporter<'_> {
         Ok(self.bucket.get(&ExportKey::Report(task).to_string()).await?.is_some())
     }
 
+    /// To the topic, where there is one.
+    pub(crate) async fn send(&self, report: &Report) -> Result<(), Error> {
+        let Some(topic) = &self.settings.topic_arn else { return Ok(()) };
+        let message = self.sns.publish().topic_arn(topic).subject(&report.subject).message(&report.text);
+        message.send().await.map(|_| ()).map_err(|error| Error::aws("sns:Publish", topic, error))
+    }
+
     /// Sends the report, if there is something to tell and a topic to tell it to, and then marks the task as told.
     pub(crate) async fn tell(&self, task: &ExportTaskId, report: Option<&Report>) -> Result<(), Error> {
-        if let (Some(report), Some(topic)) = (report, &self.settings.topic_arn) {
-            let message = self.sns.publish().topic_arn(topic).subject(&report.subject).message(&report.text);
-            message.send().await.map_err(|error| Error::aws("sns:Publish", topic, error))?;
+        if let Some(report) = report {
+            self.send(report).await?;
         }
         // If we die before the marker, the next run tells it again.
         let subject = report.map(|report| report.subject.as_str());
-        let marker =
-            json!({"task_id": task, "told": subject, "at": self.now.to_rfc3339_opts(SecondsFormat::Secs, true)});
+        let marker = json!({"task_id": task, "told": subject, "at": self.at()});
         self.bucket.put(&ExportKey::Report(task).to_string(), marker.to_string().into_bytes()).await
     }
+
+    /// Whether exactly this problem of the date was told.
+    pub(crate) async fn is_known(&self, date: ExportDate, problem: &str) -> Result<bool, Error> {
+        let marker = self.bucket.get(&self.problem_key(date)).await?;
+        let told = marker.and_then(|marker| serde_json::from_slice::<Value>(&marker).ok());
+        Ok(told.is_some_and(|told| told["problem"] == problem))
+    }
+
+    /// As `tell`, of what keeps a date from being published. The marker goes with the next publication.
+    pub(crate) async fn tell_problem(&self, date: ExportDate, problem: &str) -> Result<(), Error> {
+        self.send(&of_problem(date, problem)).await?;
+        let marker = json!({"problem": problem, "at": self.at()});
+        self.bucket.put(&self.problem_key(date), marker.to_string().into_bytes()).await
+    }
+
+    fn problem_key(&self, date: ExportDate) -> String {
+        ExportKey::Problem(&self.settings.environment, date).to_string()
+    }
+
+    fn at(&self) -> String {
+        self.now.to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
+}
+
+fn of_problem(date: ExportDate, problem: &str) -> Report {
+    error!(event = "publication_failed", export_date = %date, "{date} cannot be published: {problem}");
+    let text = format!(
+        "{date} cannot be published, and BigQuery keeps what it has.\n\
+         {problem}\n\n\
+         Each poll tries again as long as the date is one of the last three. This is told once.\n"
+    );
+    Report { subject: subject(&format!("isthmus: {date} cannot be published")), text: bounded(text) }
 }
 
 /// `None` for a task that did not end badly.
@@ -63,11 +100,12 @@ pub(crate) fn of_failure(task: &Task) -> Option<Report> {
         "Export task {id} {what}.\n\
          Cause: {cause}\n\
          Source: {source}\n\n\
-         An export task id cannot be used again. When the cause is removed, start a spot export of the day:\n\
-         invoke start-export with {{\"kind\":\"manual\",\"export_date\":\"{date}\",\"spot\":true}}.\n\
+         An export task id cannot be used again. When the cause is removed, today or later, invoke start-export with\n\
+         {again}\n\
          Until then {date} has no new data, and BigQuery keeps what it has.\n",
         cause = cause_of(task),
         source = task.source_arn,
+        again = task.again(),
     );
     Some(Report { subject: subject(&format!("isthmus: export {id} {what}")), text })
 }
@@ -112,7 +150,7 @@ fn log(manifest: &Manifest, skipped: &[&TableName], emptied: &[&TableName]) {
     }
 }
 
-fn subject(text: &str) -> String {
+pub(crate) fn subject(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).take(LONGEST_SUBJECT).collect()
 }
 
@@ -140,7 +178,7 @@ mod tests {
         let report = of_failure(&failed).unwrap();
         assert_eq!(report.subject, "isthmus: export prod-20261122 failed");
         assert!(report.text.starts_with("Export task prod-20261122 failed.\nCause: the role cannot write\n"));
-        assert!(report.text.contains(r#"{"kind":"manual","export_date":"2026-11-22","spot":true}"#));
+        assert!(report.text.contains(&format!("invoke start-export with\n{}\n", failed.again())), "{}", report.text);
         failed.status = Status::Canceled;
         failed.failure_cause = None;
         let report = of_failure(&failed).unwrap();

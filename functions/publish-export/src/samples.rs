@@ -18,7 +18,7 @@ pub(crate) fn task(id: &str, snapshot_time: &str) -> Task {
         snapshot_time,
         started_at: snapshot_time,
         status: Status::Complete,
-        partial: false,
+        export_only: Vec::new(),
         failure_cause: None,
         warning: None,
         kms_key_id: None,

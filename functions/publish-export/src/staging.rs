@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use handoff::{PartKey, Table, TablePrefix, TaskKind, origin_of, staged_key};
+use handoff::{PartKey, Table, TablePrefix, TaskKind, is_leftover, origin_of, staged_key};
 use tracing::info;
 
 use crate::Error;
@@ -41,10 +41,12 @@ impl Plan {
     }
 }
 
-/// The daily export is in place: RDS wrote it here. A table that RDS gave up may have left parts: they are its own.
+/// The daily export is in place: RDS wrote it here. A table that RDS gave up may have left parts: they are its own. What
+/// Spark left behind would be loaded with them.
 pub(crate) fn target_of_daily(listing: &[Object]) -> Target {
-    let own = listing.iter().filter(|object| is_parquet(&object.key) && origin_of(&object.key) == TaskKind::Daily);
-    Target { copies: BTreeMap::new(), kept: own.map(|object| object.key.clone()).collect() }
+    let own = |key: &&String| is_parquet(key) && !is_leftover(key) && origin_of(key) == TaskKind::Daily;
+    let kept = listing.iter().map(|object| &object.key).filter(own).cloned().collect();
+    Target { copies: BTreeMap::new(), kept }
 }
 
 /// Copies of everything that the spot export verified, beside what `kept` tables have here already.
@@ -96,7 +98,7 @@ pub(crate) fn plan(target: &Target, listing: &[Object], daily: Option<Status>) -
     let delete: Vec<String> = foreign.cloned().collect();
     // RDS may have started since its tasks were read: what it writes now must not be taken for leftovers.
     if let Some(key) = delete.iter().find(|key| daily.is_none() && origin_of(key) == TaskKind::Daily) {
-        return Err(format!("{key} is of a daily export that RDS did not name: the next poll knows more"));
+        return Err(format!("{key} is of a daily export that RDS did not name: the next run knows more"));
     }
     let missing = target.copies.iter().filter(|(to, from)| here.get(to.as_str()) != Some(&from.size));
     Ok(Plan { delete, copy: missing.map(|(to, from)| (from.key.clone(), to.clone())).collect() })
@@ -182,10 +184,11 @@ mod tests {
     }
 
     #[test]
-    fn the_daily_export_keeps_its_own_parts_and_loses_the_copies() {
-        let listing = objects(&[(INFO, 1), (COPY, 7), (DAILY, 9)]);
+    fn the_daily_export_keeps_its_own_parts_and_loses_the_copies_and_leftovers() {
+        let leftover = "prod-20261122/shop/shop.a/_temporary/0/part-00000-y-c000.gz.parquet";
+        let listing = objects(&[(INFO, 1), (COPY, 7), (DAILY, 9), (leftover, 9)]);
         let target = target_of_daily(&listing);
-        assert_eq!(plan(&target, &listing, Some(Status::Complete)).unwrap().delete, [COPY]);
+        assert_eq!(plan(&target, &listing, Some(Status::Complete)).unwrap().delete, [COPY, leftover]);
         assert_eq!(check(&target, &listing), Err(format!("{COPY} does not belong here")));
     }
 
@@ -194,7 +197,7 @@ mod tests {
         let task = task("prod-20261122-s101500", "2026-11-22T01:00:00Z");
         let target = target_of_spot(&task, &verified(&[(SPOT_PART, 7)]), BTreeSet::new()).unwrap();
         let told = plan(&target, &objects(&[(DAILY, 9)]), None).unwrap_err();
-        assert_eq!(told, format!("{DAILY} is of a daily export that RDS did not name: the next poll knows more"));
+        assert_eq!(told, format!("{DAILY} is of a daily export that RDS did not name: the next run knows more"));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use aws_sdk_rds::Client;
 use aws_sdk_rds::primitives::DateTime as AwsDateTime;
 use aws_sdk_rds::types::{ExportTask, Filter};
 use chrono::{DateTime, Utc};
-use handoff::ExportTaskId;
+use handoff::{ExportDate, ExportTaskId, TableName};
+use serde::Serialize;
 
 use crate::{Error, Settings};
 
@@ -15,8 +16,8 @@ pub(crate) struct Task {
     pub(crate) snapshot_time: DateTime<Utc>,
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) status: Status,
-    /// It was asked for some of the tables only.
-    pub(crate) partial: bool,
+    /// The tables that it was asked for, as RDS spells them; empty for all.
+    pub(crate) export_only: Vec<String>,
     pub(crate) failure_cause: Option<String>,
     pub(crate) warning: Option<String>,
     pub(crate) kms_key_id: Option<String>,
@@ -50,7 +51,12 @@ impl Task {
 
     /// A spot export of some tables: laid over what the day has, instead of replacing it.
     pub(crate) fn is_layer(&self) -> bool {
-        self.id.is_spot() && self.partial
+        self.id.is_spot() && !self.export_only.is_empty()
+    }
+
+    /// The event with which start-export exports the same once more.
+    pub(crate) fn again(&self) -> String {
+        export_again(self.id.date(), &self.source_arn, &self.export_only)
     }
 
     /// `None` for a task that is not ours: another environment's, another bucket's, or one that somebody started by
@@ -70,12 +76,33 @@ impl Task {
             snapshot_time,
             started_at: started_at.unwrap_or(snapshot_time),
             status: Status::parse(task.status().unwrap_or_default()),
-            partial: !task.export_only().is_empty(),
+            export_only: task.export_only().to_vec(),
             failure_cause: text(task.failure_cause()),
             warning: text(task.warning_message()),
             kms_key_id: text(task.kms_key_id()),
         })
     }
+}
+
+/// A task id is used up, so the same goes on as a spot export. With the snapshot by name, it has the data of that day on
+/// any later day too; a live cluster can only be exported as it is then.
+pub(crate) fn export_again(export_date: ExportDate, source_arn: &str, export_only: &[String]) -> String {
+    #[derive(Serialize)]
+    struct Manual<'a> {
+        kind: &'a str,
+        export_date: ExportDate,
+        spot: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        snapshot_arn: Option<&'a str>,
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        tables: &'a [String],
+    }
+    let snapshot_arn = Some(source_arn).filter(|arn| arn.contains("snapshot:"));
+    // start-export takes tables only; whoever asked RDS for whole databases gets everything.
+    let are_tables = export_only.iter().all(|name| name.parse::<TableName>().is_ok());
+    let tables = if are_tables { export_only } else { &[] };
+    let event = Manual { kind: "manual", export_date, spot: true, snapshot_arn, tables };
+    serde_json::to_string(&event).unwrap_or_default()
 }
 
 fn instant(at: &AwsDateTime) -> Option<DateTime<Utc>> {
@@ -144,6 +171,21 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(Status::parse(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn the_event_that_exports_again_has_the_same_data_on_any_later_day() {
+        let snapshot = "arn:aws:rds:ap-northeast-1:123456789012:cluster-snapshot:rds:shop-2026-11-21-17-05";
+        let cluster = "arn:aws:rds:ap-northeast-1:123456789012:cluster:shop";
+        let again = |source: &str, only: &[&str]| {
+            let only: Vec<String> = only.iter().map(ToString::to_string).collect();
+            export_again("2026-11-22".parse().unwrap(), source, &only)
+        };
+        let head = r#"{"kind":"manual","export_date":"2026-11-22","spot":true"#;
+        assert_eq!(again(snapshot, &[]), format!(r#"{head},"snapshot_arn":"{snapshot}"}}"#));
+        assert_eq!(again(cluster, &[]), format!("{head}}}"));
+        assert_eq!(again(cluster, &["shop.orders"]), format!(r#"{head},"tables":["shop.orders"]}}"#));
+        assert_eq!(again(cluster, &["shop", "shop.orders"]), format!("{head}}}"));
     }
 
     #[test]

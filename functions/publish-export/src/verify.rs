@@ -12,6 +12,7 @@ use crate::count::{Count, READS_AT_ONCE, count};
 use crate::export_info::{self, Announced};
 use crate::inventory::{self, Folder};
 use crate::task::Task;
+use crate::task_warning::task_warnings;
 
 /// What the manifest can say about an export.
 #[derive(Debug)]
@@ -33,13 +34,13 @@ pub(crate) struct VerifiedTable {
 }
 
 pub(crate) async fn verify(bucket: Bucket<'_>, task: &Task) -> Result<Verified, Error> {
-    let incomplete = |problem| Error::ExportIncomplete { task: task.id.clone(), problem };
+    let incomplete = |problem| Error::ExportIncomplete { task: task.id.clone(), problem, again: task.again() };
     let listing = bucket.list(&ExportKey::TaskPrefix(&task.id).to_string()).await?;
     let (announced, news) = announced(bucket, task, &listing).await?;
     let names: Vec<&TableName> = announced.iter().map(|table| &table.name).collect();
     let folders = inventory::sort(&task.id, &names, &listing).map_err(incomplete)?;
     let exported: Vec<bool> = announced.iter().map(|table| table.exported).collect();
-    let counts = count(bucket, &exported, &folders).await?;
+    let counts = count(bucket, task, &exported, &folders).await?;
     let tables = announced.iter().zip(folders).zip(counts);
     let tables: Vec<VerifiedTable> = tables.map(|((table, folder), count)| settle(table, &folder, count)).collect();
     let (parts, rows) = tables.iter().fold((0, 0), |(parts, rows), t| (parts + t.parts.len(), rows + t.rows));
@@ -52,7 +53,7 @@ async fn announced(
     task: &Task,
     listing: &[Object],
 ) -> Result<(Vec<Announced>, Vec<String>), Error> {
-    let incomplete = |problem| Error::ExportIncomplete { task: task.id.clone(), problem };
+    let incomplete = |problem| Error::ExportIncomplete { task: task.id.clone(), problem, again: task.again() };
     let key = ExportKey::ExportInfo(&task.id).to_string();
     let info = bucket.get(&key).await?.ok_or_else(|| incomplete(format!("there is no {key}")))?;
     export_info::check_export_info(&info, &task.id).map_err(incomplete)?;
@@ -66,7 +67,7 @@ async fn announced(
         export_info::announced_tables(&file).map_err(|problem| incomplete(format!("{key}: {problem}")))
     });
     let mut files: Vec<(Vec<Announced>, Vec<String>)> = reads.buffered(READS_AT_ONCE).try_collect().await?;
-    files.insert(0, task.warning.as_deref().map(export_info::task_warnings).unwrap_or_default());
+    files.insert(0, task.warning.as_deref().map(task_warnings).unwrap_or_default());
     let (tables, news): (Vec<_>, Vec<_>) = files.into_iter().unzip();
     // The same is said in the task's warning and in the list.
     let news: BTreeSet<String> = news.into_iter().flatten().collect();

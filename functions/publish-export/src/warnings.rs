@@ -5,17 +5,20 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use handoff::{Manifest, Table};
 
+use crate::compose::Before;
 use crate::task::Task;
 use crate::verify::Verified;
 
 /// The nightly backup comes shortly before the export: an older snapshot means that one was late or failed.
 const OLD_SNAPSHOT: TimeDelta = TimeDelta::hours(6);
 
-/// `kept` are the tables of `base` that stay as they are.
-pub(crate) fn warnings(task: &Task, verified: &Verified, base: Option<&Manifest>, kept: &[&Table]) -> Vec<String> {
+/// `kept` are the tables of the base that stay as they are.
+pub(crate) fn warnings(task: &Task, verified: &Verified, before: Before<'_>, kept: &[&Table]) -> Vec<String> {
     let said = verified.tables.iter().filter_map(|table| table.warning.clone());
-    let mut warnings: Vec<String> = said.chain(verified.news.iter().cloned()).chain(old_snapshot(task)).collect();
-    warnings.extend(standing_warnings(base, kept).filter(|warning| !warnings.contains(warning)).collect::<Vec<_>>());
+    let odd = old_snapshot(task).into_iter().chain(before.previous.err().map(str::to_owned));
+    let mut warnings: Vec<String> = said.chain(verified.news.iter().cloned()).chain(odd).collect();
+    warnings
+        .extend(standing_warnings(before.base, kept).filter(|warning| !warnings.contains(warning)).collect::<Vec<_>>());
     warnings
 }
 
@@ -42,6 +45,7 @@ mod tests {
     use super::*;
     use crate::samples;
 
+    const FIRST: Before<'static> = Before { base: None, previous: Ok(None) };
     const NEWS_ONLY: Verified = Verified { tables: Vec::new(), news: Vec::new() };
 
     #[test]
@@ -54,7 +58,7 @@ mod tests {
         let kept = [samples::table("shop.a", 1, 1, 1), samples::table("shop.`core.user`", 1, 1, 1)];
         let spot = samples::task("prod-20261122-s101500", "2026-11-22T01:00:00Z");
         let verified = Verified { news: vec!["general: new".into()], ..NEWS_ONLY };
-        let told = warnings(&spot, &verified, Some(&base), &kept.iter().collect::<Vec<_>>());
+        let told = warnings(&spot, &verified, Before { base: Some(&base), ..FIRST }, &kept.iter().collect::<Vec<_>>());
         assert_eq!(told, [&["general: new"], &stays[..]].concat());
     }
 
@@ -62,9 +66,9 @@ mod tests {
     fn a_snapshot_that_was_old_when_its_export_began_is_told() {
         let mut task = samples::task("prod-20261122", "2026-11-21T10:05:00Z");
         task.started_at = task.snapshot_time + OLD_SNAPSHOT;
-        assert_eq!(warnings(&task, &NEWS_ONLY, None, &[]), [] as [&str; 0]);
+        assert_eq!(warnings(&task, &NEWS_ONLY, FIRST, &[]), [] as [&str; 0]);
         task.started_at += TimeDelta::minutes(90);
         let told = "prod-20261122: its snapshot of 2026-11-21 10:05 UTC was 7 hours old when the export began";
-        assert_eq!(warnings(&task, &NEWS_ONLY, None, &[]), [told]);
+        assert_eq!(warnings(&task, &NEWS_ONLY, FIRST, &[]), [told]);
     }
 }

@@ -6,6 +6,8 @@ use chrono_tz::{Asia::Tokyo, Tz};
 use handoff::Environment;
 use startup::{InvalidVars, Vars};
 
+use crate::hours::Hours;
+
 /// Aurora makes one automated snapshot a day: an older one means that yesterday's was not made.
 const MAX_SNAPSHOT_AGE_HOURS: NonZeroU32 = NonZeroU32::new(24).unwrap();
 
@@ -17,6 +19,7 @@ pub struct Config {
     pub bucket: String,
     pub kms_key_id: String,
     pub zone: Tz,
+    pub hours: Hours,
     pub max_snapshot_age_hours: NonZeroU32,
 }
 
@@ -25,6 +28,7 @@ impl Config {
         let (environment, cluster) = (vars.required("ENV"), vars.required("DB_CLUSTER_IDENTIFIER"));
         let (role, bucket) = (vars.required("EXPORT_ROLE_ARN"), vars.required("S3_BUCKET_NAME"));
         let (key, zone) = (vars.required("KMS_KEY_ID"), vars.or("EXPORT_TIMEZONE", Tokyo));
+        let hours = vars.or("EXPORT_HOURS", Hours::DEFAULT);
         let age = vars.or("MAX_SNAPSHOT_AGE_HOURS", MAX_SNAPSHOT_AGE_HOURS);
         let (
             Some(environment),
@@ -33,12 +37,13 @@ impl Config {
             Some(bucket),
             Some(kms_key_id),
             Some(zone),
+            Some(hours),
             Some(max_snapshot_age_hours),
-        ) = (environment, cluster, role, bucket, key, zone, age)
+        ) = (environment, cluster, role, bucket, key, zone, hours, age)
         else {
             return Err(vars.invalid());
         };
-        Ok(Self { environment, cluster, export_role_arn, bucket, kms_key_id, zone, max_snapshot_age_hours })
+        Ok(Self { environment, cluster, export_role_arn, bucket, kms_key_id, zone, hours, max_snapshot_age_hours })
     }
 }
 
@@ -59,9 +64,10 @@ mod tests {
     }
 
     #[test]
-    fn the_day_is_that_of_tokyo_and_a_snapshot_may_be_a_day_old_where_nothing_else_is_said() {
+    fn the_day_is_that_of_tokyo_tried_until_noon_from_a_snapshot_of_a_day_where_nothing_else_is_said() {
         let config = read(&[]).unwrap();
-        assert_eq!((config.zone, config.max_snapshot_age_hours.get()), (Tokyo, 24));
+        assert_eq!((config.zone, config.hours, config.max_snapshot_age_hours.get()), (Tokyo, Hours::DEFAULT, 24));
+        assert_eq!(read(&[("EXPORT_HOURS", "5-9")]).unwrap().hours.to_string(), "5-9");
     }
 
     #[test]
@@ -88,6 +94,10 @@ mod tests {
         assert_eq!(
             told(&[("MAX_SNAPSHOT_AGE_HOURS", "1d")]),
             "environment: MAX_SNAPSHOT_AGE_HOURS: invalid digit found in string"
+        );
+        assert_eq!(
+            told(&[("EXPORT_HOURS", "noon")]),
+            "environment: EXPORT_HOURS: \"noon\" is not a range of hours such as 4-12: from 0 to 23, the earlier one first"
         );
         assert!(told(&[("EXPORT_TIMEZONE", "JST")]).starts_with("environment: EXPORT_TIMEZONE: "));
     }

@@ -10,7 +10,8 @@ use handoff::{ExportDate, TableName};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::source::SourceArn;
+use crate::snapshot_made::SnapshotMade;
+use crate::source::Wanted;
 
 const KINDS: &str = r#"expected "scheduled" or "manual""#;
 
@@ -18,13 +19,15 @@ const KINDS: &str = r#"expected "scheduled" or "manual""#;
 pub enum Event {
     /// The schedule's own time, the same however often and however late the event is delivered.
     Scheduled(DateTime<Utc>),
+    /// RDS has made an automated snapshot.
+    SnapshotMade(SnapshotMade),
     Manual(Manual),
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manual {
     pub export_date: Option<ExportDate>,
-    pub source: Option<SourceArn>,
+    pub source: Wanted,
     /// None: every table.
     pub tables: BTreeSet<TableName>,
     pub spot: bool,
@@ -53,14 +56,19 @@ impl Event {
     }
 }
 
-/// What an EventBridge rule with a schedule sends, and EventBridge Scheduler where no input is set.
+/// What the rules of EventBridge send. A rule with a schedule, and EventBridge Scheduler where no input is set, send a
+/// `Scheduled Event`.
 fn rule_event(fields: Fields) -> Result<Event, InvalidEvent> {
     let event: EventBridgeEvent = serde_json::from_value(Value::Object(fields))
         .map_err(|error| InvalidEvent(format!("not an EventBridge event: {error}")))?;
-    if event.detail_type != "Scheduled Event" {
-        return invalid(format!("detail-type {:?} is unknown, expected \"Scheduled Event\"", event.detail_type));
+    let time = event.time.ok_or_else(|| InvalidEvent("field `time` is missing".into()));
+    match event.detail_type.as_str() {
+        "Scheduled Event" => time.map(Event::Scheduled),
+        "RDS DB Cluster Snapshot Event" => SnapshotMade::parse(event.detail, time?).map(Event::SnapshotMade),
+        other => invalid(format!(
+            "detail-type {other:?} is unknown, expected \"Scheduled Event\" or \"RDS DB Cluster Snapshot Event\""
+        )),
     }
-    event.time.map(Event::Scheduled).ok_or_else(|| InvalidEvent("field `time` is missing".into()))
 }
 
 fn scheduled(mut fields: Fields) -> Result<Event, InvalidEvent> {
@@ -75,15 +83,16 @@ fn scheduled(mut fields: Fields) -> Result<Event, InvalidEvent> {
 }
 
 fn manual(mut fields: Fields) -> Result<Manual, InvalidEvent> {
-    only(&fields, "manual", &["export_date", "snapshot_arn", "tables", "spot"])?;
+    only(&fields, "manual", &["export_date", "snapshot_arn", "source", "tables", "spot"])?;
+    let spot = take(&mut fields, "spot")?.unwrap_or_default();
     let manual = Manual {
         export_date: take(&mut fields, "export_date")?,
-        source: take::<String>(&mut fields, "snapshot_arn")?.map(|arn| parsed("snapshot_arn", &arn)).transpose()?,
+        source: source(&mut fields, spot)?,
         tables: take::<Vec<String>>(&mut fields, "tables")?
             .map(|names| tables(&names))
             .transpose()?
             .unwrap_or_default(),
-        spot: take(&mut fields, "spot")?.unwrap_or_default(),
+        spot,
     };
     if !manual.spot && !manual.tables.is_empty() {
         return invalid(
@@ -92,6 +101,19 @@ fn manual(mut fields: Fields) -> Result<Manual, InvalidEvent> {
         );
     }
     Ok(manual)
+}
+
+/// A spot export is of now, unless something else is asked for.
+fn source(fields: &mut Fields, spot: bool) -> Result<Wanted, InvalidEvent> {
+    let (arn, word) = (take::<String>(fields, "snapshot_arn")?, take::<String>(fields, "source")?);
+    match (arn, word.as_deref()) {
+        (Some(_), Some(_)) => invalid("fields `snapshot_arn` and `source` exclude each other".into()),
+        (Some(arn), None) => parsed("snapshot_arn", &arn).map(Wanted::Named),
+        (None, Some("newest_snapshot")) => Ok(Wanted::NewestSnapshot),
+        (None, Some(other)) => invalid(format!("field `source`: {other:?} is unknown, expected \"newest_snapshot\"")),
+        (None, None) if spot => Ok(Wanted::LiveCluster),
+        (None, None) => Ok(Wanted::NewestSnapshot),
+    }
 }
 
 fn tables(names: &[String]) -> Result<BTreeSet<TableName>, InvalidEvent> {
@@ -169,7 +191,20 @@ mod tests {
         let Ok(Event::Manual(manual)) = Event::parse(event) else { panic!() };
         assert_eq!(manual.tables, BTreeSet::from(["shop.orders".parse().unwrap()]));
         assert_eq!(manual.export_date, "2026-11-22".parse().ok());
-        assert!(manual.spot && manual.source.unwrap().as_str().ends_with(":before-migration"));
+        assert!(manual.spot && matches!(manual.source, Wanted::Named(arn) if arn.name() == "before-migration"));
+    }
+
+    #[test]
+    fn a_spot_export_is_of_the_live_cluster_unless_the_event_says_otherwise() {
+        let source = |event| match Event::parse(event) {
+            Ok(Event::Manual(manual)) => manual.source,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(source(json!({"kind": "manual", "spot": true})), Wanted::LiveCluster);
+        let newest = json!({"kind": "manual", "spot": true, "source": "newest_snapshot"});
+        assert_eq!(source(newest), Wanted::NewestSnapshot);
+        assert_eq!(source(json!({"kind": "manual", "source": "newest_snapshot"})), Wanted::NewestSnapshot);
+        assert_eq!(source(json!({"kind": "manual"})), Wanted::NewestSnapshot);
     }
 
     #[test]
@@ -203,7 +238,7 @@ mod tests {
             ),
             (
                 json!({"kind": "manual", "table": ["shop.orders"]}),
-                "field `table` is unknown, a manual event may have: export_date, snapshot_arn, tables, spot",
+                "field `table` is unknown, a manual event may have: export_date, snapshot_arn, source, tables, spot",
             ),
             (
                 json!({"kind": "manual", "export_date": "2026-11-31"}),
@@ -244,8 +279,20 @@ mod tests {
                 "field `tables` needs \"spot\": true, because an export of some tables would take the day's only task id",
             ),
             (
-                json!({"detail-type": "RDS DB Cluster Snapshot Event", "source": "aws.rds", "detail": {}}),
-                "detail-type \"RDS DB Cluster Snapshot Event\" is unknown, expected \"Scheduled Event\"",
+                json!({"kind": "manual", "spot": true, "source": "live"}),
+                "field `source`: \"live\" is unknown, expected \"newest_snapshot\"",
+            ),
+            (
+                json!({
+                    "kind": "manual", "spot": true, "source": "newest_snapshot",
+                    "snapshot_arn": "arn:aws:rds:ap-northeast-1:123456789012:cluster:shop"
+                }),
+                "fields `snapshot_arn` and `source` exclude each other",
+            ),
+            (
+                json!({"detail-type": "RDS DB Instance Event", "source": "aws.rds", "detail": {}}),
+                "detail-type \"RDS DB Instance Event\" is unknown, expected \"Scheduled Event\" or \"RDS DB Cluster \
+                 Snapshot Event\"",
             ),
             (
                 json!({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}),

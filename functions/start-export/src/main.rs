@@ -4,9 +4,10 @@ use aws_sdk_rds::Client;
 use chrono::Utc;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
+use start_export::answer::Answer;
 use start_export::config::Config;
 use start_export::invocation::invoked_at;
-use start_export::{Started, start_export};
+use start_export::start_export;
 use startup::{InvalidVars, LogFormat, Vars};
 use tracing::info;
 
@@ -23,15 +24,16 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 }
 
 fn tell_the_start(config: &Config) {
-    let Config { environment, cluster, export_role_arn, bucket, kms_key_id, zone, max_snapshot_age_hours } = config;
+    let Config { environment, cluster, export_role_arn, bucket, kms_key_id, zone, hours, max_snapshot_age_hours } =
+        config;
     let version = env!("CARGO_PKG_VERSION");
     info!(
-        version, %environment, cluster, export_role_arn, bucket, kms_key_id, %zone, max_snapshot_age_hours,
+        version, %environment, cluster, export_role_arn, bucket, kms_key_id, %zone, %hours, max_snapshot_age_hours,
         "start-export {version} exports snapshots of cluster {cluster} to bucket {bucket}"
     );
 }
 
-async fn handle(rds: &Client, config: &Config, event: LambdaEvent<Value>) -> Result<Started, Failure> {
+async fn handle(rds: &Client, config: &Config, event: LambdaEvent<Value>) -> Result<Answer, Failure> {
     let now = Utc::now();
     let invoked_at = invoked_at(event.context.xray_trace_id.as_deref(), now);
     let answer = start_export(rds, config, event.payload, invoked_at, now).await;
@@ -44,7 +46,7 @@ async fn refuse_every_event(invalid: &InvalidVars) -> Result<(), lambda_runtime:
     let refusal = Diagnostic { error_type: "InvalidEnvironment".into(), error_message: startup::with_causes(invalid) };
     let refuse = |_: LambdaEvent<Value>| {
         let failure = Failure(refusal.clone());
-        async { Err::<Started, _>(failure) }
+        async { Err::<Answer, _>(failure) }
     };
     lambda_runtime::run(service_fn(refuse)).await
 }

@@ -128,7 +128,7 @@ impl Reason {
         match self {
             Self::SnapshotNotFound => format!(
                 "RDS has no such cluster snapshot or cluster in this account and region: list them with `aws rds \
-                 describe-db-cluster-snapshots --db-cluster-identifier {cluster}`"
+                 describe-db-cluster-snapshots --db-cluster-identifier {cluster}`, and check DB_CLUSTER_IDENTIFIER"
             ),
             Self::SnapshotNotReady => "the source is still being made, or another export of it is running: send the \
                                        same event again when that has ended"
@@ -161,8 +161,8 @@ impl Reason {
                 format!("RDS refuses a value: check S3_BUCKET_NAME {bucket}, EXPORT_ROLE_ARN {role}, KMS_KEY_ID {key}")
             }
             Self::Denied => format!(
-                "grant this function rds:DescribeDBClusterSnapshots, rds:DescribeExportTasks, rds:StartExportTask, \
-                 iam:PassRole on {role}, kms:DescribeKey and kms:CreateGrant on {key}"
+                "grant this function rds:DescribeDBClusters, rds:DescribeDBClusterSnapshots, rds:DescribeExportTasks, \
+                 rds:StartExportTask, iam:PassRole on {role}, kms:DescribeKey and kms:CreateGrant on {key}"
             ),
             Self::Throttled => "RDS limits the calls of this account: send the same event again in a minute".into(),
             Self::Unreachable => "no answer came: check the way from this function to RDS (in a VPC: NAT or an \

@@ -2,46 +2,39 @@
 
 use aws_sdk_rds::types::DbClusterSnapshot;
 use chrono::{DateTime, Utc};
+use handoff::ExportDate;
 
 use crate::config::Config;
 use crate::error::StartExportError;
-
-/// What a task exports. A source that was named by hand has no time until RDS tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    pub arn: String,
-    pub created_at: Option<DateTime<Utc>>,
-}
+use crate::source::{Source, utc};
 
 /// The newest automated snapshot that is complete. RDS promises no order, so all of them are looked at; and "newest"
 /// can be yesterday's, when the backup window has not run: its age decides.
 pub fn choose(
     snapshots: &[DbClusterSnapshot],
     config: &Config,
+    date: ExportDate,
     now: DateTime<Utc>,
 ) -> Result<Source, StartExportError> {
-    let newest = snapshots.iter().filter_map(available).max();
-    let Some((created_at, arn)) = newest else {
+    let newest =
+        snapshots.iter().filter_map(available).max_by_key(|(created_at, source)| (*created_at, source.arn.clone()));
+    let Some((created_at, source)) = newest else {
         return Err(StartExportError::NoSnapshot { cluster: config.cluster.clone(), found: snapshots.len() });
     };
     let (age_hours, limit_hours) = ((now - created_at).num_hours(), config.max_snapshot_age_hours.get());
     if now - created_at > chrono::Duration::hours(i64::from(limit_hours)) {
-        let (cluster, snapshot) = (config.cluster.clone(), arn.to_owned());
-        return Err(StartExportError::StaleSnapshot { cluster, snapshot, created_at, age_hours, limit_hours });
+        let (cluster, snapshot) = (config.cluster.clone(), source.arn);
+        return Err(StartExportError::StaleSnapshot { cluster, snapshot, date, created_at, age_hours, limit_hours });
     }
-    Ok(Source { arn: arn.to_owned(), created_at: Some(created_at) })
+    Ok(source)
 }
 
-fn available(snapshot: &DbClusterSnapshot) -> Option<(DateTime<Utc>, &str)> {
+fn available(snapshot: &DbClusterSnapshot) -> Option<(DateTime<Utc>, Source)> {
     let automated = snapshot.snapshot_type().is_none_or(|kind| kind == "automated");
     let complete = snapshot.status() == Some("available");
     let created_at = utc(snapshot.snapshot_create_time()?)?;
-    let arn = snapshot.db_cluster_snapshot_arn()?;
-    (automated && complete).then_some((created_at, arn))
-}
-
-pub(crate) fn utc(time: &aws_sdk_rds::primitives::DateTime) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(time.secs(), time.subsec_nanos())
+    let source = Source::of_snapshot(snapshot)?;
+    (automated && complete).then_some((created_at, source))
 }
 
 #[cfg(test)]
@@ -66,7 +59,7 @@ mod tests {
     }
 
     fn chosen(snapshots: &[DbClusterSnapshot]) -> Result<String, String> {
-        let choice = choose(snapshots, &config(), NOW.parse().unwrap());
+        let choice = choose(snapshots, &config(), "2026-11-22".parse().unwrap(), NOW.parse().unwrap());
         choice.map(|source| source.arn).map_err(|error| format!("{}: {error}", error.word()))
     }
 
@@ -111,7 +104,8 @@ mod tests {
             Err(
                 "StaleSnapshot: the newest automated snapshot of cluster shop, arn:a, was made at 2026-11-20 19:00:04 \
                  UTC, 24 hours ago, and may be 24 (MAX_SNAPSHOT_AGE_HOURS): check whether last night's backup ran, or \
-                 export this one on purpose with {\"kind\": \"manual\", \"snapshot_arn\": \"arn:a\"}"
+                 export this one on purpose with {\"kind\": \"manual\", \"export_date\": \
+                 \"2026-11-22\", \"snapshot_arn\": \"arn:a\"}"
                     .into()
             )
         );

@@ -10,7 +10,7 @@ use aws_sdk_s3::types::ChecksumMode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use keyless::Keyless;
+use keyless::aws::Keyless;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -124,10 +124,12 @@ impl Bucket {
                 Err(Failure::Passing(error)) => error,
             };
             // Without credentials nothing will pass, and why there are none is what people must know.
-            if let Some(failure) = self.keyless.credentials().await.err().filter(|failure| failure.is_permanent()) {
+            let without = self.keyless.credentials().await.err();
+            let gives_up = began.elapsed() > self.give_up_after;
+            if let Some(failure) = without.filter(|failure| gives_up || failure.is_permanent()) {
                 bail!("{}: {}", self.attempted(verb, key), startup::with_causes(&*failure));
             }
-            if began.elapsed() > self.give_up_after {
+            if gives_up {
                 return Err(error).with_context(|| self.attempted(verb, key));
             }
             if !std::mem::replace(&mut told, true) {

@@ -5,8 +5,8 @@ use handoff::sync::ShardRange;
 use crate::read::Chunk;
 use crate::scratch::ScratchTable;
 
-/// What a chunk should hold, by BigQuery's own count of bytes. Four are read ahead, one or two are worked on.
-pub const CHUNK_BYTES: u64 = 12 << 20;
+/// What a chunk should take, as columns and as JSON. Four are read ahead, one or two are worked on.
+pub const CHUNK_BYTES: u64 = 20 << 20;
 
 /// The shards `task` of `tasks` owns.
 pub fn share(shards: u32, task: u32, tasks: u32) -> std::ops::Range<u32> {
@@ -16,8 +16,7 @@ pub fn share(shards: u32, task: u32, tasks: u32) -> std::ops::Range<u32> {
 
 /// The shards of `own` that are not done, in chunks.
 pub fn chunks(table: &ScratchTable, own: std::ops::Range<u32>, is_done: impl Fn(u32) -> bool) -> Vec<Chunk> {
-    let row_bytes = table.bytes.checked_div(table.rows).unwrap_or(0).max(1);
-    let limit = (CHUNK_BYTES / row_bytes).max(1);
+    let limit = (CHUNK_BYTES / row_bytes(table)).max(1);
     let mut chunks: Vec<Chunk> = Vec::new();
     for shard in own.filter(|shard| !is_done(*shard)) {
         let rows = table.shard_rows[shard as usize];
@@ -30,6 +29,11 @@ pub fn chunks(table: &ScratchTable, own: std::ops::Range<u32>, is_done: impl Fn(
         }
     }
     chunks
+}
+
+/// What a row of this table takes in memory, by what BigQuery knows of it.
+pub fn row_bytes(table: &ScratchTable) -> u64 {
+    (table.bytes.checked_div(table.rows).unwrap_or(0) + table.frame_bytes).max(1)
 }
 
 #[cfg(test)]
@@ -64,6 +68,16 @@ mod tests {
             [(0, 1, half * 2), (2, 4, half + 2), (5, 5, half * 3), (6, 6, 1)],
             "a shard that is too large is read alone"
         );
+    }
+
+    #[test]
+    fn columns_that_are_empty_count_too() {
+        let sparse = ScratchTable { frame_bytes: 26_000, ..table(&[300; 8], 80) };
+        let rows = CHUNK_BYTES / 26_080;
+        assert!((600..900).contains(&rows));
+        let chunks = planned(&sparse, 0..8, &[]);
+        assert_eq!(chunks, [(0, 1, 600), (2, 3, 600), (4, 5, 600), (6, 7, 600)]);
+        assert_eq!(planned(&table(&[300; 8], 80), 0..8, &[]).len(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bigquery::{DatasetId, ProjectId};
-use keyless::RoleArn;
+use keyless::aws::RoleArn;
 use startup::Vars;
 
 use crate::Task;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use keyless::{Claims, KeylessConfig};
+use keyless::aws::{Claims, KeylessConfig};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ pub async fn examine(
     trust_policy: Option<&Path>,
 ) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    let claims = keyless::token_claims(&keyless.audience).await;
+    let claims = keyless::aws::token_claims(&keyless.audience).await;
     let token = claims.as_ref().map(ToString::to_string).map_err(|error| startup::with_causes(error));
     findings.push(finding("Google identity token", token));
     if let (Some(file), Ok(claims)) = (trust_policy, &claims) {

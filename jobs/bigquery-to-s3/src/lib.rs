@@ -17,6 +17,7 @@ pub mod cut_off;
 pub mod delta;
 pub mod digest;
 pub mod doctor;
+mod frame;
 pub mod guard;
 pub mod inspection;
 pub mod json;
@@ -27,6 +28,7 @@ pub mod price;
 pub mod progress;
 pub mod publish;
 pub mod put;
+mod query;
 pub mod read;
 pub mod report;
 pub mod rollback;
@@ -45,7 +47,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use handoff::sync::Generation;
-use keyless::Keyless;
+use keyless::aws::Keyless;
 use tokio::sync::watch;
 
 use bucket::Bucket;

@@ -14,7 +14,7 @@ use bigquery_to_s3::{Clouds, RunError, Stop, doctor, owner, plan, rollback, run,
 use clap::{Parser, Subcommand};
 use google_cloud_auth::credentials::Builder as GoogleCredentials;
 use handoff::sync::Generation;
-use keyless::{Keyless, KeylessConfig};
+use keyless::aws::{Keyless, KeylessConfig};
 use serde_json::{Value, json};
 use startup::{LogFormat, Vars};
 use tokio::signal::unix::{SignalKind, signal};
@@ -217,7 +217,7 @@ async fn connect(config: &Config) -> Result<(Clouds, KeylessConfig)> {
         role_arn: config.role_arn.clone(),
         audience: config.audience.clone(),
         session_name: "bigquery-to-s3".parse()?,
-        duration_seconds: keyless::DURATION_SECONDS,
+        duration_seconds: keyless::aws::DURATION_SECONDS,
     };
     let keyless = Keyless::start(keyless_config.clone(), &unsigned);
     let aws = keyless.sdk_config(&unsigned);
@@ -225,7 +225,8 @@ async fn connect(config: &Config) -> Result<(Clouds, KeylessConfig)> {
     let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(config.s3_endpoint.is_some()).build();
     let google = GoogleCredentials::default().build().context("find the credentials of the service account")?;
     let (endpoint, project) = (config.bigquery_endpoint.as_deref(), &config.project);
-    let bigquery = BigQuery::connect(endpoint, &google, project, &config.location, &config.scratch).await?;
+    let bigquery =
+        BigQuery::connect(endpoint, &google, project, &config.location, &config.scratch, config.give_up_after).await?;
     let patience = Patience { idle: config.idle, give_up_after: config.give_up_after };
     let reader = Reader::connect(config.storage_endpoint.as_deref(), &google, &project.to_string(), patience).await?;
     let put = PutSettings {

@@ -24,7 +24,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt, TryStreamExt};
-use keyless::Keyless;
+use keyless::aws::Keyless;
 use lease::Gate;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 

@@ -21,7 +21,7 @@ use handoff::sync::ShardRange;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
-use crate::scratch::SHARD_COLUMN;
+use crate::scratch::{KEY_COLUMN, SHARD_COLUMN};
 
 /// Sessions that are read at once, each over a connection of its own: a session takes half a second to begin, and one
 /// HTTP/2 connection does not fill a network.
@@ -40,7 +40,8 @@ pub struct Chunk {
     pub rows: u64,
 }
 
-#[derive(Debug)]
+/// Clones share the connections.
+#[derive(Debug, Clone)]
 pub struct Reader {
     connections: Vec<Read>,
     /// `projects/acme`: who pays.
@@ -154,7 +155,11 @@ struct ShortRead {
 }
 
 fn session(table: &str, shards: ShardRange) -> ReadSession {
-    let restriction = format!("{SHARD_COLUMN} >= {} AND {SHARD_COLUMN} < {}", shards.first, shards.last + 1);
+    let restriction = format!(
+        "{SHARD_COLUMN} >= {} AND {SHARD_COLUMN} < {} AND {KEY_COLUMN} IS NOT NULL",
+        shards.first,
+        shards.last + 1
+    );
     let arrow = ArrowSerializationOptions::new().set_buffer_compression(CompressionCodec::Lz4Frame);
     let options = TableReadOptions::new().set_row_restriction(restriction).set_arrow_serialization_options(arrow);
     ReadSession::new().set_data_format(DataFormat::Arrow).set_table(table).set_read_options(options)

@@ -61,6 +61,8 @@ pub struct Rendered {
 pub struct Reject {
     pub key: Option<String>,
     pub reason: String,
+    /// So many of them.
+    pub rows: u64,
 }
 
 impl ChunkRows {
@@ -88,7 +90,7 @@ impl ChunkRows {
 
     pub fn render(&self, shard: u32, rendering: &Rendering) -> Result<Rendered> {
         let mut places = self.shards[(shard - self.first) as usize].clone();
-        // Nulls first. Rows with the same key come together, in whatever order: none of them will be published.
+        // Rows with the same key come together, in whatever order: none of them will be published.
         places.sort_unstable_by(|a, b| self.key(*a).cmp(&self.key(*b)));
         let mut pen = Pen::new(self, rendering, shard, places.len())?;
         for run in runs(&places, |a, b| self.key(a) == self.key(b)) {
@@ -159,19 +161,15 @@ impl<'a> Pen<'a> {
 
     /// Rows with the same key.
     fn write(&mut self, places: &[Place]) -> Result<()> {
-        let Some(key) = self.chunk.key(places[0]) else {
-            let reject = || Reject { key: None, reason: "the key is null".into() };
-            self.rendered.rejects.extend(places.iter().map(|_| reject()));
-            return Ok(());
-        };
+        let key = self.chunk.key(places[0]).context("a row without a key came, and none was asked for")?;
         let hash = KeyHash::of(key);
         let (shard, computed) = (self.shard, hash.shard(self.rendering.shards));
         ensure!(computed == shard, "key {key:?} is of shard {computed}, BigQuery says {shard}");
         let refused = self.refuse(key, hash, places).or_else(|| self.body(places[0]).err());
         match refused {
             Some(reason) => {
-                let reject = || Reject { key: Some(key.to_owned()), reason: reason.clone() };
-                self.rendered.rejects.extend(places.iter().map(|_| reject()));
+                let rows = places.len() as u64;
+                self.rendered.rejects.push(Reject { key: Some(key.to_owned()), reason, rows });
             }
             None => self.keep(key)?,
         }
@@ -301,21 +299,13 @@ mod tests {
     #[test]
     fn a_row_that_cannot_be_published_is_set_aside_and_leaves_no_trace_in_the_others() {
         let long = "k".repeat(30);
-        let rows = [
-            (None, 1.0),
-            (Some("x"), 1.0),
-            (Some("nan"), f64::NAN),
-            (Some("x"), 2.0),
-            (Some(&long), 1.0),
-            (Some("y"), 3.0),
-        ];
+        let rows = [(Some("x"), 1.0), (Some("nan"), f64::NAN), (Some("x"), 2.0), (Some(&long), 1.0), (Some("y"), 3.0)];
         let shards = rendered(vec![batch(&rows)]);
         let rejects: Vec<_> = shards.iter().flat_map(|shard| shard.rejects.clone()).collect();
         let why = |key: Option<&str>| {
             rejects.iter().filter(|reject| reject.key.as_deref() == key).map(|r| r.reason.as_str()).collect::<Vec<_>>()
         };
-        assert_eq!(why(None), ["the key is null"]);
-        assert_eq!(why(Some("x")), ["2 rows have this key"; 2]);
+        assert_eq!(why(Some("x")), ["2 rows have this key"]);
         assert_eq!(why(Some("nan")), ["column score holds NaN, which JSON cannot"]);
         assert_eq!(why(Some(&long)), ["the body has 51 bytes, 40 is the limit (max_body_bytes)"]);
         let kept: Vec<_> = shards.iter().flat_map(|shard| (0..shard.keys.len()).map(|n| shard.body(n))).collect();

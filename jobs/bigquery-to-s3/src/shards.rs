@@ -75,6 +75,9 @@ struct Body {
     sha256: [u8; 32],
 }
 
+/// As the query says.
+const SHARD_OF_NULL_KEYS: u32 = 0;
+
 impl Workshop {
     /// Dying anywhere in here leaves the range undone: it is done again, and every write of it is one that may be
     /// repeated.
@@ -83,7 +86,10 @@ impl Workshop {
         let counted = &self.table.shard_rows[first as usize..=last as usize];
         let rows = Arc::new(ChunkRows::new(batches, chunk.range, counted)?);
         let shards = iter(first..=last).map(|shard| self.shard(pass, Arc::clone(&rows), shard));
-        let worked: Vec<Worked> = shards.buffered(SHARDS_IN_FLIGHT).try_collect().await?;
+        let mut worked: Vec<Worked> = shards.buffered(SHARDS_IN_FLIGHT).try_collect().await?;
+        if let Some(worked) = worked.first_mut().filter(|worked| worked.record.shard == SHARD_OF_NULL_KEYS) {
+            worked.reject_null_keys(self.table.null_keys);
+        }
         let stands = pass == Pass::Write || worked.iter().all(|shard| shard.stands);
         let mut done = Done { records: Vec::new(), changes: None, rejects: None };
         let (mut changes, mut rejects) = (Vec::new(), Vec::new());
@@ -148,7 +154,7 @@ impl Workshop {
         let mut totals = delta.totals;
         totals.rows = rendered.keys.len() as u64;
         totals.bytes = rendered.bodies.len() as u64;
-        totals.rejected = rendered.rejects.len() as u64;
+        totals.rejected = rendered.rejects.iter().map(|reject| reject.rows).sum();
         // Where rows of an unfinished run are put right, the next run has to know of it, should this one not publish.
         let written = same.is_none() || !delta.writes.is_empty();
         let record = ShardRecord { shard, totals, file: same.or(own) };
@@ -194,6 +200,16 @@ struct Worked {
     stands: bool,
     changes: Vec<(Change, String)>,
     rejects: Vec<Reject>,
+}
+
+impl Worked {
+    /// They were counted, not read: one line says it for all of them.
+    fn reject_null_keys(&mut self, rows: u64) {
+        if rows > 0 {
+            self.record.totals.rejected += rows;
+            self.rejects.push(Reject { key: None, reason: "the key is null".into(), rows });
+        }
+    }
 }
 
 const PARQUET: &str = "application/vnd.apache.parquet";

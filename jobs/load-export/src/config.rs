@@ -5,10 +5,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ::bigquery::{DatasetId, ProjectId};
-use chrono_tz::Tz;
-use handoff::{Environment, TableList, TransferTable};
-use keyless::RoleArn;
+use handoff::{Environment, FixedZone, TableList, TransferTable};
+use keyless::aws::RoleArn;
 use startup::Vars;
+
+use crate::execution::Execution;
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -22,11 +23,14 @@ pub struct Config {
     pub location: String,
     pub tables: Vec<TransferTable>,
     pub audit_dataset: DatasetId,
-    pub time_zone: Tz,
+    pub time_zone: FixedZone,
     pub wait: Duration,
     pub transfer_limit: Duration,
     pub min_file_age: Duration,
     pub poll: Duration,
+    /// How long the lease that keeps two loads apart is good without a renewal.
+    pub lease: Duration,
+    pub execution: Execution,
     pub on_drift: OnDrift,
     pub bigquery_endpoint: Option<String>,
     pub transfer_endpoint: Option<String>,
@@ -55,12 +59,15 @@ impl Config {
         let project = vars.required("GOOGLE_CLOUD_PROJECT");
         let location = vars.required("BIGQUERY_LOCATION");
         let audit_dataset = vars.or("AUDIT_DATASET", DatasetId::from_static("isthmus_audit"));
-        let time_zone = vars.or("EXPORT_TIMEZONE", chrono_tz::Asia::Tokyo);
+        let time_zone = vars.or("EXPORT_TIMEZONE", FixedZone::TOKYO);
         let wait = vars.or("WAIT_MINUTES", Amount(90.0));
         let transfer_limit = vars.or("TRANSFER_MINUTES", Amount(120.0));
-        // The service sees files that are about five minutes old. Source: "Amazon S3 transfers", limitations.
-        let min_file_age = vars.or("MIN_FILE_AGE_SECONDS", Amount(300.0));
+        // Google's pages say nothing firm about the age at which a transfer sees a file; about five minutes were read.
+        let min_file_age = vars.or("MIN_FILE_AGE_SECONDS", Amount(600.0));
         let poll = vars.or("POLL_SECONDS", Amount(15.0));
+        let lease = vars.or("LEASE_SECONDS", Amount(120.0));
+        let execution = vars.or("CLOUD_RUN_EXECUTION", String::new());
+        let attempt = vars.or("CLOUD_RUN_TASK_ATTEMPT", 0);
         let on_drift = vars.or("ON_DRIFT", OnDrift::Warn);
         let bigquery_endpoint = vars.optional("BIGQUERY_ENDPOINT");
         let transfer_endpoint = vars.optional("BIGQUERY_DATA_TRANSFER_ENDPOINT");
@@ -81,6 +88,8 @@ impl Config {
                 transfer_limit: transfer_limit?.minutes(),
                 min_file_age: min_file_age?.seconds(),
                 poll: poll?.seconds().max(Duration::from_millis(50)),
+                lease: lease?.seconds().max(Duration::from_secs(1)),
+                execution: Execution::new(&execution?, attempt?),
                 on_drift: on_drift?,
                 bigquery_endpoint: bigquery_endpoint?,
                 transfer_endpoint: transfer_endpoint?,

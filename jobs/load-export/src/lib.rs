@@ -1,52 +1,62 @@
 //! load-export, a Cloud Run job: waits for the manifest of an export, has every listed table loaded into BigQuery, and
-//! proves that each has as many rows there as the export. See `docs/spec/load-export.md`.
+//! proves that each has the rows of the export. See `docs/spec/load-export.md`.
 //!
-//! Killed anywhere and started again, it comes to the same end: runs are taken over, counts are only read, empty
-//! tables stay empty, and the audit table has one row for each table and export date.
+//! Killed anywhere and started again, it comes to the same end: a run whose rows still stand is taken over, counts are
+//! only read, empty tables stay empty, and an attempt writes its rows of the audit table once.
 
 pub mod audit;
 pub mod bigquery;
+pub mod bucket;
 pub mod config;
+pub mod execution;
 pub mod google;
 pub mod load;
 pub mod manifest;
 pub mod outcome;
 pub mod plan;
+pub mod proof;
 pub mod report;
+mod round;
 pub mod run;
+pub mod state;
 pub mod transfer;
+pub mod transfer_config;
+pub mod turn;
+pub mod wait;
 
 use std::time::Duration;
 
 use anyhow::Result;
-use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::stream::{FuturesUnordered, StreamExt};
-use handoff::{ExportDate, Manifest};
+use handoff::Manifest;
+use lease::LeaseObject;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
-use tracing::{info, warn};
+use tokio::time::timeout;
+use tracing::warn;
 
 use crate::bigquery::BigQuery;
 use crate::config::Config;
-use crate::load::Load;
+use crate::execution::DateError;
 use crate::manifest::{ManifestError, ManifestSource};
-use crate::outcome::Outcome;
-use crate::plan::Plan;
 use crate::report::Report;
 use crate::transfer::Transfers;
+use crate::turn::{Turn, TurnError};
+use crate::wait::Wait;
 
 /// How often a day that is republished under our hands is loaded again before that is somebody's mistake.
 const ROUNDS: u32 = 3;
-/// Google's clock and ours may differ by this much when a run says that it began just after we asked for it.
-const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 /// Cloud Run kills a task ten seconds after SIGTERM. Source: Cloud Run container contract, "Container shutdown".
 const LAST_WORDS: Duration = Duration::from_secs(6);
+const LAST_ACT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    #[error("the job was told to stop while it waited for the manifest")]
+    #[error(transparent)]
+    Date(#[from] DateError),
+    #[error(transparent)]
+    Turn(#[from] TurnError),
+    #[error("the job was told to stop before it loaded anything")]
     Stopped,
     #[error(transparent)]
     Other(#[from] anyhow::Error),
@@ -55,9 +65,10 @@ pub enum LoadError {
 impl LoadError {
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Manifest(ManifestError::Late { .. }) => 3,
-            Self::Manifest(ManifestError::Invalid { .. }) | Self::Other(_) => 1,
-            Self::Manifest(_) => 2,
+            Self::Manifest(ManifestError::Late { .. }) | Self::Date(DateError::Late { .. }) => 3,
+            Self::Manifest(ManifestError::Invalid { .. }) | Self::Turn(TurnError::Lease(_)) | Self::Other(_) => 1,
+            Self::Manifest(_) | Self::Date(_) => 2,
+            Self::Turn(TurnError::Taken { .. } | TurnError::Lost(_)) => 4,
             Self::Stopped => STOPPED,
         }
     }
@@ -70,6 +81,7 @@ pub const STOPPED: u8 = 143;
 #[derive(Debug)]
 pub struct Clouds<'a> {
     pub manifest: ManifestSource<'a>,
+    pub lease: LeaseObject,
     pub transfers: Transfers,
     pub bigquery: BigQuery,
 }
@@ -77,20 +89,45 @@ pub struct Clouds<'a> {
 /// Turns true when the platform wants the job to end.
 pub type Stop = watch::Receiver<bool>;
 
-pub async fn load_export(config: &Config, clouds: &Clouds<'_>, stop: Stop) -> Result<Report, LoadError> {
-    let mut manifest = stoppable(stop.clone(), clouds.manifest.wait(config.wait)).await.ok_or(LoadError::Stopped)??;
+/// Waits for the manifest, then for its turn, so that an export that is late keeps nobody from loading another day.
+pub async fn load_export(config: &Config, clouds: &Clouds<'_>, wait: Wait, stop: Stop) -> Result<Report, LoadError> {
+    let date = clouds.manifest.date;
+    let (lease, turn) = stoppable(stop.clone(), async {
+        clouds.manifest.wait(wait.clone()).await?;
+        Ok::<_, LoadError>(turn::take(&clouds.lease, &config.execution.name, config.lease, date, wait).await?)
+    })
+    .await
+    .ok_or(LoadError::Stopped)??;
+    let loaded = tokio::select! {
+        lost = turn.until_lost() => Err(TurnError::Lost(lost).into()),
+        loaded = load_rounds(config, clouds, &turn, stop) => loaded,
+    };
+    turn::give_back(lease, date, LAST_ACT).await;
+    loaded
+}
+
+/// Loads what is published now, and again what was published meanwhile.
+async fn load_rounds(config: &Config, clouds: &Clouds<'_>, turn: &Turn, stop: Stop) -> Result<Report, LoadError> {
+    let published = || stoppable(stop.clone(), clouds.manifest.wait(Wait::new(config.wait, config.poll)));
+    let mut manifest = published().await.ok_or(LoadError::Stopped)??;
+    let prepared = audit::prepare(&clouds.bigquery, &config.audit_dataset);
+    let prepared = stoppable(stop.clone(), prepared).await.ok_or(LoadError::Stopped)?;
     for round in 1.. {
-        let mut report = load_manifest(config, clouds, &manifest, stop.clone()).await?;
-        let now = stoppable(stop.clone(), clouds.manifest.wait(config.wait)).await;
-        let republished = now.transpose()?.filter(|now| now.published_at != manifest.published_at);
+        let mut report = round::load(config, clouds, &manifest, turn, stop.clone()).await?;
+        let republished = published().await.transpose()?.filter(|now| now.published_at != manifest.published_at);
         match republished {
-            // A spot export replaced the parts while they were loaded: what was counted is neither day's truth.
+            // A spot export replaced parts while they were loaded: what was counted is neither day's truth.
             Some(now) if round < ROUNDS => {
                 warn!(task = %now.task_id, "{} was published again while it was loaded, loading it again", now.task_id);
                 manifest = now;
             }
             _ => {
-                audit(config, clouds, &manifest, &mut report, &stop).await;
+                report.runs_started = clouds.transfers.started();
+                let written = match prepared {
+                    Ok(()) => write_audit(config, clouds, &manifest, &report, turn, &stop).await,
+                    Err(error) => Err(error),
+                };
+                note(&mut report, written);
                 return Ok(report);
             }
         }
@@ -98,74 +135,25 @@ pub async fn load_export(config: &Config, clouds: &Clouds<'_>, stop: Stop) -> Re
     Err(LoadError::Stopped)
 }
 
-async fn load_manifest(config: &Config, clouds: &Clouds<'_>, manifest: &Manifest, stop: Stop) -> Result<Report> {
-    let plan = plan::plan(&config.tables, manifest, config.on_drift);
-    let (task, tables) = (&manifest.task_id, plan.steps.len());
-    info!(task = %task, tables, snapshot_time = %manifest.snapshot_time, "loading {task}: {tables} tables");
-    for table in &plan.unlisted {
-        info!(table = %table, "{table} is in the export but not in the table list");
-    }
-    let (outcomes, unfinished) = settle(config, clouds, manifest, &plan, stop).await?;
-    Ok(Report::new(manifest, plan.unlisted, outcomes, unfinished))
-}
-
-/// All tables at once; how many calls are in flight, the clients bound. Gives the outcomes in the order of the list,
-/// and the tables that are not settled when the job has to stop.
-async fn settle(
+async fn write_audit(
     config: &Config,
     clouds: &Clouds<'_>,
     manifest: &Manifest,
-    plan: &Plan,
-    mut stop: Stop,
-) -> Result<(Vec<Outcome>, Vec<String>)> {
-    let ready = manifest.published_at + config.min_file_age;
-    let configs = stoppable(stop.clone(), async {
-        wait_until(ready).await;
-        clouds.transfers.configs().await
-    });
-    let configs = configs.await.transpose()?.unwrap_or_default();
-    let load = Load {
-        transfers: &clouds.transfers,
-        bigquery: &clouds.bigquery,
-        configs: &configs,
-        run_time: manifest.export_date.midnight(config.time_zone),
-        since: manifest.published_at.max(ready - CLOCK_SKEW),
-        by: Instant::now() + config.transfer_limit,
+    report: &Report,
+    turn: &Turn,
+    stop: &Stop,
+) -> Result<()> {
+    let load_id = config.execution.load_id();
+    let write = async {
+        turn.is_ours().await?;
+        audit::write(&clouds.bigquery, &config.audit_dataset, &load_id, manifest, &report.tables).await
     };
-    let load = &load;
-    let settled = |(n, step)| async move { (n, load.settle(step).await) };
-    let mut under_way: FuturesUnordered<_> = plan.steps.iter().enumerate().map(settled).collect();
-    let mut outcomes: Vec<Option<Outcome>> = vec![None; plan.steps.len()];
-    loop {
-        tokio::select! {
-            biased;
-            _ = stop.wait_for(|stop| *stop) => break,
-            next = under_way.next() => match next {
-                Some((n, outcome)) => outcomes[n] = Some(outcome),
-                None => break,
-            },
-        }
-    }
-    let unfinished = plan.steps.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_none());
-    let unfinished = unfinished.map(|(step, _)| step.table.source.to_string()).collect();
-    Ok((outcomes.into_iter().flatten().collect(), unfinished))
-}
-
-/// The service does not see files that are too young.
-async fn wait_until(ready: DateTime<Utc>) {
-    let left = (ready - Utc::now()).to_std().unwrap_or_default();
-    if !left.is_zero() {
-        let seconds = left.as_secs();
-        info!(seconds, "the files are young, and the transfer service would not see them: waiting {seconds} s");
-        sleep(left).await;
-    }
+    let limit = if *stop.borrow() { LAST_WORDS } else { Duration::from_mins(10) };
+    timeout(limit, write).await?
 }
 
 /// The proof stands whether or not it could be written down, but a proof that nobody can look up is a failure.
-async fn audit(config: &Config, clouds: &Clouds<'_>, manifest: &Manifest, report: &mut Report, stop: &Stop) {
-    let write = audit::write(&clouds.bigquery, &config.audit_dataset, manifest, &report.tables);
-    let limit = if *stop.borrow() { LAST_WORDS } else { Duration::from_mins(10) };
-    let written = timeout(limit, write).await.map_err(anyhow::Error::from).and_then(|written| written);
+fn note(report: &mut Report, written: Result<()>) {
     if let Err(error) = written {
         report.ok = false;
         report.audit_error = Some(startup::with_causes(error.as_ref()));
@@ -173,15 +161,10 @@ async fn audit(config: &Config, clouds: &Clouds<'_>, manifest: &Manifest, report
 }
 
 /// `None` when the job is told to stop first.
-async fn stoppable<T>(mut stop: Stop, work: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn stoppable<T>(mut stop: Stop, work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         biased;
         _ = stop.wait_for(|stop| *stop) => None,
         done = work => Some(done),
     }
-}
-
-/// The export date of a job that was given none: today, where the business is.
-pub fn today(now: DateTime<Utc>, config: &Config) -> ExportDate {
-    ExportDate::of(now, config.time_zone)
 }

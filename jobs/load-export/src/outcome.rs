@@ -2,46 +2,11 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::plan::Step;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Has exactly the rows that the manifest counted.
-    Loaded,
-    /// Was exported without rows, and has none now.
-    Truncated,
-    /// Has fewer rows than the manifest counted.
-    Short,
-    /// Was not loaded, or has more rows than the manifest counted.
-    Failed,
-    /// RDS did not export it.
-    Skipped,
-    /// Is listed but not in the manifest.
-    Missing,
-    /// Its columns changed, and the policy is to leave it.
-    Drifted,
-}
-
-impl State {
-    pub fn is_good(self) -> bool {
-        matches!(self, Self::Loaded | Self::Truncated)
-    }
-
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Loaded => "loaded",
-            Self::Truncated => "truncated",
-            Self::Short => "short",
-            Self::Failed => "failed",
-            Self::Skipped => "skipped",
-            Self::Missing => "missing",
-            Self::Drifted => "drifted",
-        }
-    }
-}
+use crate::state::State;
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {
@@ -52,6 +17,12 @@ pub struct Outcome {
     pub rows_expected: Option<u64>,
     pub rows_loaded: Option<u64>,
     pub run_name: Option<String>,
+    /// What was compared; none where nothing could be.
+    pub proof: Option<String>,
+    /// What the proof read in BigQuery beside the count, which is free.
+    pub proof_bytes: Option<u64>,
+    /// How old the table's data are.
+    pub snapshot_time: DateTime<Utc>,
     pub message: Option<String>,
     pub seconds: f64,
 }
@@ -60,11 +31,14 @@ impl Outcome {
     pub fn new(step: &Step, state: State) -> Self {
         Self {
             table: step.table.source.to_string(),
-            destination: format!("{}.{}", step.table.dataset, step.table.table),
+            destination: step.destination(),
             state,
             rows_expected: step.rows_expected,
             rows_loaded: None,
             run_name: None,
+            proof: None,
+            proof_bytes: None,
+            snapshot_time: step.snapshot_time,
             message: None,
             seconds: 0.0,
         }
@@ -81,7 +55,7 @@ impl Outcome {
     }
 }
 
-/// The row-count proof.
+/// The proof by the number of rows.
 pub fn prove(expected: u64, loaded: u64) -> (State, Option<String>) {
     match expected.checked_sub(loaded) {
         Some(0) => (State::Loaded, None),

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use handoff::{Change, Drift, Manifest, TableName, TableState, TransferTable};
+use chrono::{DateTime, Utc};
+use handoff::{Change, Column, Drift, Manifest, OnMissing, Table, TableName, TablePrefix, TableState, TransferTable};
 
 use crate::config::OnDrift;
-use crate::outcome::State;
+use crate::state::State;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -20,6 +21,8 @@ pub struct Step {
     pub table: TransferTable,
     /// By the manifest; none where it does not have the table.
     pub rows_expected: Option<u64>,
+    /// How old the table's data are: its own, after a spot export of some tables.
+    pub snapshot_time: DateTime<Utc>,
     pub action: Action,
     /// What changed since the last export, in words; empty where nothing did.
     pub drift: Vec<String>,
@@ -27,11 +30,27 @@ pub struct Step {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    Load,
+    Load(Expected),
     /// The table was exported and has no rows: a transfer would find no file and leave yesterday's rows.
     Truncate,
     /// Nothing is done to the table, for this reason.
     Leave(State, String),
+}
+
+/// What the table must have after its load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    pub rows: u64,
+    pub columns: Vec<Column>,
+    /// When the last of its parts was written. A run that began before has read other files.
+    pub complete_at: DateTime<Utc>,
+}
+
+impl Step {
+    /// `dataset.table` in BigQuery.
+    pub fn destination(&self) -> String {
+        format!("{}.{}", self.table.dataset, self.table.table)
+    }
 }
 
 pub fn plan(tables: &[TransferTable], manifest: &Manifest, on_drift: OnDrift) -> Plan {
@@ -46,15 +65,50 @@ pub fn plan(tables: &[TransferTable], manifest: &Manifest, on_drift: OnDrift) ->
 fn step(table: &TransferTable, manifest: &Manifest, on_drift: OnDrift) -> Step {
     let drift: Vec<String> = column_drift(&table.source, manifest).map(ToString::to_string).collect();
     let exported = manifest.table(&table.source);
-    let action = match exported.map(|exported| exported.state) {
-        None => Action::Leave(State::Missing, "not in the manifest: was it dropped or renamed?".into()),
-        Some(TableState::Skipped) => Action::Leave(State::Skipped, why_skipped(&table.source, manifest)),
-        Some(_) if on_drift == OnDrift::Fail && !drift.is_empty() => Action::Leave(State::Drifted, drift.join(", ")),
-        Some(TableState::Empty) => Action::Truncate,
-        Some(TableState::Exported) => Action::Load,
+    let action = match exported {
+        None => missing(table, manifest),
+        Some(exported) => action(exported, manifest, on_drift, &drift),
     };
     let rows_expected = exported.filter(|table| table.state != TableState::Skipped).map(|table| table.rows);
-    Step { table: table.clone(), rows_expected, action, drift }
+    let snapshot_time = exported.and_then(|table| table.snapshot_time).unwrap_or(manifest.snapshot_time);
+    Step { table: table.clone(), rows_expected, snapshot_time, action, drift }
+}
+
+fn action(exported: &Table, manifest: &Manifest, on_drift: OnDrift, drift: &[String]) -> Action {
+    let folder = TablePrefix::of_day(&manifest.env, manifest.export_date, &exported.name);
+    match exported.state {
+        TableState::Skipped => Action::Leave(State::Skipped, why_skipped(&exported.name, manifest)),
+        _ if on_drift == OnDrift::Fail && !drift.is_empty() => Action::Leave(State::Drifted, drift.join(", ")),
+        TableState::Empty => Action::Truncate,
+        TableState::Exported if exported.prefix != folder.as_str() => {
+            let (found, wanted) = (&exported.prefix, folder.as_str());
+            let problem =
+                format!("its parts are in {found}, and its transfer reads {wanted}: look at engine in tables.yaml");
+            Action::Leave(State::Failed, problem)
+        }
+        TableState::Exported => Action::Load(Expected {
+            rows: exported.rows,
+            columns: exported.columns.clone(),
+            // An older release did not say it for each table.
+            complete_at: exported.newest_part_at.unwrap_or(manifest.published_at),
+        }),
+    }
+}
+
+fn missing(table: &TransferTable, manifest: &Manifest) -> Action {
+    let like = |other: &&Table| {
+        let same_folder = TablePrefix::folder(&other.name) == TablePrefix::folder(&table.source);
+        let dots = |name: &TableName| name.to_string().replace('`', "");
+        same_folder || dots(&other.name) == dots(&table.source)
+    };
+    if let Some(like) = manifest.tables.iter().find(like) {
+        let problem = format!("not in the manifest, but {} is: set engine for its database in tables.yaml", like.name);
+        return Action::Leave(State::Missing, problem);
+    }
+    match table.on_missing {
+        OnMissing::Fail => Action::Leave(State::Missing, "not in the manifest: was it dropped or renamed?".into()),
+        OnMissing::Warn => Action::Leave(State::Awaited, "not in the manifest yet".into()),
+    }
 }
 
 /// A table that is new has no rows that could be lost, so only a change of columns is drift here.
@@ -73,86 +127,4 @@ fn why_skipped(name: &TableName, manifest: &Manifest) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn manifest() -> Manifest {
-        let table = |name: &str, state: &str, rows: u64| json!({"name": name, "prefix": "", "state": state, "rows": rows, "bytes": rows, "parts": u64::from(rows > 0)});
-        serde_json::from_value(json!({
-            "version": 1, "env": "prod", "export_date": "2026-11-22", "task_id": "prod-20261122", "snapshot_arn": "",
-            "snapshot_time": "2026-11-21T17:05:00Z", "published_at": "2026-11-21T19:40:00Z",
-            "tables": [
-                table("shop.cart", "empty", 0), table("shop.logs", "skipped", 0), table("shop.new", "exported", 4),
-                table("shop.orders", "exported", 10), table("shop.users", "exported", 3),
-            ],
-            "drift": [
-                {"table": "shop.orders", "change": "column_added", "column": "coupon"},
-                {"table": "shop.cart", "change": "column_retyped", "column": "n", "from": "int", "to": "bigint"},
-                {"table": "shop.new", "change": "table_added"},
-                {"table": "shop.gone", "change": "table_removed"},
-            ],
-            "warnings": ["shop.logs: a column name holds a space"],
-        }))
-        .unwrap()
-    }
-
-    fn table(name: &str) -> TransferTable {
-        let source: TableName = name.parse().unwrap();
-        let (dataset, table) = (format!("raw_{}", source.database()), source.table().to_owned());
-        TransferTable {
-            dataset,
-            table,
-            pattern: "*.parquet".into(),
-            display_name: format!("isthmus prod {source}"),
-            source,
-        }
-    }
-
-    fn actions(names: &[&str], on_drift: OnDrift) -> Vec<(Option<u64>, Action)> {
-        let tables: Vec<TransferTable> = names.iter().map(|name| table(name)).collect();
-        plan(&tables, &manifest(), on_drift).steps.into_iter().map(|step| (step.rows_expected, step.action)).collect()
-    }
-
-    #[test]
-    fn each_state_of_the_manifest_leads_to_one_action() {
-        let leave = |state, text: &str| Action::Leave(state, text.into());
-        assert_eq!(
-            actions(&["shop.orders", "shop.cart", "shop.logs", "shop.gone"], OnDrift::Warn),
-            [
-                (Some(10), Action::Load),
-                (Some(0), Action::Truncate),
-                (None, leave(State::Skipped, "RDS did not export it: shop.logs: a column name holds a space")),
-                (None, leave(State::Missing, "not in the manifest: was it dropped or renamed?")),
-            ]
-        );
-    }
-
-    #[test]
-    fn a_drifted_table_keeps_its_last_good_rows_when_drift_fails() {
-        let drifted = |text: &str| Action::Leave(State::Drifted, text.into());
-        assert_eq!(
-            actions(&["shop.orders", "shop.cart", "shop.users", "shop.new"], OnDrift::Fail),
-            [
-                (Some(10), drifted("column shop.orders.coupon was added")),
-                (Some(0), drifted("column shop.cart.n changed from int to bigint")),
-                (Some(3), Action::Load),
-                (Some(4), Action::Load),
-            ]
-        );
-    }
-
-    #[test]
-    fn drift_is_told_whatever_the_policy() {
-        let plan = plan(&[table("shop.orders"), table("shop.users")], &manifest(), OnDrift::Warn);
-        assert_eq!(plan.steps[0].drift, ["column shop.orders.coupon was added"]);
-        assert!(plan.steps[1].drift.is_empty());
-    }
-
-    #[test]
-    fn tables_that_nobody_listed_are_named() {
-        let plan = plan(&[table("shop.orders"), table("shop.gone")], &manifest(), OnDrift::Warn);
-        let unlisted: Vec<String> = plan.unlisted.iter().map(ToString::to_string).collect();
-        assert_eq!(unlisted, ["shop.cart", "shop.logs", "shop.new", "shop.users"]);
-    }
-}
+mod tests;

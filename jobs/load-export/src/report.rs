@@ -13,6 +13,8 @@ pub struct Report {
     pub export_date: ExportDate,
     pub task_id: ExportTaskId,
     pub snapshot_time: chrono::DateTime<chrono::Utc>,
+    /// Of this execution; a table whose rows still stand needs none.
+    pub runs_started: u32,
     /// In the order of the table list.
     pub tables: Vec<Outcome>,
     /// In the manifest but not in the table list.
@@ -30,6 +32,7 @@ impl Report {
             export_date: manifest.export_date,
             task_id: manifest.task_id.clone(),
             snapshot_time: manifest.snapshot_time,
+            runs_started: 0,
             tables,
             unlisted,
             unfinished,
@@ -45,16 +48,22 @@ impl Report {
         let names = self.tables.iter().map(|table| table.table.len());
         let width = names.chain([5]).max().unwrap_or_default();
         let mut text = format!("{} ({}, snapshot of {})\n", self.export_date, self.task_id, self.snapshot_time);
-        let _ = writeln!(text, "{:width$}  {:9}  {:>13}  {:>13}  {:>7}", "table", "state", "exported", "BigQuery", "s");
+        let _ = writeln!(
+            text,
+            "{:width$}  {:9}  {:>13}  {:>13}  {:>7}  proof",
+            "table", "state", "exported", "BigQuery", "s"
+        );
         for table in &self.tables {
             let count = |rows: Option<u64>| rows.map_or("-".to_owned(), |rows| rows.to_string());
             let (name, state, seconds) = (&table.table, table.state.word(), table.seconds);
             let (expected, loaded) = (count(table.rows_expected), count(table.rows_loaded));
-            let _ = writeln!(text, "{name:width$}  {state:9}  {expected:>13}  {loaded:>13}  {seconds:>7.1}");
+            let proof = table.proof.as_deref().unwrap_or("-");
+            let _ = writeln!(text, "{name:width$}  {state:9}  {expected:>13}  {loaded:>13}  {seconds:>7.1}  {proof}");
             if let Some(message) = &table.message {
                 let _ = writeln!(text, "{:width$}  {message}", "");
             }
         }
+        let _ = writeln!(text, "transfer runs started: {}", self.runs_started);
         if !self.unlisted.is_empty() {
             let names: Vec<String> = self.unlisted.iter().map(ToString::to_string).collect();
             let _ = writeln!(text, "in the export but not in the table list: {}", names.join(", "));

@@ -1,66 +1,64 @@
-//! Which transfer config loads a table, and which of its runs can be taken over. Pure.
+//! Which of a config's runs the rows of a table come from. Pure.
 
-use chrono::{DateTime, Utc};
-use google_cloud_bigquery_datatransfer_v1::model::{TransferConfig, TransferRun, TransferState};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use google_cloud_bigquery_datatransfer_v1::model::{TransferRun, TransferState};
 use google_cloud_wkt::Timestamp;
-use handoff::TransferTable;
 
-/// The config of a table, refused where it would not do what the proof expects.
-pub fn config_of<'a>(configs: &'a [TransferConfig], table: &TransferTable) -> Result<&'a TransferConfig, String> {
-    let named: Vec<&TransferConfig> = configs.iter().filter(|c| c.display_name == table.display_name).collect();
-    let name = &table.display_name;
-    match named[..] {
-        [] => Err(format!("there is no transfer config named {name:?}: run terraform apply")),
-        [config] => differs(config, table).map_or(Ok(config), |difference| {
-            Err(format!("transfer config {name:?} {difference}: run terraform apply"))
-        }),
-        _ => Err(format!("{} transfer configs are named {name:?}: delete all but Terraform's", named.len())),
-    }
+/// Google's clock and S3's may differ by this much when a run says that it began just when files were old enough.
+const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
+/// The load of a run is committed before the run ends; by this much the two may be stamped the other way round. Where a
+/// table was changed within it by somebody else, the proof still looks at the rows.
+const COMMIT_SKEW: TimeDelta = TimeDelta::seconds(1);
+
+/// A run that began before this has read other files than those that are there now: before the last of them was written,
+/// or before the service saw it.
+pub fn since(complete_at: DateTime<Utc>, min_file_age: TimeDelta) -> DateTime<Utc> {
+    complete_at.max(complete_at + min_file_age - CLOCK_SKEW)
 }
 
-fn differs(config: &TransferConfig, table: &TransferTable) -> Option<String> {
-    let param = |name: &str| config.params.as_ref()?.get(name)?.as_str();
-    let differs = |what: &str, found: Option<&str>, wanted: &str| {
-        let found = found.unwrap_or_default();
-        (found != wanted).then(|| format!("has {what} {found:?}, not {wanted:?}"))
-    };
-    differs("the dataset", config.destination_dataset_id().map(String::as_str), &table.dataset)
-        .or_else(|| differs("the table", param("destination_table_name_template"), &table.table))
-        // The service's defaults are CSV, which loads nonsense, and WRITE_APPEND, which doubles the rows of a repeat.
-        .or_else(|| differs("file_format", param("file_format"), "PARQUET"))
-        .or_else(|| differs("write_disposition", param("write_disposition"), "WRITE_TRUNCATE"))
+/// The run whose rows the table still has: the newest of its config, whatever day it was for, that loaded this day's
+/// files as they are now, if nothing has touched the table since it ended.
+pub fn that_stands(
+    runs: &[TransferRun],
+    run_time: DateTime<Utc>,
+    since: DateTime<Utc>,
+    modified: DateTime<Utc>,
+) -> Option<&TransferRun> {
+    let newest = runs.iter().max_by_key(|run| began(run))?;
+    let of_the_day = time(newest.run_time) == Some(run_time);
+    let in_time = began(newest).is_some_and(|began| began >= since);
+    let untouched = time(newest.end_time).is_some_and(|ended| modified <= ended + COMMIT_SKEW);
+    let good = newest.state == TransferState::Succeeded && of_the_day && in_time && untouched;
+    (good && changed_table(newest, modified)).then_some(newest)
 }
 
-/// The newest run of this run time that has read, or will read, the files as they are now. A run that began before
-/// `since` read what an earlier publication of the day had put there.
-pub fn to_take_over(runs: &[TransferRun], run_time: DateTime<Utc>, since: DateTime<Utc>) -> Option<&TransferRun> {
-    let good = |run: &&TransferRun| {
-        let of_the_day = time(run.run_time).is_some_and(|time| time == run_time);
-        let in_time = match run.state {
-            TransferState::Pending => began(run).is_none_or(|began| began >= since),
-            TransferState::Running | TransferState::Succeeded => began(run).is_some_and(|began| began >= since),
-            _ => false,
-        };
-        of_the_day && in_time
-    };
-    runs.iter().filter(good).max_by_key(|run| began(run).unwrap_or(DateTime::<Utc>::MAX_UTC))
+/// Whether the table was modified after the run began. A run that found no file ends well and changes nothing.
+pub fn changed_table(run: &TransferRun, modified: DateTime<Utc>) -> bool {
+    // The table's time has milliseconds.
+    began(run).is_some_and(|began| modified >= began.trunc_subsecs(3))
 }
 
-/// Runs that are under way and would overwrite the table once more when they end.
-pub fn in_the_way<'a>(runs: &'a [TransferRun], taken: Option<&TransferRun>) -> Vec<&'a TransferRun> {
-    let taken = taken.map(|run| run.name.as_str());
-    runs.iter().filter(|run| is_under_way(&run.state) && Some(run.name.as_str()) != taken).collect()
+/// Runs that are under way and will overwrite the table when they end.
+pub fn under_way(runs: &[TransferRun]) -> impl Iterator<Item = &TransferRun> {
+    runs.iter().filter(|run| is_under_way(&run.state))
 }
 
 pub fn is_under_way(state: &TransferState) -> bool {
     matches!(state, TransferState::Pending | TransferState::Running)
 }
 
-/// The start is set once the run has begun; a run that has not may still be rescheduled.
-fn began(run: &TransferRun) -> Option<DateTime<Utc>> {
-    if matches!(run.state, TransferState::Pending) {
-        return time(run.start_time);
-    }
+/// The run that was not there before a start whose answer was lost.
+pub fn that_is_new<'a>(
+    runs: &'a [TransferRun],
+    known: &[TransferRun],
+    run_time: DateTime<Utc>,
+) -> Option<&'a TransferRun> {
+    let is_known = |run: &TransferRun| known.iter().any(|known| known.name == run.name);
+    runs.iter().find(|run| time(run.run_time) == Some(run_time) && !is_known(run))
+}
+
+/// The start is set once the run has begun.
+pub fn began(run: &TransferRun) -> Option<DateTime<Utc>> {
     time(run.start_time.or(run.schedule_time))
 }
 
@@ -76,114 +74,91 @@ pub fn word(state: &TransferState) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use google_cloud_bigquery_datatransfer_v1::model::transfer_config::Destination;
-    use serde_json::json;
+
+    const DAY: &str = "2026-11-21T15:00:00Z";
+    const OTHER_DAY: &str = "2026-11-20T15:00:00Z";
+    const SINCE: &str = "2026-11-21T19:45:00Z";
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()
     }
 
-    fn run(name: &str, state: TransferState, run_time: &str, started: Option<&str>) -> TransferRun {
+    /// Of a morning: `20:00` is 20:00:00.5 UTC.
+    fn run(name: &str, state: TransferState, run_time: &str, began: &str, ended: &str) -> TransferRun {
         let time = |text: &str| Timestamp::try_from(text).unwrap();
+        let clock = |hour: &str| (!hour.is_empty()).then(|| time(&format!("2026-11-21T{hour}:00.5Z")));
         TransferRun::new()
             .set_name(name)
             .set_state(state)
             .set_run_time(time(run_time))
-            .set_or_clear_start_time(started.map(time))
+            .set_or_clear_start_time(clock(began))
+            .set_or_clear_end_time(clock(ended))
     }
 
-    const DAY: &str = "2026-11-21T15:00:00Z";
-    const SINCE: &str = "2026-11-21T19:45:00Z";
+    fn good(name: &str, began: &str, ended: &str) -> TransferRun {
+        run(name, TransferState::Succeeded, DAY, began, ended)
+    }
 
-    fn taken(runs: &[TransferRun]) -> Option<&str> {
-        to_take_over(runs, at(DAY), at(SINCE)).map(|run| run.name.as_str())
+    fn stands<'a>(runs: &'a [TransferRun], modified: &str) -> Option<&'a str> {
+        that_stands(runs, at(DAY), at(SINCE), at(&format!("2026-11-21T{modified}Z"))).map(|run| run.name.as_str())
     }
 
     #[test]
-    fn a_run_of_the_day_that_began_after_publication_is_taken_over() {
-        use TransferState::{Cancelled, Failed, Pending, Running, Succeeded};
-        let (early, late) = (Some("2026-11-21T19:44:59Z"), Some("2026-11-21T19:45:00Z"));
-        for (state, started, good) in [
-            (Succeeded, late, true),
-            (Running, late, true),
-            (Pending, None, true),
-            (Pending, early, false),
-            (Succeeded, early, false),
-            (Running, early, false),
-            (Running, None, false),
-            (Failed, late, false),
-            (Cancelled, late, false),
+    fn a_run_stands_while_the_table_has_its_rows() {
+        let runs = [good("a", "20:00", "20:05")];
+        for (modified, expected) in [
+            ("20:04:59", Some("a")),
+            ("20:05:01.500", Some("a")), // its own commit, stamped late
+            ("20:05:01.501", None),      // a row was deleted by hand, or the table emptied for another day
+            ("20:00:00.500", Some("a")),
+            ("20:00:00.499", None), // it found no file and changed nothing
         ] {
-            let runs = [run("a", state.clone(), DAY, started)];
-            assert_eq!(taken(&runs).is_some(), good, "{state:?} {started:?}");
+            assert_eq!(stands(&runs, modified), expected, "{modified}");
         }
-        assert_eq!(taken(&[run("a", Succeeded, "2026-11-20T15:00:00Z", late)]), None);
-        assert_eq!(taken(&[]), None);
     }
 
     #[test]
-    fn of_several_runs_the_newest_is_taken_over() {
-        use TransferState::{Failed, Pending, Succeeded};
-        let older = run("older", Succeeded, DAY, Some("2026-11-21T20:00:00Z"));
-        let newer = run("newer", Succeeded, DAY, Some("2026-11-21T21:00:00Z"));
-        let failed = run("failed", Failed, DAY, Some("2026-11-21T22:00:00Z"));
-        assert_eq!(taken(&[newer.clone(), older.clone(), failed.clone()]), Some("newer"));
-        assert_eq!(taken(&[older, newer, failed, run("waiting", Pending, DAY, None)]), Some("waiting"));
+    fn only_the_newest_run_of_the_config_can_stand_whatever_day_it_was_for() {
+        use TransferState::{Cancelled, Failed, Succeeded};
+        let ours = good("ours", "20:00", "20:05");
+        for (newer, day) in [(Succeeded, OTHER_DAY), (Failed, DAY), (Failed, OTHER_DAY), (Cancelled, DAY)] {
+            let runs = [ours.clone(), run("newer", newer.clone(), day, "21:00", "21:05")];
+            assert_eq!(stands(&runs, "20:04:00"), None, "{newer:?} {day}");
+        }
+        let runs = [good("newer", "21:00", "21:05"), ours];
+        assert_eq!(stands(&runs, "21:04:00"), Some("newer"));
+        assert_eq!(stands(&[], "21:04:00"), None);
     }
 
     #[test]
-    fn other_runs_under_way_are_in_the_way() {
-        use TransferState::{Failed, Pending, Running, Succeeded};
+    fn a_run_that_began_before_the_files_were_there_has_read_others() {
+        assert_eq!(stands(&[good("early", "19:44", "19:50")], "19:49:00"), None);
+        assert_eq!(stands(&[good("late", "19:45", "19:50")], "19:49:00"), Some("late"));
+        let complete_at = at("2026-11-21T19:40:00Z");
+        assert_eq!(since(complete_at, TimeDelta::minutes(10)), at("2026-11-21T19:49:00Z"));
+        assert_eq!(since(complete_at, TimeDelta::zero()), complete_at);
+    }
+
+    #[test]
+    fn what_is_under_way_is_in_the_way() {
+        use TransferState::{Failed, Pending, Running};
         let runs = [
-            run("ours", Running, DAY, Some(SINCE)),
-            run("older", Running, DAY, Some(DAY)),
-            run("other day", Pending, "2026-11-20T15:00:00Z", None),
-            run("done", Succeeded, DAY, Some(DAY)),
-            run("dead", Failed, DAY, Some(DAY)),
+            run("running", Running, DAY, "20:00", ""),
+            run("pending", Pending, OTHER_DAY, "", ""),
+            good("done", "20:00", "20:05"),
+            run("dead", Failed, DAY, "20:00", "20:05"),
         ];
-        let names: Vec<&str> = in_the_way(&runs, Some(&runs[0])).iter().map(|run| run.name.as_str()).collect();
-        assert_eq!(names, ["older", "other day"]);
-    }
-
-    fn config(display_name: &str, dataset: &str, params: &serde_json::Value) -> TransferConfig {
-        TransferConfig::new()
-            .set_name("projects/1/locations/l/transferConfigs/c")
-            .set_display_name(display_name)
-            .set_params(params.as_object().unwrap().clone())
-            .set_destination(Some(Destination::DestinationDatasetId(dataset.into())))
+        let names: Vec<&str> = under_way(&runs).map(|run| run.name.as_str()).collect();
+        assert_eq!(names, ["running", "pending"]);
     }
 
     #[test]
-    fn a_config_that_would_not_load_this_table_is_refused() {
-        let table = TransferTable {
-            source: "shop.orders".parse().unwrap(),
-            dataset: "raw_shop".into(),
-            table: "orders".into(),
-            pattern: "*.parquet".into(),
-            display_name: "isthmus prod shop.orders".into(),
-        };
-        let params = json!({"destination_table_name_template": "orders", "file_format": "PARQUET",
-            "write_disposition": "WRITE_TRUNCATE"});
-        let name = "isthmus prod shop.orders";
-        let good = config(name, "raw_shop", &params);
-        assert!(config_of(std::slice::from_ref(&good), &table).is_ok());
-        let refused = |configs: &[TransferConfig]| config_of(configs, &table).unwrap_err();
-        assert_eq!(refused(&[]), format!("there is no transfer config named {name:?}: run terraform apply"));
-        assert_eq!(
-            refused(&[good.clone(), good]),
-            format!("2 transfer configs are named {name:?}: delete all but Terraform's")
-        );
-        assert_eq!(
-            refused(&[config(name, "raw_test", &params)]),
-            format!("transfer config {name:?} has the dataset \"raw_test\", not \"raw_shop\": run terraform apply")
-        );
-        let without = |param: &str| {
-            let mut params = params.clone();
-            params.as_object_mut().unwrap().remove(param);
-            refused(&[config(name, "raw_shop", &params)])
-        };
-        assert!(without("file_format").ends_with("has file_format \"\", not \"PARQUET\": run terraform apply"));
-        assert!(without("write_disposition").contains("has write_disposition \"\", not \"WRITE_TRUNCATE\""));
-        assert!(without("destination_table_name_template").contains("has the table \"\", not \"orders\""));
+    fn a_start_whose_answer_was_lost_is_the_run_that_was_not_there_before() {
+        use TransferState::Pending;
+        let known = [good("before", "20:00", "20:05")];
+        let mut runs = vec![run("other", Pending, OTHER_DAY, "", ""), known[0].clone()];
+        assert_eq!(that_is_new(&runs, &known, at(DAY)), None);
+        runs.push(run("ours", Pending, DAY, "", ""));
+        assert_eq!(that_is_new(&runs, &known, at(DAY)).unwrap().name, "ours");
     }
 }

@@ -1,5 +1,6 @@
 //! BigQuery Data Transfer Service: the runs that load the tables.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -12,10 +13,11 @@ use google_cloud_gax::options::RequestOptionsBuilder;
 use google_cloud_gax::paginator::ItemPaginator;
 use google_cloud_wkt::Timestamp;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use crate::run;
+use crate::turn::Turn;
 use ::bigquery::ProjectId;
 
 /// Calls in flight at once. The service's quota counts calls a minute for a project; eight at tens of milliseconds
@@ -32,21 +34,18 @@ pub struct Transfers {
     parent: String,
     poll: Duration,
     in_flight: Semaphore,
-}
-
-/// The run that a table's rows come from.
-#[derive(Debug, Clone)]
-pub struct Ended {
-    pub name: String,
-    pub state: TransferState,
-    /// What the service says about it: why it failed, or that it found no file.
-    pub words: Option<String>,
+    started: AtomicU32,
 }
 
 impl Transfers {
     pub fn new(client: DataTransferService, project: &ProjectId, location: &str, poll: Duration) -> Self {
         let parent = format!("projects/{project}/locations/{location}");
-        Self { client, parent, poll, in_flight: Semaphore::new(IN_FLIGHT) }
+        Self { client, parent, poll, in_flight: Semaphore::new(IN_FLIGHT), started: AtomicU32::new(0) }
+    }
+
+    /// How many runs this program has started.
+    pub fn started(&self) -> u32 {
+        self.started.load(Ordering::Relaxed)
     }
 
     pub async fn configs(&self) -> Result<Vec<TransferConfig>> {
@@ -58,38 +57,30 @@ impl Transfers {
         Ok(configs)
     }
 
-    /// The end of the run that loads what was published: taken over where there is one, else started.
-    /// Killed anywhere, a second try finds the same run by its run time.
+    /// All runs of a config, once none of them is under way: the table would have the rows of whichever ends last.
+    pub async fn settled_runs(&self, config: &str, by: Instant) -> Result<Vec<TransferRun>> {
+        loop {
+            let runs = self.runs(config).await?;
+            let Some(other) = run::under_way(&runs).next() else { return Ok(runs) };
+            info!(run = other.name, "waiting for {}, which is under way", other.name);
+            self.end_of(&other.name, by).await?;
+        }
+    }
+
+    /// Starts a run and waits for its end. `known` are the runs that were there before.
     pub async fn load(
         &self,
         config: &str,
         run_time: DateTime<Utc>,
-        since: DateTime<Utc>,
+        known: &[TransferRun],
+        turn: &Turn,
         by: Instant,
-    ) -> Result<Ended> {
-        let runs = self.runs(config).await?;
-        let taken = run::to_take_over(&runs, run_time, since);
-        // Two runs of one config at a time would leave the rows of whichever ends last.
-        for other in run::in_the_way(&runs, taken) {
-            info!(run = other.name, "waiting for an earlier run of {config} to end");
-            self.end_of(&other.name, by).await?;
-        }
-        let name = match taken {
-            Some(run) => {
-                info!(run = run.name, state = run::word(&run.state), "taking over {}", run.name);
-                run.name.clone()
-            }
-            None => self.start(config, run_time, since).await?,
-        };
-        self.end_of(&name, by).await
-    }
-
-    /// Waits for runs that are under way, so that none of them loads rows again after the table was emptied.
-    pub async fn quiet(&self, config: &str, by: Instant) -> Result<()> {
-        for other in run::in_the_way(&self.runs(config).await?, None) {
-            self.end_of(&other.name, by).await?;
-        }
-        Ok(())
+    ) -> Result<TransferRun> {
+        let name = self.start(config, run_time, known, turn).await?;
+        let run = self.end_of(&name, by).await?;
+        // Where the answer of a start was lost, a second run of the same day may have come after all.
+        self.settled_runs(config, by).await?;
+        Ok(run)
     }
 
     async fn runs(&self, config: &str) -> Result<Vec<TransferRun>> {
@@ -103,15 +94,19 @@ impl Transfers {
     }
 
     /// `startManualRuns` is not idempotent: when its answer is lost, the run is looked for before another is started.
-    async fn start(&self, config: &str, run_time: DateTime<Utc>, since: DateTime<Utc>) -> Result<String> {
+    async fn start(&self, config: &str, run_time: DateTime<Utc>, known: &[TransferRun], turn: &Turn) -> Result<String> {
         for attempt in 1..=STARTS {
-            match self.start_once(config, run_time).await {
-                Ok(name) => return Ok(name),
+            turn.is_ours().await?;
+            match self.start_once(config, run_time, turn.limit).await {
+                Ok(name) => {
+                    self.started.fetch_add(1, Ordering::Relaxed);
+                    return Ok(name);
+                }
                 Err(error) if attempt < STARTS && ::bigquery::may_be_done(&error) => {
                     warn!(attempt, "the start of a run of {config} has no known outcome, looking for it: {error}");
                     sleep(self.pause(attempt)).await;
-                    let runs = self.runs(config).await?;
-                    if let Some(run) = run::to_take_over(&runs, run_time, since) {
+                    if let Some(run) = run::that_is_new(&self.runs(config).await?, known, run_time) {
+                        self.started.fetch_add(1, Ordering::Relaxed);
                         return Ok(run.name.clone());
                     }
                 }
@@ -122,18 +117,19 @@ impl Transfers {
         bail!("start a run of {config} for {run_time}: gave up after {STARTS} tries")
     }
 
-    async fn start_once(&self, config: &str, run_time: DateTime<Utc>) -> Result<String, Error> {
+    async fn start_once(&self, config: &str, run_time: DateTime<Utc>, limit: Duration) -> Result<String, Error> {
         let _permit = self.in_flight.acquire().await.map_err(Error::io)?;
         let request = self.client.start_manual_transfer_runs().set_parent(config);
         let time = Timestamp::clamp(run_time.timestamp(), 0);
-        // Dying just after this call is harmless: the next start of the job takes the run over.
-        let answer = request.set_requested_run_time(time).with_idempotency(false).send().await?;
+        // Dying just after this call is harmless: the next attempt waits for the run and finds that it stands.
+        let answer = timeout(limit, request.set_requested_run_time(time).with_idempotency(false).send()).await;
+        let answer = answer.map_err(Error::timeout)??;
         let started = answer.runs.into_iter().next();
         started.map(|run| run.name).ok_or_else(|| Error::deser("the answer names no run"))
     }
 
     /// Polls until the run ends. A poll that fails is told and repeated: the run goes on without us.
-    async fn end_of(&self, name: &str, by: Instant) -> Result<Ended> {
+    async fn end_of(&self, name: &str, by: Instant) -> Result<TransferRun> {
         for look in 1.. {
             sleep(self.pause(look)).await;
             let run = match self.run(name).await {
@@ -145,7 +141,7 @@ impl Transfers {
                 Err(error) => return Err(error).with_context(|| format!("look at transfer run {name}")),
             };
             if !run::is_under_way(&run.state) {
-                return Ok(self.ended(run).await);
+                return Ok(run);
             }
             if Instant::now() >= by {
                 bail!(
@@ -163,29 +159,29 @@ impl Transfers {
         self.client.get_transfer_run().set_name(name).send().await
     }
 
-    async fn ended(&self, run: TransferRun) -> Ended {
-        let said = run.error_status.map(|status| status.message).filter(|message| !message.is_empty());
-        let words = match said {
-            Some(message) => Some(message),
-            None => self.last_words(&run.name).await,
-        };
-        Ended { name: run.name, state: run.state, words }
-    }
-
-    /// The last warning or error of the run's log. It only explains, so failing to read it is no failure.
-    async fn last_words(&self, name: &str) -> Option<String> {
-        let _permit = self.in_flight.acquire().await.ok()?;
-        let mut items = self.client.list_transfer_logs().set_parent(name).by_item();
-        let mut last = None;
-        while let Some(Ok(message)) = items.next().await {
-            if matches!(message.severity, MessageSeverity::Warning | MessageSeverity::Error) {
-                last = Some(message.message_text);
+    /// What the service says about a run: its error, else the last line of its log that warns, else (that it found no
+    /// file) the last line of all. It only explains, so failing to read it is no failure.
+    pub async fn words(&self, run: &TransferRun) -> String {
+        let said = run.error_status.as_ref().map(|status| status.message.clone());
+        if let Some(message) = said.filter(|message| !message.is_empty()) {
+            return message;
+        }
+        let (mut last, mut warning) = (None, None);
+        if let Ok(_permit) = self.in_flight.acquire().await {
+            let mut items = self.client.list_transfer_logs().set_parent(&run.name).by_item();
+            while let Some(Ok(message)) = items.next().await {
+                let warns = matches!(message.severity, MessageSeverity::Warning | MessageSeverity::Error);
+                *(if warns { &mut warning } else { &mut last }) = Some(message.message_text);
             }
         }
-        last
+        warning.or(last).unwrap_or_else(|| "the service says nothing about it".into())
     }
 
     fn pause(&self, turn: u32) -> Duration {
         FIRST_LOOK.saturating_mul(1 << turn.saturating_sub(1).min(10)).min(self.poll)
     }
+}
+
+pub fn succeeded(run: &TransferRun) -> bool {
+    run.state == TransferState::Succeeded
 }

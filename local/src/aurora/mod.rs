@@ -1,156 +1,210 @@
-//! Aurora MySQL, played by a real MariaDB in a directory.
+//! An Aurora cluster, played by a real server in a directory: MariaDB as Aurora MySQL, PostgreSQL as Aurora PostgreSQL.
 
-mod server;
-mod snapshot;
+mod certificates;
+mod csv;
+mod installed;
+mod mysql;
+mod postgres;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result};
-use futures_util::StreamExt;
-use futures_util::stream;
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, OptsBuilder, Pool, Value};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use anyhow::Result;
+use futures_util::future::BoxFuture;
+use handoff::TableName;
+use tokio::sync::mpsc;
 
-use server::Server;
+use crate::export::{Row, TableSchema};
+use mysql::MariaDb;
+use postgres::PostgreSql;
 
-pub use snapshot::AuroraSnapshot;
+pub use certificates::Certificates;
+
+/// What a cluster runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Engine {
+    #[default]
+    Mysql,
+    Postgres,
+}
+
+impl Engine {
+    pub const ALL: [Self; 2] = [Self::Mysql, Self::Postgres];
+
+    /// As RDS names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mysql => "aurora-mysql",
+            Self::Postgres => "aurora-postgresql",
+        }
+    }
+
+    /// A version that there is.
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::Mysql => "8.0.mysql_aurora.3.08.0",
+            Self::Postgres => "15.10",
+        }
+    }
+
+    /// The server that plays it here.
+    pub fn server(self) -> &'static str {
+        match self {
+            Self::Mysql => "MariaDB",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+
+    /// A table where an application has it that says nothing about schemas.
+    pub fn table(self, database: &str, table: &str) -> Result<TableName> {
+        Ok(match self {
+            Self::Mysql => TableName::of_mysql(database, table)?,
+            Self::Postgres => TableName::of_postgres(database, "public", table)?,
+        })
+    }
+}
 
 /// A cheap handle; the server stops when the last one is dropped.
 #[derive(Clone)]
-pub struct Aurora(Arc<Inner>);
+pub struct Aurora(Cluster);
 
-struct Inner {
-    pool: Pool,
-    snapshots: AtomicU32,
-    server: Server,
+#[derive(Clone)]
+enum Cluster {
+    Mysql(Arc<MariaDb>),
+    Postgres(Arc<PostgreSql>),
 }
 
 impl Aurora {
     /// `dir` holds the data and the log, and must be empty or missing.
-    pub async fn start(dir: &Path) -> Result<Self> {
-        let server = Server::start(dir).await?;
-        let options = OptsBuilder::default()
-            .ip_or_hostname("127.0.0.1")
-            .tcp_port(server.port)
-            .user(Some("root"))
-            .prefer_socket(false)
-            .setup(vec!["SET time_zone = '+00:00'"]);
-        Ok(Self(Arc::new(Inner { pool: Pool::new(options), snapshots: AtomicU32::new(0), server })))
+    pub async fn start(engine: Engine, dir: &Path) -> Result<Self> {
+        Self::start_with(engine, dir, None).await
     }
 
-    pub fn url(&self) -> String {
-        format!("mysql://root@127.0.0.1:{}/", self.0.server.port)
+    /// With certificates it offers TLS as well.
+    pub async fn start_with(engine: Engine, dir: &Path, certificates: Option<&Certificates>) -> Result<Self> {
+        Ok(Self(match engine {
+            Engine::Mysql => Cluster::Mysql(Arc::new(MariaDb::start(dir, certificates).await?)),
+            Engine::Postgres => Cluster::Postgres(Arc::new(PostgreSql::start(dir, certificates).await?)),
+        }))
     }
 
-    pub fn port(&self) -> u16 {
-        self.0.server.port
+    pub fn engine(&self) -> Engine {
+        match &self.0 {
+            Cluster::Mysql(_) => Engine::Mysql,
+            Cluster::Postgres(_) => Engine::Postgres,
+        }
     }
 
-    /// Runs one or more statements, separated by `;`.
-    pub async fn execute(&self, sql: &str) -> Result<()> {
-        let mut connection = self.connection().await?;
-        connection.query_drop(sql).await.with_context(|| format!("execute {}", beginning(sql)))
+    pub fn url(&self, database: &str) -> String {
+        match &self.0 {
+            Cluster::Mysql(server) => server.url(database),
+            Cluster::Postgres(server) => server.url(database),
+        }
     }
 
-    /// The rows of a query, every value as MySQL's text protocol shows it.
-    pub async fn query(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
-        let mut connection = self.connection().await?;
-        let rows: Vec<mysql_async::Row> =
-            connection.query(sql).await.with_context(|| format!("query {}", beginning(sql)))?;
-        Ok(rows.into_iter().map(|row| row.unwrap().into_iter().map(text).collect()).collect())
+    /// The command that opens a database to a person.
+    pub fn prompt(&self, database: &str) -> String {
+        match &self.0 {
+            Cluster::Mysql(server) => server.prompt(database),
+            Cluster::Postgres(server) => server.prompt(database),
+        }
     }
 
-    pub async fn count(&self, database: &str, table: &str) -> Result<u64> {
-        let sql = format!("SELECT COUNT(*) FROM {}", quoted(database, table));
-        let count = self.connection().await?.query_first(sql).await;
-        Ok(count.with_context(|| format!("count the rows of {database}.{table}"))?.unwrap_or(0))
+    pub async fn create_database(&self, database: &str) -> Result<()> {
+        match &self.0 {
+            Cluster::Mysql(server) => server.create_database(database).await,
+            Cluster::Postgres(server) => server.create_database(database).await,
+        }
     }
 
-    /// The databases of users, without those of the server and of snapshots.
+    /// Runs one or more statements, separated by `;`, in a database.
+    pub async fn execute(&self, database: &str, sql: &str) -> Result<()> {
+        match &self.0 {
+            Cluster::Mysql(server) => server.execute(database, sql).await,
+            Cluster::Postgres(server) => server.execute(database, sql).await,
+        }
+    }
+
+    /// The rows of a query, every value as the engine's text protocol shows it.
+    pub async fn query(&self, database: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
+        match &self.0 {
+            Cluster::Mysql(server) => server.query(database, sql).await,
+            Cluster::Postgres(server) => server.query(database, sql).await,
+        }
+    }
+
+    pub async fn count(&self, table: &TableName) -> Result<u64> {
+        match &self.0 {
+            Cluster::Mysql(server) => server.count(table).await,
+            Cluster::Postgres(server) => server.count(table).await,
+        }
+    }
+
+    /// The databases of users, without the server's own.
     pub async fn databases(&self) -> Result<Vec<String>> {
-        let names: Vec<String> =
-            self.connection().await?.query("SHOW DATABASES").await.context("list the databases")?;
-        Ok(names.into_iter().filter(|name| !snapshot::is_system(name)).collect())
+        match &self.0 {
+            Cluster::Mysql(server) => server.databases().await,
+            Cluster::Postgres(server) => server.databases().await,
+        }
     }
 
     /// Loads a CSV file with a header line that names the columns; `NA` is NULL.
-    pub async fn load_csv(&self, database: &str, table: &str, file: &Path) -> Result<u64> {
-        let what = || format!("load {} into {database}.{table}", file.display());
-        let mut reader = BufReader::new(tokio::fs::File::open(file).await.with_context(what)?);
-        let mut header = String::new();
-        reader.read_line(&mut header).await.with_context(what)?;
-        let mut connection = self.connection().await?;
-        let chunks = stream::unfold(reader, |mut reader| async {
-            let mut chunk = bytes::BytesMut::with_capacity(64 * 1024);
-            match reader.read_buf(&mut chunk).await {
-                Ok(0) => None,
-                read => Some((read.map(|_| chunk.freeze()), reader)),
-            }
-        });
-        connection.set_infile_handler(async move { Ok(chunks.boxed()) });
-        connection.query_drop(load_statement(database, table, &header)).await.with_context(what)?;
-        Ok(connection.affected_rows())
+    pub async fn load_csv(&self, table: &TableName, file: &Path) -> Result<u64> {
+        match &self.0 {
+            Cluster::Mysql(server) => server.load_csv(table, file).await,
+            Cluster::Postgres(server) => server.load_csv(table, file).await,
+        }
     }
 
     /// Copies every database as it is now: later writes do not show in the copy.
     pub async fn snapshot(&self) -> Result<AuroraSnapshot> {
-        let number = self.0.snapshots.fetch_add(1, Ordering::Relaxed) + 1;
-        AuroraSnapshot::take(self.clone(), number).await
-    }
-
-    async fn connection(&self) -> Result<Conn> {
-        self.0.pool.get_conn().await.with_context(|| format!("connect to MariaDB at {}", self.url()))
+        Ok(match &self.0 {
+            Cluster::Mysql(server) => AuroraSnapshot::Mysql(mysql::Snapshot::take(Arc::clone(server)).await?),
+            Cluster::Postgres(server) => AuroraSnapshot::Postgres(postgres::Snapshot::take(Arc::clone(server)).await?),
+        })
     }
 }
 
-fn load_statement(database: &str, table: &str, header: &str) -> String {
-    let columns: Vec<&str> = header.trim().split(',').map(|column| column.trim_matches('"')).collect();
-    let each = |name: fn(usize, &str) -> String| {
-        columns.iter().enumerate().map(|(index, column)| name(index, column)).collect::<Vec<_>>().join(", ")
-    };
-    let read = each(|index, _| format!("@c{index}"));
-    let set = each(|index, column| format!("{} = NULLIF(@c{index}, 'NA')", quote(column)));
-    format!(
-        "LOAD DATA LOCAL INFILE 'csv' INTO TABLE {} CHARACTER SET utf8mb4 FIELDS TERMINATED BY ',' \
-         OPTIONALLY ENCLOSED BY '\"' LINES TERMINATED BY '\\n' ({read}) SET {set}",
-        quoted(database, table)
-    )
+/// What a cluster held at one moment; holds the server alive.
+#[derive(Clone)]
+pub enum AuroraSnapshot {
+    Mysql(mysql::Snapshot),
+    Postgres(postgres::Snapshot),
 }
 
-fn text(value: Value) -> Option<String> {
-    match value {
-        Value::NULL => None,
-        Value::Bytes(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-        other => Some(other.as_sql(true).trim_matches('\'').to_owned()),
+impl AuroraSnapshot {
+    pub(crate) fn engine(&self) -> Engine {
+        match self {
+            Self::Mysql(_) => Engine::Mysql,
+            Self::Postgres(_) => Engine::Postgres,
+        }
     }
-}
 
-fn quote(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
-}
+    /// Every table of every database, in the order of their names.
+    pub(crate) async fn tables(&self) -> Result<Vec<TableSchema>> {
+        match self {
+            Self::Mysql(snapshot) => snapshot.tables().await,
+            Self::Postgres(snapshot) => Ok(snapshot.tables()),
+        }
+    }
 
-fn quoted(database: &str, table: &str) -> String {
-    format!("{}.{}", quote(database), quote(table))
+    /// Databases that RDS's list of tables names without any table.
+    pub(crate) fn unlisted(&self) -> Vec<String> {
+        match self {
+            Self::Mysql(_) => Vec::new(),
+            Self::Postgres(snapshot) => snapshot.without_tables(),
+        }
+    }
+
+    /// Sends the rows of a table in chunks; ends early when nobody listens any more.
+    pub(crate) fn rows(self, table: TableSchema, to: mpsc::Sender<Vec<Row>>) -> BoxFuture<'static, Result<()>> {
+        match self {
+            Self::Mysql(snapshot) => snapshot.rows(table, to),
+            Self::Postgres(snapshot) => snapshot.rows(table, to),
+        }
+    }
 }
 
 fn beginning(sql: &str) -> String {
     sql.chars().take(200).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_csv_is_loaded_by_the_names_of_its_header() {
-        assert_eq!(
-            load_statement("flights", "air`lines", "carrier,\"name\"\r\n"),
-            "LOAD DATA LOCAL INFILE 'csv' INTO TABLE `flights`.`air``lines` CHARACTER SET utf8mb4 \
-             FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' LINES TERMINATED BY '\\n' (@c0, @c1) \
-             SET `carrier` = NULLIF(@c0, 'NA'), `name` = NULLIF(@c1, 'NA')"
-        );
-    }
 }

@@ -1,4 +1,4 @@
-# Starts local-bigquery, with a few things changed.
+# Starts local-bigquery, with a few things changed: here, and in the files beside this one.
 import hashlib
 import json
 import os
@@ -9,7 +9,9 @@ import sys
 sys.modules["pandas"] = None
 
 import duckdb
+from local_bigquery.catalog import tables
 from local_bigquery.cli import main
+from local_bigquery.engine import database
 from local_bigquery.grpc import read
 
 # A message of the Storage Read API has some thousand rows. DuckDB's readers take 1,000,000 unless they are told.
@@ -29,9 +31,32 @@ def progress_counted(stream, before, after):
 
 read._progress = progress_counted
 
+# It stamps a table when it is made and when its description changes, and not when its rows do. The store below it has a
+# snapshot for each change.
+CHANGED = """
+SELECT epoch_ms(max(s.snapshot_time)) FROM {store}.ducklake_table t
+JOIN {store}.ducklake_schema d ON d.schema_id = t.schema_id AND d.end_snapshot IS NULL
+JOIN {store}.ducklake_snapshot_changes c
+  ON c.snapshot_id = t.begin_snapshot OR regexp_matches(c.changes_made, ':' || t.table_id || '(,|$)')
+JOIN {store}.ducklake_snapshot s ON s.snapshot_id = c.snapshot_id
+WHERE d.schema_name = ? AND t.table_name = ? AND t.end_snapshot IS NULL
+"""
+load = tables.load
+
+
+def load_with_the_time_of_its_rows(project, dataset, table):
+    resource = load(project, dataset, table)
+    query = CHANGED.format(store=f'"__ducklake_metadata_{project}"')
+    (changed,) = database.fetch(query, [dataset, table])[0]
+    last = max(int(resource.lastModifiedTime), changed or 0)
+    return resource.replace(lastModifiedTime=str(last))
+
+
+tables.load = load_with_the_time_of_its_rows
+
 # Where a folder is named, each statement is left there, with the tables that it may mean, for GoogleSQL's own analyzer.
 if folder := os.environ.get("ISTHMUS_STATEMENTS"):
-    from local_bigquery.catalog import datasets, tables
+    from local_bigquery.catalog import datasets
     from local_bigquery.jobs import query
 
     execute = query.execute
@@ -41,11 +66,15 @@ if folder := os.environ.get("ISTHMUS_STATEMENTS"):
         found = {}
         for dataset in datasets.list_(project):
             name = dataset.datasetReference.datasetId
-            for table in tables.list_(project, name) if name in sql else []:
-                table = table.tableReference.tableId
-                if table in sql:
-                    fields = tables.columns(project, name, table)
-                    found[f"{project}.{name}.{table}"] = [json.loads(field.model_dump_json()) for field in fields]
+            if name not in sql:
+                continue
+            try:
+                there = [each.tableReference.tableId for each in tables.list_(project, name)]
+                columns = {table: tables.columns(project, name, table) for table in there if table in sql}
+            except Exception:  # its name is in another's, and it has just been dropped
+                continue
+            for table, fields in columns.items():
+                found[f"{project}.{name}.{table}"] = [json.loads(field.model_dump_json()) for field in fields]
         return found
 
     def execute_recorded(cursor, project, job, config, *args, **kwargs):
@@ -63,5 +92,3 @@ if folder := os.environ.get("ISTHMUS_STATEMENTS"):
         return result
 
     query.execute = execute_recorded
-
-main(sys.argv[1:])

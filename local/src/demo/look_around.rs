@@ -10,7 +10,7 @@ use crate::bigquery::PROJECT;
 use crate::cloud::Cloud;
 
 /// Commands that work as they stand while the demo is kept running.
-pub(super) fn commands(cloud: &Cloud, mariadb_port: u16, object: &Object, row: &str) -> Result<String> {
+pub(super) fn commands(cloud: &Cloud, prompt: &str, object: &Object, row: &str) -> Result<String> {
     let (s3, rds) = (cloud.s3.endpoint(), cloud.rds.endpoint());
     let (transfer, bigquery) = (cloud.transfer.endpoint(), cloud.emulators.bigquery.endpoint());
     let (exports, app) = (&cloud.bucket, &cloud.app_bucket);
@@ -33,7 +33,7 @@ pub(super) fn commands(cloud: &Cloud, mariadb_port: u16, object: &Object, row: &
   {job} plan
   {job} generations
   curl {transfer}/v1/projects/{PROJECT}/locations/asia-northeast1/transferConfigs
-  mariadb --host 127.0.0.1 --port {mariadb_port} --user root {DATABASE}
+  {prompt}
 ",
         audit = cloud.audit_dataset(),
         key = object.key,

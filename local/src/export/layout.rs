@@ -13,8 +13,8 @@ pub(super) fn root(prefix: &str, task: &str) -> String {
 
 /// `{root}{database}/{schema}.{table}/{batch}/`; batches count from 1.
 pub(super) fn batch(root: &str, table: &TableSchema, batch: usize) -> String {
-    let (database, table) = (in_path(&table.database), in_path(&table.table));
-    format!("{root}{database}/{database}.{table}/{batch}/")
+    let [database, schema, table] = [&table.database, table.schema_name(), &table.table].map(in_path);
+    format!("{root}{database}/{schema}.{table}/{batch}/")
 }
 
 /// A new name every time: a second export never overwrites the first. Part numbers have gaps, because a range of keys
@@ -33,10 +33,12 @@ mod tests {
 
     #[test]
     fn keys_are_those_of_the_documentation() {
-        let table = TableSchema { database: "my shop".into(), table: "or`ders".into(), columns: Vec::new() };
+        let table = TableSchema::of_mysql("my shop", "or`ders", Vec::new());
+        let users = TableSchema::of_postgres("app", "public", "users", Vec::new());
         assert_eq!(root("", "prod-20261122"), "prod-20261122/");
         assert_eq!(root("a b/", "t"), "a_b/t/");
         assert_eq!(batch("t/", &table, 2), "t/my_shop/my_shop.or_ders/2/");
+        assert_eq!(batch("t/", &users, 1), "t/app/public.users/1/");
         let numbers: Vec<String> = (0..4).map(|index| part("t/1/", index)[9..14].to_owned()).collect();
         assert_eq!(numbers, ["00000", "00001", "00003", "00004"]);
         assert_ne!(part("", 0), part("", 0));

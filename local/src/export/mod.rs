@@ -7,6 +7,7 @@ mod only;
 mod part;
 mod source;
 mod types;
+mod value;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
@@ -32,7 +33,8 @@ const PARTS_AT_ONCE: usize = 2;
 pub struct Export {
     pub task: String,
     pub source_arn: String,
-    pub snapshot_time: DateTime<Utc>,
+    /// A live cluster has none.
+    pub snapshot_time: Option<DateTime<Utc>>,
     pub bucket: String,
     pub prefix: String,
     pub role_arn: String,
@@ -64,6 +66,10 @@ pub struct Exporting {
 }
 
 impl Export {
+    pub fn is_of_a_live_cluster(&self) -> bool {
+        self.source_arn.split(':').nth(5) == Some("cluster")
+    }
+
     /// Writes everything; the information files come last. `progress` is told the percentage done.
     pub async fn run(&self, source: &Source, store: &Store, progress: impl Fn(u8)) -> Result<Exporting> {
         let (began, root) = (Utc::now(), layout::root(&self.prefix, &self.task));
@@ -78,12 +84,13 @@ impl Export {
             progress(u8::try_from(outcomes.len() * 100 / total.max(1)).unwrap_or(100).min(99));
         }
         let bytes = outcomes.iter().map(|outcome| outcome.bytes).sum();
-        for (key, body) in info::tables_info(self, &root, &outcomes) {
+        let unlisted = if self.only.is_empty() { source.unlisted() } else { Vec::new() };
+        for (key, body) in info::tables_info(self, &root, &outcomes, &unlisted) {
             store.put(&self.bucket, &key, body.to_string());
         }
         let key = format!("{root}export_info_{}.json", self.task);
         store.put(&self.bucket, &key, info::export_info(self, &root, began, bytes).to_string());
-        Ok(Exporting { bytes, warning: info::warning(&outcomes) })
+        Ok(Exporting { bytes, warning: info::warning(&outcomes, &unlisted) })
     }
 
     async fn table(&self, source: &Source, store: &Store, root: &str, table: TableSchema) -> Result<Outcome> {

@@ -20,36 +20,50 @@ pub(super) fn chosen(only: &[String], table: &TableSchema) -> bool {
     only.is_empty() || only.iter().any(|entry| matches(entry, table))
 }
 
-/// `db`, `db.schema`, `db.table` or `db.schema.table`; for MySQL the schema is the database again.
+/// `db` or `db.table` of MySQL; `db`, `db.schema` or `db.schema.table` of PostgreSQL, and no other spelling.
+/// Source: RDS API reference, `StartExportTask`.
 fn matches(entry: &str, table: &TableSchema) -> bool {
     let (database, name) = (&table.database, &table.table);
     entry == database
-        || entry == format!("{database}.{database}")
-        || entry == format!("{database}.{name}")
-        || entry == table.target()
+        || match &table.schema {
+            None => entry == format!("{database}.{name}"),
+            Some(schema) => entry == format!("{database}.{schema}") || entry == format!("{database}.{schema}.{name}"),
+        }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn number_of(only: &str, tables: &[TableSchema]) -> Result<usize, String> {
+        let only = [only.to_owned()];
+        check_only(&only, tables)?;
+        Ok(tables.iter().filter(|table| chosen(&only, table)).count())
+    }
+
     #[test]
-    fn a_database_a_schema_or_a_table_can_be_chosen() {
-        let table = |database: &str, table: &str| TableSchema {
-            database: database.into(),
-            table: table.into(),
-            columns: Vec::new(),
-        };
+    fn a_database_or_a_table_can_be_chosen() {
+        let table = |database: &str, table: &str| TableSchema::of_mysql(database, table, Vec::new());
         let tables = [table("shop", "orders"), table("shop", "users"), table("hr", "users")];
-        let of = |only: &str| -> Result<usize, String> {
-            let only = [only.to_owned()];
-            check_only(&only, &tables)?;
-            Ok::<_, String>(tables.iter().filter(|table| chosen(&only, table)).count())
-        };
-        assert_eq!([of("shop"), of("shop.shop"), of("shop.users"), of("hr.hr.users")], [Ok(2), Ok(2), Ok(1), Ok(1)]);
-        for bad in ["shop.none", "none", "shop.or-ders"] {
+        let of = |only: &str| number_of(only, &tables);
+        assert_eq!([of("shop"), of("shop.users"), of("hr.users")], [Ok(2), Ok(1), Ok(1)]);
+        for bad in ["shop.none", "none", "shop.or-ders", "shop.shop", "hr.hr.users"] {
             assert!(of(bad).is_err(), "{bad}");
         }
         assert!(chosen(&[], &tables[0]));
+    }
+
+    #[test]
+    fn in_postgresql_a_table_is_named_below_its_schema() {
+        let table = |schema: &str, table: &str| TableSchema::of_postgres("app", schema, table, Vec::new());
+        let tables =
+            [table("public", "users"), table("public", "orders"), table("app", "users"), table("users", "log")];
+        let of = |only: &str| number_of(only, &tables);
+        assert_eq!([of("app"), of("app.public"), of("app.public.users")], [Ok(4), Ok(2), Ok(1)]);
+        assert_eq!([of("app.app"), of("app.app.users")], [Ok(1), Ok(1)], "a schema may have the database's name");
+        assert_eq!(of("app.users"), Ok(1), "the schema, and no table");
+        for bad in ["app.orders", "public.users", "app.public.none", "app.none.users"] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use mysql_async::Value;
 use tokio::sync::mpsc;
 
 use super::ColumnType;
-use crate::aurora::AuroraSnapshot;
+use crate::aurora::{AuroraSnapshot, Engine};
 
 pub type Row = Vec<Value>;
 
@@ -19,7 +19,11 @@ const CHUNKS_WAITING: usize = 4;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableSchema {
     pub database: String,
+    /// MySQL has none.
+    pub schema: Option<String>,
     pub table: String,
+    /// PostgreSQL does not log it, so a snapshot may be without its rows.
+    pub unlogged: bool,
     pub columns: Vec<(String, ColumnType)>,
 }
 
@@ -39,8 +43,8 @@ pub enum Source {
 impl Table {
     /// `columns` are names and types as MySQL writes them: `("id", "bigint unsigned")`.
     pub fn new(database: &str, table: &str, columns: &[(&str, &str)], rows: Vec<Row>) -> Self {
-        let columns = columns.iter().map(|(name, kind)| ((*name).to_owned(), ColumnType::parse(kind))).collect();
-        Self { schema: TableSchema { database: database.into(), table: table.into(), columns }, rows }
+        let columns = columns.iter().map(|(name, kind)| ((*name).to_owned(), ColumnType::of_mysql(kind))).collect();
+        Self { schema: TableSchema::of_mysql(database, table, columns), rows }
     }
 
     /// A table of `rows` rows: `id bigint`, `name varchar(64)`.
@@ -52,15 +56,31 @@ impl Table {
 }
 
 impl TableSchema {
-    /// `shop.shop.orders`: for MySQL the schema is the database again.
-    pub(super) fn target(&self) -> String {
-        format!("{0}.{0}.{1}", self.database, self.table)
+    pub fn of_mysql(database: &str, table: &str, columns: Vec<(String, ColumnType)>) -> Self {
+        Self { database: database.into(), schema: None, table: table.into(), unlogged: false, columns }
+    }
+
+    pub fn of_postgres(database: &str, schema: &str, table: &str, columns: Vec<(String, ColumnType)>) -> Self {
+        Self { schema: Some(schema.into()), ..Self::of_mysql(database, table, columns) }
+    }
+
+    /// For MySQL RDS names the database again.
+    pub(crate) fn schema_name(&self) -> &str {
+        self.schema.as_deref().unwrap_or(&self.database)
+    }
+
+    /// `shop.shop.orders`, `app.public.users`
+    pub(crate) fn target(&self) -> String {
+        format!("{}.{}.{}", self.database, self.schema_name(), self.table)
     }
 
     /// Why RDS would not export the table. Source: Aurora user guide, "Considerations for DB cluster snapshot exports".
     pub(super) fn skipped_because(&self) -> Option<String> {
         if self.table.contains('/') {
             return Some("The table name contains a slash".into());
+        }
+        if self.unlogged {
+            return Some("The table is unlogged".into());
         }
         let unsupported = |name: &str| name.contains([',', ';', '{', '}', '(', ')', '\n', '\t', '=', ' ']);
         let (column, _) = self.columns.iter().find(|(name, _)| unsupported(name))?;
@@ -69,6 +89,23 @@ impl TableSchema {
 }
 
 impl Source {
+    /// Tables in memory are MySQL's where nothing says otherwise.
+    pub(crate) fn engine(&self) -> Engine {
+        match self {
+            Self::Aurora(snapshot) => snapshot.engine(),
+            Self::Tables(tables) if tables.iter().any(|table| table.schema.schema.is_some()) => Engine::Postgres,
+            Self::Tables(_) => Engine::Mysql,
+        }
+    }
+
+    /// Databases that the list of tables names without any table.
+    pub(super) fn unlisted(&self) -> Vec<String> {
+        match self {
+            Self::Aurora(snapshot) => snapshot.unlisted(),
+            Self::Tables(_) => Vec::new(),
+        }
+    }
+
     pub(crate) async fn tables(&self) -> Result<Vec<TableSchema>> {
         match self {
             Self::Aurora(snapshot) => snapshot.tables().await,

@@ -28,13 +28,14 @@ pub(super) fn rows(sql: &str, table: &Table) -> Option<Rows> {
     if !before.contains("isthmus_shard") {
         return Some(Rows { fields: vec![count], rows: vec![row(&[table.rows()])] });
     }
-    let counts = table.order.shard_rows();
+    let mut counts = table.order.shard_rows();
+    counts[0] += table.order.null_keys;
     // GROUP BY promises no order, and has no row for what is empty. Each key is there once.
     let rows = counts.iter().enumerate().rev().filter(|(_, rows)| **rows > 0);
     let names = ["isthmus_shard", "shard_rows", "null_keys", "repeated_keys"];
     let a_repeated_key = json!({"name": "a_repeated_key", "type": "STRING", "mode": "NULLABLE"});
     let shard = |(shard, rows): (usize, &usize)| {
-        let mut row = row(&[shard, *rows, 0, 0]);
+        let mut row = row(&[shard, *rows, if shard == 0 { table.order.null_keys } else { 0 }, 0]);
         row["f"].as_array_mut().into_iter().for_each(|cells| cells.push(json!({"v": null})));
         row
     };

@@ -6,27 +6,31 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 /// The rows of a table in the order of their shards; a row is known by its id.
 pub(super) struct Order {
+    /// 0 is a row without a key. These stand first, in the first shard.
     pub(super) ids: Vec<u32>,
-    /// Where each shard begins, and behind the last one the number of rows.
+    pub(super) null_keys: usize,
+    /// Where the rows with a key of each shard begin, and behind the last one the number of rows.
     starts: Vec<usize>,
 }
 
 impl Order {
-    pub(super) fn new(rows: u32, shards: u32) -> Self {
+    pub(super) fn new(rows: u32, shards: u32, null_keys: u32) -> Self {
+        let null_keys = null_keys as usize;
         let shard_of: Vec<u32> = in_parallel(rows as usize, |ids| ids.map(|id| shard(&key(id), shards)).collect());
         let mut starts = vec![0; shards as usize + 1];
+        starts[0] = null_keys;
         for shard in &shard_of {
             starts[*shard as usize + 1] += 1;
         }
         for shard in 0..shards as usize {
             starts[shard + 1] += starts[shard];
         }
-        let (mut next, mut ids) = (starts.clone(), vec![0; rows as usize]);
+        let (mut next, mut ids) = (starts.clone(), vec![0; null_keys + rows as usize]);
         for (id, shard) in (1..).zip(shard_of) {
             ids[next[shard as usize]] = id;
             next[shard as usize] += 1;
         }
-        Self { ids, starts }
+        Self { ids, null_keys, starts }
     }
 
     pub(super) fn shards(&self) -> usize {
@@ -37,7 +41,7 @@ impl Order {
         self.starts.windows(2).map(|pair| pair[1] - pair[0]).collect()
     }
 
-    /// The positions of these shards, cut into at most `parts` of about the same number of rows. A part has whole
+    /// The positions of these shards' rows with a key, cut into at most `parts` of about the same number of rows. A part has whole
     /// shards, and at least one row.
     pub(super) fn parts(&self, shards: Range<usize>, parts: usize) -> Vec<Range<usize>> {
         let shards = shards.start.min(self.shards())..shards.end.min(self.shards());
@@ -91,7 +95,7 @@ mod tests {
 
     #[test]
     fn every_row_stands_in_its_shard_once() {
-        let order = Order::new(10_000, 16);
+        let order = Order::new(10_000, 16, 0);
         let mut ids = order.ids.clone();
         ids.sort_unstable();
         assert_eq!(ids, (1..=10_000).collect::<Vec<_>>());
@@ -105,8 +109,17 @@ mod tests {
     }
 
     #[test]
+    fn rows_without_a_key_stand_before_all_others() {
+        let order = Order::new(100, 4, 7);
+        assert_eq!((order.ids.len(), order.shard_rows().iter().sum::<usize>()), (107, 100));
+        assert!(order.ids[..7].iter().all(|id| *id == 0) && order.ids[7..].iter().all(|id| *id > 0));
+        let one: Vec<_> = std::iter::once(7..107).collect();
+        assert_eq!(order.parts(0..4, 1), one);
+    }
+
+    #[test]
     fn parts_are_whole_shards_and_miss_nothing() {
-        let order = Order::new(10_000, 16);
+        let order = Order::new(10_000, 16, 0);
         for shards in [0..16, 3..9, 15..16, 7..7, 12..40] {
             for parts in [1, 3, 4, 100] {
                 let cut = order.parts(shards.clone(), parts);

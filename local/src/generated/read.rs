@@ -81,9 +81,11 @@ impl Reads for Reading {
             return Err(Status::not_found(format!("Not found: Table {}", session.table)));
         }
         let options = session.read_options.clone().unwrap_or_default();
-        let shards = restricted(&options.row_restriction)?.unwrap_or(0..self.table.order.shards());
+        let (shards, keyed) = restricted(&options.row_restriction)?;
+        let shards = shards.unwrap_or(0..self.table.order.shards());
         let wanted = usize::try_from(request.max_stream_count).ok().filter(|count| *count > 0).unwrap_or(STREAMS);
         let rows: usize = self.table.order.parts(shards.clone(), 1).iter().map(ExactSizeIterator::len).sum();
+        let has_null_keys = !keyed && shards.start == 0 && self.table.order.null_keys > 0;
         let parts = self.table.order.parts(shards, wanted.min(rows.div_ceil(MESSAGE_ROWS)).max(1));
         let rendition = self.rendition(&options)?;
 
@@ -92,7 +94,8 @@ impl Reads for Reading {
         session.name = format!("projects/{project}/locations/us/sessions/{number:08}");
         session.estimated_row_count = i64::try_from(rows).unwrap_or(i64::MAX);
         session.schema = Some(Schema::ArrowSchema(ArrowSchema { serialized_schema: rendition.schema.clone() }));
-        for (nth, positions) in parts.into_iter().enumerate() {
+        let null_keys = has_null_keys.then_some(0..self.table.order.null_keys);
+        for (nth, positions) in null_keys.into_iter().chain(parts).enumerate() {
             let name = format!("{}/streams/{nth}", session.name);
             let stream = Stream { rendition: Arc::clone(&rendition), positions, schema: true };
             lock(&self.streams).insert(name.clone(), stream);
@@ -152,12 +155,16 @@ fn compression(options: &TableReadOptions) -> Option<CompressionType> {
     }
 }
 
-/// `isthmus_shard >= 0 AND isthmus_shard < 64`, and nothing else.
-fn restricted(restriction: &str) -> Result<Option<Range<usize>>, Status> {
-    if restriction.is_empty() {
-        return Ok(None);
+/// `isthmus_shard >= 0 AND isthmus_shard < 64`, with or without the rows that have no key, and nothing else.
+fn restricted(restriction: &str) -> Result<(Option<Range<usize>>, bool), Status> {
+    let (shards, keyed) = match restriction.strip_suffix(" AND isthmus_key IS NOT NULL") {
+        Some(shards) => (shards, true),
+        None => (restriction, false),
+    };
+    if shards.is_empty() {
+        return Ok((None, keyed));
     }
-    let words: Vec<&str> = restriction.split_whitespace().collect();
+    let words: Vec<&str> = shards.split_whitespace().collect();
     let ["isthmus_shard", ">=", first, "AND", "isthmus_shard", "<", end] = words[..] else {
         return Err(Status::invalid_argument(format!("the generated table has no such restriction: {restriction}")));
     };
@@ -165,5 +172,5 @@ fn restricted(restriction: &str) -> Result<Option<Range<usize>>, Status> {
         text.parse().map_err(|_| Status::invalid_argument(format!("{text} is not a shard: {restriction}")))
     };
     let (first, end): (usize, usize) = (number(first)?, number(end)?);
-    Ok(Some(first..end.max(first)))
+    Ok((Some(first..end.max(first)), keyed))
 }

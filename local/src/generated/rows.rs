@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray, new_null_array,
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 
@@ -31,9 +31,13 @@ const FIVE_YEARS_MICROS: u64 = 5 * 365 * 86_400 * 1_000_000;
 /// NUMERIC has nine digits behind the point; a balance has two.
 const UNITS_PER_CENT: i128 = 10_000_000;
 
-pub(super) fn schema() -> SchemaRef {
+/// Those with values; whatever follows is null.
+const COLUMNS: usize = 11;
+
+pub(super) fn schema(empty_columns: usize) -> SchemaRef {
     let text = |name| Field::new(name, DataType::Utf8, true);
-    Arc::new(Schema::new(vec![
+    let empty = (0..empty_columns).map(|n| Field::new(format!("column_{n:03}"), DataType::Int64, true));
+    let columns = vec![
         Field::new("id", DataType::Int64, true),
         text("name"),
         text("email"),
@@ -45,7 +49,13 @@ pub(super) fn schema() -> SchemaRef {
         text("note"),
         text("isthmus_key"),
         Field::new("isthmus_shard", DataType::Int64, true),
-    ]))
+    ];
+    Arc::new(Schema::new(columns.into_iter().chain(empty).collect::<Vec<_>>()))
+}
+
+/// Of the values: BigQuery counts no null.
+pub(super) fn bytes(batch: &RecordBatch) -> u64 {
+    batch.columns()[..COLUMNS].iter().map(|column| column.get_array_memory_size() as u64).sum()
 }
 
 /// The rows with these ids.
@@ -54,9 +64,10 @@ pub(super) fn batch(schema: &SchemaRef, ids: &[u32], options: &Options) -> Resul
     let texts = |of: fn(&Row) -> String| StringArray::from_iter_values(rows.iter().map(of));
     let created = TimestampMicrosecondArray::from_iter_values(rows.iter().map(Row::created)).with_timezone("UTC");
     let balance = Decimal128Array::from_iter_values(rows.iter().map(Row::balance)).with_precision_and_scale(38, 9)?;
-    let shards = rows.iter().map(|row| i64::from(shard(&key(row.id), options.shards)));
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| i64::from(row.id)))),
+    let keys: Vec<Option<String>> = ids.iter().map(|id| (*id > 0).then(|| key(*id))).collect();
+    let shards = keys.iter().map(|key| key.as_deref().map_or(0, |key| i64::from(shard(key, options.shards))));
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new(ids.iter().map(|id| (*id > 0).then_some(i64::from(*id))).collect::<Int64Array>()),
         Arc::new(texts(Row::name)),
         Arc::new(texts(Row::email)),
         Arc::new(StringArray::from_iter_values(rows.iter().map(|row| pick(&COUNTRIES, row.person)))),
@@ -65,9 +76,11 @@ pub(super) fn batch(schema: &SchemaRef, ids: &[u32], options: &Options) -> Resul
         Arc::new(rows.iter().map(|row| Some(row.state.is_multiple_of(3))).collect::<BooleanArray>()),
         Arc::new(created),
         Arc::new(rows.iter().map(|row| row.note(options.note_bytes)).collect::<StringArray>()),
-        Arc::new(texts(|row| key(row.id))),
+        Arc::new(keys.iter().map(Option::as_deref).collect::<StringArray>()),
         Arc::new(Int64Array::from_iter_values(shards)),
     ];
+    // One array for all of them.
+    columns.resize(schema.fields().len(), new_null_array(&DataType::Int64, ids.len()));
     RecordBatch::try_new(Arc::clone(schema), columns)
 }
 
@@ -140,7 +153,7 @@ mod tests {
 
     fn rows(seed: u64, changed: f64) -> RecordBatch {
         let ids: Vec<u32> = (1..=20_000).collect();
-        batch(&schema(), &ids, &Options { rows: 20_000, shards: 64, seed, changed, note_bytes: 0 }).unwrap()
+        batch(&schema(0), &ids, &Options { rows: 20_000, shards: 64, seed, changed, ..Options::default() }).unwrap()
     }
 
     /// How many rows differ.

@@ -24,9 +24,10 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn generate(options: &Options) -> Result<Self> {
         ensure!(options.shards.is_power_of_two(), "{} shards: the number must be a power of two", options.shards);
-        let (schema, order) = (rows::schema(), Order::new(options.rows, options.shards));
+        let schema = rows::schema(options.empty_columns);
+        let order = Order::new(options.rows, options.shards, options.null_keys);
         let batches = generate(&schema, &order.ids, options).context("generate the rows")?;
-        let bytes = batches.iter().map(|batch| batch.get_array_memory_size() as u64).sum();
+        let bytes = batches.iter().map(rows::bytes).sum();
         Ok(Self { schema, order, batches: Arc::new(batches), bytes, made: Mutex::default() })
     }
 

@@ -1,13 +1,14 @@
 //! RDS's snapshot and export calls, with the real service's behaviour: statuses that progress, pages, identifier rules,
 //! five tasks at once, ids that are never free again, events.
 
+mod clusters;
 mod fault;
 mod run;
 mod snapshots;
 mod tasks;
 mod wire;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
-use crate::aurora::Aurora;
+use crate::aurora::{Aurora, Engine};
 use crate::export::{Sizes, Source, Table};
 use crate::s3::Store;
 
@@ -67,6 +68,7 @@ struct State {
 
 #[derive(Default)]
 struct Book {
+    clusters: BTreeSet<String>,
     snapshots: BTreeMap<String, Snapshot>,
     /// Never removed: an id can not be used again.
     tasks: BTreeMap<String, ExportTask>,
@@ -94,13 +96,20 @@ impl Rds {
         self.endpoint.clone()
     }
 
-    /// What every snapshot from now on holds.
+    /// What every cluster holds now, and every snapshot from now on.
     pub fn set_tables(&self, tables: Vec<Table>) {
         self.state.lock().tables = Arc::new(tables);
     }
 
+    /// Without an Aurora of its own: all clusters hold the same. Returns its ARN.
+    pub fn add_cluster(&self, id: &str) -> String {
+        self.state.lock().clusters.insert(id.to_owned());
+        arn("cluster", id)
+    }
+
     /// The automated snapshot that the backup window makes of a cluster; returns its ARN.
     pub async fn snapshot(&self, cluster: &str, at: DateTime<Utc>) -> Result<String> {
+        self.add_cluster(cluster);
         let id = format!("rds:{cluster}-{}", at.format("%Y-%m-%d-%H-%M"));
         let mut snapshot = Snapshot::new(&id, cluster, "automated", at);
         snapshot.source = Some(self.state.contents().await?);
@@ -163,6 +172,14 @@ impl State {
         match &self.aurora {
             Some(aurora) => Ok(Source::Aurora(aurora.snapshot().await?)),
             None => Ok(Source::Tables(Arc::clone(&self.lock().tables))),
+        }
+    }
+
+    /// Of every cluster.
+    fn engine(&self) -> Engine {
+        match &self.aurora {
+            Some(aurora) => aurora.engine(),
+            None => Source::Tables(Arc::clone(&self.lock().tables)).engine(),
         }
     }
 

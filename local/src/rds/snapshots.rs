@@ -38,13 +38,14 @@ impl Snapshot {
     }
 
     fn xml(&self) -> Xml {
+        let engine = self.source.as_ref().map(Source::engine).unwrap_or_default();
         let percent = if self.status == "creating" { "42" } else { "100" };
         Xml::default()
             .text("DBClusterSnapshotIdentifier", &self.id)
             .text("DBClusterIdentifier", &self.cluster)
             .time("SnapshotCreateTime", self.created)
-            .text("Engine", "aurora-mysql")
-            .text("EngineVersion", "8.0.mysql_aurora.3.08.0")
+            .text("Engine", engine.name())
+            .text("EngineVersion", engine.version())
             .text("Status", &self.status)
             .text("SnapshotType", &self.kind)
             .text("PercentProgress", percent)
@@ -58,8 +59,15 @@ impl State {
         let id = parameters.get("DBClusterSnapshotIdentifier");
         let id = id.map(|id| super::wire::parse_arn(id).map_or_else(|| id.to_owned(), |(_, id)| id));
         let (cluster, kind) = (parameters.get("DBClusterIdentifier"), parameters.get("SnapshotType"));
+        if id.is_some() && cluster.is_some() {
+            let message = "DBClusterIdentifier and DBClusterSnapshotIdentifier can't be used together.";
+            return Err(Fault::new("InvalidParameterCombination", message));
+        }
+        // An automated one is found by its name only where its type is given too. Source: RDS API reference,
+        // `DescribeDBClusterSnapshots`; what it answers otherwise is [unverified].
+        let named = |snapshot: &Snapshot, id: &str| id == snapshot.id && (snapshot.kind == "manual" || kind.is_some());
         let wanted = |snapshot: &Snapshot| {
-            id.as_ref().is_none_or(|id| *id == snapshot.id)
+            id.as_ref().is_none_or(|id| named(snapshot, id))
                 && cluster.is_none_or(|cluster| cluster == snapshot.cluster)
                 && kind.map_or(["automated", "manual"].contains(&snapshot.kind.as_str()), |kind| kind == snapshot.kind)
         };
@@ -78,6 +86,7 @@ impl State {
     pub(super) async fn create_snapshot(&self, parameters: &Parameters) -> Result<Xml, Fault> {
         let id = parameters.required("DBClusterSnapshotIdentifier")?;
         let cluster = parameters.required("DBClusterIdentifier")?;
+        self.cluster(&cluster)?;
         if self.lock().snapshots.contains_key(&id) {
             let message =
                 format!("Cannot create the cluster snapshot because one with the identifier {id} already exists.");

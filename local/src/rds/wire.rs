@@ -74,6 +74,7 @@ pub(super) async fn answer(
     let parameters = Parameters(form);
     let action = parameters.get("Action").unwrap_or_default().to_owned();
     let result = match action.as_str() {
+        "DescribeDBClusters" => state.describe_clusters(&parameters),
         "DescribeDBClusterSnapshots" => state.describe_snapshots(&parameters),
         "CreateDBClusterSnapshot" => state.create_snapshot(&parameters).await,
         "StartExportTask" => state.start_export(&parameters).await,

@@ -2,6 +2,7 @@
 //! out keys that S3 here never hears of; a registered one is verified with its secret, as S3 does.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf, Bytes};
@@ -18,6 +19,18 @@ pub(super) struct Door(Arc<Mutex<Keys>>);
 struct Keys {
     closed: bool,
     known: BTreeMap<String, Key>,
+    sessions: Option<Sessions>,
+}
+
+/// Who knows the secrets of keys that STS made.
+struct Sessions(Box<SecretOf>);
+
+type SecretOf = dyn Fn(&str) -> Option<String> + Send;
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sessions")
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -37,6 +50,10 @@ impl Door {
 
     pub(super) fn close(&self) {
         self.lock().closed = true;
+    }
+
+    pub(super) fn ask(&self, sessions: impl Fn(&str) -> Option<String> + Send + 'static) {
+        self.lock().sessions = Some(Sessions(Box::new(sessions)));
     }
 
     /// Takes the signature off a request whose key is not registered, so that it counts as anonymous; the rest goes on
@@ -61,11 +78,15 @@ impl Door {
 #[async_trait::async_trait]
 impl S3Auth for Door {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        match self.lock().known.get(access_key) {
+        let keys = self.lock();
+        let unknown =
+            || s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.");
+        match keys.known.get(access_key) {
             Some(Key::Secret(secret)) => Ok(SecretKey::from(secret.as_str())),
             Some(Key::Expired) => Err(s3_error!(ExpiredToken, "The provided token has expired.")),
             None => {
-                Err(s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records."))
+                let secret = keys.sessions.as_ref().and_then(|Sessions(secret_of)| secret_of(access_key));
+                secret.map(SecretKey::from).ok_or_else(unknown)
             }
         }
     }

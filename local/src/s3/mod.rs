@@ -1,6 +1,8 @@
-//! S3 in this process: `s3s` speaks the protocol, the objects are ours. Addressed by path, kept in memory.
+//! S3 in this process: `s3s` speaks the protocol, the objects are ours. Addressed by path or by the bucket's own host, kept
+//! in memory.
 
 mod door;
+mod host;
 mod listing;
 mod operations;
 mod reply;
@@ -21,7 +23,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use door::Door;
+use host::BucketInHost;
 use operations::Operations;
+
+use crate::sts::Sts;
 
 pub use store::{Condition, Listed, Object, Refused, Store};
 
@@ -46,6 +51,7 @@ impl S3 {
         let mut service = S3ServiceBuilder::new(Operations::new(store.clone()));
         service.set_auth(door.clone());
         service.set_access(door.clone());
+        service.set_host(BucketInHost);
         let server = tokio::spawn(serve(listener, door.clone(), service.build()));
         Ok(Self { endpoint, store, door, server })
     }
@@ -66,6 +72,12 @@ impl S3 {
     /// From now on requests of `access_key` meet `ExpiredToken`.
     pub fn expire(&self, access_key: &str) {
         self.door.expire(access_key);
+    }
+
+    /// From now on every request is verified as S3 does it: with a registered secret, or with the one that STS made.
+    pub fn verify(&self, sts: &Sts) {
+        self.door.ask(sts.secrets());
+        self.door.close();
     }
 
     /// From now on only allowed keys come in: others meet `InvalidAccessKeyId`, unsigned requests `AccessDenied`.

@@ -1,5 +1,6 @@
 //! What AWS demands of `AssumeRoleWithWebIdentity` before it hands out credentials: a pure decision.
 
+use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
@@ -22,8 +23,8 @@ pub struct Trust {
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Asked {
     pub(super) action: String,
-    role_arn: String,
-    role_session_name: String,
+    pub(super) role_arn: String,
+    pub(super) role_session_name: String,
     web_identity_token: String,
     duration_seconds: Option<String>,
 }
@@ -41,6 +42,10 @@ pub(super) enum Refused {
 }
 
 impl Refused {
+    pub(super) fn status(&self) -> StatusCode {
+        if *self == Self::AccessDenied { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST }
+    }
+
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::Validation(_) => "ValidationError",

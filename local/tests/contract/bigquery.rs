@@ -27,3 +27,34 @@ async fn datasets_tables_and_queries_work_as_the_rest_needs_them() {
     let expected = format!("bigquery POST queries: Not found: Table {PROJECT}:raw_shop.nowhere");
     assert!(error.starts_with(&expected), "{error}");
 }
+
+/// <https://docs.cloud.google.com/bigquery/docs/reference/rest/v2/tables#Table.FIELDS.last_modified_time>
+#[tokio::test]
+async fn a_table_tells_when_its_rows_changed_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let bigquery = BigQuery::start(dir.path()).await.unwrap();
+    bigquery.create_dataset("raw_shop").await.unwrap();
+    bigquery.create_table("raw_shop", "orders").await.unwrap();
+    let modified = async || {
+        let url = format!("{}/bigquery/v2/projects/{PROJECT}/datasets/raw_shop/tables/orders", bigquery.endpoint());
+        let table: serde_json::Value =
+            serde_json::from_slice(&reqwest::get(url).await.unwrap().bytes().await.unwrap()).unwrap();
+        table["lastModifiedTime"].as_str().unwrap().parse::<i64>().unwrap()
+    };
+    let mut last = modified().await;
+    for (sql, changes) in [
+        ("CREATE OR REPLACE TABLE raw_shop.orders AS SELECT n FROM UNNEST([1, 2, 3]) AS n", true),
+        ("SELECT COUNT(*) AS n FROM raw_shop.orders", false),
+        ("DELETE FROM raw_shop.orders WHERE n = 1", true),
+        ("UPDATE raw_shop.orders SET n = 9 WHERE n = 2", true),
+        ("CREATE TABLE raw_shop.others AS SELECT 1 AS n", false),
+        ("TRUNCATE TABLE raw_shop.orders", true),
+    ] {
+        let before = chrono::Utc::now().timestamp_millis();
+        bigquery.query(sql).await.unwrap();
+        let now = modified().await;
+        assert_eq!(now != last, changes, "{sql}");
+        assert!(!changes || now >= before, "{sql}: {now} is before {before}");
+        last = now;
+    }
+}

@@ -2,55 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, RecordBatch};
-use arrow_schema::DataType;
-use chrono::Utc;
-use local::aurora::Aurora;
+use local::aurora::{Aurora, Engine};
 use local::export::{Export, Sizes, Source, Table};
 use local::s3::Store;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
-const BUCKET: &str = "acme-exports";
-
-fn export(task: &str) -> Export {
-    Export {
-        task: task.into(),
-        source_arn: "arn:aws:rds:ap-northeast-1:123456789012:cluster-snapshot:s".into(),
-        snapshot_time: Utc::now(),
-        bucket: BUCKET.into(),
-        prefix: String::new(),
-        role_arn: "arn:aws:iam::123456789012:role/export".into(),
-        kms_key_id: "arn:aws:kms:ap-northeast-1:123456789012:key/k".into(),
-        only: Vec::new(),
-        sizes: Sizes::default(),
-    }
-}
+use crate::exported::{BUCKET, export, json, read, rows, types, value};
 
 fn memory(tables: Vec<Table>) -> Source {
-    Source::Tables(std::sync::Arc::new(tables))
+    Source::Tables(Arc::new(tables))
 }
 
-fn read(store: &Store, key: &str) -> Vec<RecordBatch> {
-    let bytes = store.get(BUCKET, key).unwrap().bytes;
-    ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap().map(Result::unwrap).collect()
-}
-
-fn rows(store: &Store, prefix: &str) -> usize {
-    let parts = store.keys(BUCKET, prefix).into_iter().filter(|key| key.ends_with(".parquet"));
-    parts.flat_map(|key| read(store, &key)).map(|batch| batch.num_rows()).sum()
-}
-
-fn json(store: &Store, key: &str) -> Value {
-    serde_json::from_slice(&store.get(BUCKET, key).unwrap().bytes).unwrap()
-}
-
-async fn aurora(dir: &Path, sql: &str) -> Aurora {
-    let aurora = Aurora::start(dir).await.unwrap();
-    aurora.execute(sql).await.unwrap();
+async fn aurora(dir: &Path, database: &str, sql: &str) -> Aurora {
+    let aurora = Aurora::start(Engine::Mysql, dir).await.unwrap();
+    aurora.create_database(database).await.unwrap();
+    aurora.execute(database, sql).await.unwrap();
     aurora
 }
 
@@ -134,12 +102,13 @@ async fn a_snapshot_does_not_show_what_was_written_after_it() {
     let dir = tempfile::tempdir().unwrap();
     let aurora = aurora(
         dir.path(),
-        "CREATE DATABASE shop; CREATE TABLE shop.orders (id BIGINT PRIMARY KEY, twice BIGINT AS (id * 2) STORED);
-         INSERT INTO shop.orders (id) VALUES (1), (2); CREATE DATABASE hr; CREATE TABLE hr.`we``ird` (n INT);",
+        "shop",
+        "CREATE TABLE orders (id BIGINT PRIMARY KEY, twice BIGINT AS (id * 2) STORED);
+         INSERT INTO orders (id) VALUES (1), (2); CREATE DATABASE hr; CREATE TABLE hr.`we``ird` (n INT);",
     )
     .await;
     let first = aurora.snapshot().await.unwrap();
-    aurora.execute("INSERT INTO shop.orders (id) VALUES (3); DROP TABLE hr.`we``ird`").await.unwrap();
+    aurora.execute("shop", "INSERT INTO orders (id) VALUES (3); DROP TABLE hr.`we``ird`").await.unwrap();
     let second = aurora.snapshot().await.unwrap();
     let store = Store::default();
     export("first").run(&Source::Aurora(first), &store, |_| ()).await.unwrap();
@@ -149,23 +118,29 @@ async fn a_snapshot_does_not_show_what_was_written_after_it() {
     assert_eq!(store.keys(BUCKET, "first/hr/"), ["first/hr/hr.we_ird/1/_SUCCESS"]);
     assert!(store.keys(BUCKET, "second/hr/").is_empty());
     assert_eq!(
-        (aurora.count("shop", "orders").await.unwrap(), aurora.databases().await.unwrap()),
+        (aurora.count(&"shop.orders".parse().unwrap()).await.unwrap(), aurora.databases().await.unwrap()),
         (3, vec!["hr".into(), "shop".into()])
     );
 }
 
 #[tokio::test]
-async fn a_csv_is_loaded_with_na_as_null() {
+async fn a_csv_is_loaded_into_both_engines_with_na_as_null() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("airports.csv");
     std::fs::write(&file, "faa,name,alt\n04G,\"Lansdowne, Airport\",1044\n06A,NA,NA\n").unwrap();
-    let sql = "CREATE DATABASE f; CREATE TABLE f.airports (faa CHAR(3), alt INT, name VARCHAR(64))";
-    let aurora = aurora(&dir.path().join("db"), sql).await;
-    assert_eq!(aurora.load_csv("f", "airports", &file).await.unwrap(), 2);
-    let rows = aurora.query("SELECT faa, alt, name FROM f.airports ORDER BY faa").await.unwrap();
     let some = |text: &str| Some(text.to_owned());
-    assert_eq!(rows[0], [some("04G"), some("1044"), some("Lansdowne, Airport")]);
-    assert_eq!(rows[1], [some("06A"), None, None]);
+    for engine in Engine::ALL {
+        let aurora = Aurora::start(engine, &dir.path().join(engine.name())).await.unwrap();
+        aurora.create_database("f").await.unwrap();
+        let sql = "CREATE TABLE airports (faa CHAR(3), alt INT, name VARCHAR(64))";
+        aurora.execute("f", sql).await.unwrap();
+        let table = engine.table("f", "airports").unwrap();
+        assert_eq!(aurora.load_csv(&table, &file).await.unwrap(), 2);
+        let rows = aurora.query("f", "SELECT faa, alt, name FROM airports ORDER BY faa").await.unwrap();
+        assert_eq!(rows[0], [some("04G"), some("1044"), some("Lansdowne, Airport")]);
+        assert_eq!(rows[1], [some("06A"), None, None]);
+        assert_eq!(aurora.count(&table).await.unwrap(), 2);
+    }
 }
 
 /// name, type in MariaDB, three values in SQL, type in Parquet
@@ -222,12 +197,12 @@ async fn every_type_is_read_back_as_mariadb_says_it_is() {
     let row = |index: usize| TYPES.map(|(_, _, values, _)| values[index]).join(", ");
     let nulls = TYPES.map(|_| "NULL").join(", ");
     let sql = format!(
-        "CREATE DATABASE t; CREATE TABLE t.every (id INT PRIMARY KEY, {columns}); \
-         INSERT INTO t.every VALUES (1, {}), (2, {}), (3, {nulls})",
+        "CREATE TABLE every (id INT PRIMARY KEY, {columns}); \
+         INSERT INTO every VALUES (1, {}), (2, {}), (3, {nulls})",
         row(0),
         row(1)
     );
-    let aurora = aurora(dir.path(), &sql).await;
+    let aurora = aurora(dir.path(), "t", &sql).await;
     let source = Source::Aurora(aurora.snapshot().await.unwrap());
     let store = Store::default();
     export("t").run(&source, &store, |_| ()).await.unwrap();
@@ -236,7 +211,7 @@ async fn every_type_is_read_back_as_mariadb_says_it_is() {
     let batch = read(&store, &key).remove(0);
     for (name, _, _, wanted) in TYPES {
         assert_eq!(written[name], wanted, "{name}");
-        let said = aurora.query(&format!("SELECT {} FROM t.every ORDER BY id", shown(name))).await.unwrap();
+        let said = aurora.query("t", &format!("SELECT {} FROM every ORDER BY id", shown(name))).await.unwrap();
         let column = batch.column_by_name(name).unwrap();
         for (index, said) in said.iter().enumerate() {
             assert_eq!(value(column.as_ref(), index), said[0], "{name} of row {}", index + 1);
@@ -253,52 +228,4 @@ fn shown(name: &str) -> String {
         "c_time" => format!("REPLACE(TIME_FORMAT({name}, '%H:%i:%s.%f'), '.000000', '')"),
         _ => name.to_owned(),
     }
-}
-
-fn value(column: &dyn Array, row: usize) -> Option<String> {
-    if column.is_null(row) {
-        return None;
-    }
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    Some(match column.data_type() {
-        DataType::Int32 => column.as_primitive::<Int32Type>().value(row).to_string(),
-        DataType::Int64 => column.as_primitive::<Int64Type>().value(row).to_string(),
-        DataType::Float64 => {
-            let number = column.as_primitive::<Float64Type>().value(row);
-            if number.abs() > 1e15 { format!("{number:e}") } else { number.to_string() }
-        }
-        DataType::Decimal128(..) => column.as_primitive::<Decimal128Type>().value_as_string(row),
-        DataType::Timestamp(..) => {
-            let time = column.as_primitive::<TimestampMicrosecondType>().value_as_datetime(row).unwrap();
-            time.format("%Y-%m-%d %H:%M:%S.%6f").to_string()
-        }
-        DataType::Utf8 => column.as_string::<i32>().value(row).to_owned(),
-        _ => hex(column.as_binary::<i32>().value(row)),
-    })
-}
-
-/// The types as the file itself declares them, without Arrow's view of them.
-fn types(store: &Store, key: &str) -> BTreeMap<String, String> {
-    use parquet::basic::{ConvertedType, LogicalType, Type};
-    use parquet::file::reader::{FileReader, SerializedFileReader};
-    let reader = SerializedFileReader::new(store.get(BUCKET, key).unwrap().bytes).unwrap();
-    let schema = reader.metadata().file_metadata().schema_descr_ptr();
-    let compression = reader.metadata().row_group(0).column(0).compression();
-    assert!(matches!(compression, parquet::basic::Compression::GZIP(_)));
-    let describe = |column: &parquet::schema::types::ColumnDescPtr| {
-        assert!(column.self_type().is_optional());
-        let physical = match column.physical_type() {
-            Type::FIXED_LEN_BYTE_ARRAY => format!("FIXED_LEN_BYTE_ARRAY({})", column.type_length()),
-            other => other.to_string(),
-        };
-        let logical = match (column.logical_type_ref(), column.converted_type()) {
-            (_, ConvertedType::TIMESTAMP_MICROS) => " TIMESTAMP_MICROS".to_owned(),
-            (_, ConvertedType::DECIMAL) => format!(" DECIMAL({},{})", column.type_precision(), column.type_scale()),
-            (Some(LogicalType::String), ConvertedType::UTF8) => " String".to_owned(),
-            (None, ConvertedType::NONE) => String::new(),
-            other => format!(" {other:?}"),
-        };
-        (column.name().to_owned(), format!("{physical}{logical}"))
-    };
-    schema.columns().iter().map(describe).collect()
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
+use arrow_array::{Array, RecordBatch};
 use aws_lc_rs::digest::{SHA256, digest};
 use google_cloud_auth::credentials::anonymous;
 use google_cloud_bigquery::model::arrow_serialization_options::CompressionCodec;
@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 use crate::reading::{Ask, batches, client, messages, numbers, session, stream};
 
-const OPTIONS: Options = Options { rows: 30_000, shards: 64, seed: 0, changed: 0.05, note_bytes: 0 };
+const OPTIONS: Options =
+    Options { rows: 30_000, shards: 64, seed: 0, changed: 0.05, note_bytes: 0, empty_columns: 0, null_keys: 0 };
 
 async fn started() -> Generated {
     let generated = Generated::start(OPTIONS).await.unwrap();
@@ -53,6 +54,24 @@ async fn a_restriction_gives_exactly_the_rows_of_its_shards() {
     }
     let counted: BTreeMap<usize, usize> = generated.shard_rows().into_iter().enumerate().skip(3).take(37).collect();
     assert_eq!(rows_of, counted);
+}
+
+#[tokio::test]
+async fn rows_without_a_key_are_in_the_first_shard_and_are_left_out_where_that_is_asked_for() {
+    let generated = Generated::start(Options { null_keys: 7_000, empty_columns: 20, ..OPTIONS }).await.unwrap();
+    generated.create_table("scratch", "users");
+    for (restriction, rows, null_keys) in [
+        ("", 37_000, 7_000),
+        ("isthmus_shard >= 0 AND isthmus_shard < 64", 37_000, 7_000),
+        ("isthmus_shard >= 0 AND isthmus_shard < 64 AND isthmus_key IS NOT NULL", 30_000, 0),
+    ] {
+        let batches = read(&generated, Ask { restriction, streams: 2, ..Ask::default() }).await;
+        let keys = batches.iter().map(|batch| batch.column_by_name("isthmus_key").unwrap());
+        assert_eq!(keys.map(Array::null_count).sum::<usize>(), null_keys, "{restriction}");
+        assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), rows, "{restriction}");
+        let empty = batches[0].column_by_name("column_019").unwrap();
+        assert_eq!(empty.null_count(), empty.len());
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,13 @@
 //! Each stand-in held to what the vendor documents: one program, linked once.
 #![allow(clippy::unwrap_used)]
 
+mod aurora;
 mod bigquery;
 mod export;
+mod export_postgres;
+mod exported;
 mod generated;
+mod google;
 mod metadata;
 mod rds;
 mod read;

@@ -7,9 +7,9 @@ use aws_sdk_rds::config::{Credentials, Region};
 use aws_sdk_rds::error::ProvideErrorMetadata;
 use aws_sdk_rds::operation::start_export_task::StartExportTaskError as Refused;
 use aws_sdk_rds::operation::start_export_task::builders::StartExportTaskFluentBuilder as Start;
-use aws_sdk_rds::types::Filter;
+use aws_sdk_rds::types::{ExportSourceType, Filter};
 use chrono::{DateTime, TimeDelta, Utc};
-use local::export::Table;
+use local::export::{Table, TableSchema};
 use local::rds::{Options, Rds, Snapshot, Status};
 use local::s3::Store;
 
@@ -93,6 +93,74 @@ async fn snapshots_come_in_pages_and_not_in_the_order_of_time() {
     assert_eq!(too_few.code(), Some("InvalidParameterValue"));
     let none = cloud.client.describe_db_cluster_snapshots().db_cluster_snapshot_identifier("none").send().await;
     assert!(none.unwrap_err().into_service_error().is_db_cluster_snapshot_not_found_fault());
+}
+
+#[tokio::test]
+async fn a_snapshot_is_found_by_its_name_and_an_automated_one_only_with_its_type() {
+    let cloud = cloud(Options::default()).await;
+    let automated = cloud.rds.snapshot("shop", at("2026-11-21T17:05:00Z")).await.unwrap();
+    cloud.rds.add_snapshot(Snapshot::new("by-hand", "shop", "manual", at("2026-11-01T00:00:00Z")));
+    let describe = |id: &str| cloud.client.describe_db_cluster_snapshots().db_cluster_snapshot_identifier(id);
+    let by_hand = describe("by-hand").send().await.unwrap();
+    assert_eq!(by_hand.db_cluster_snapshots()[0].db_cluster_identifier(), Some("shop"));
+    let id = "rds:shop-2026-11-21-17-05";
+    let found = describe(id).snapshot_type("automated").send().await.unwrap();
+    assert_eq!(found.db_cluster_snapshots()[0].db_cluster_snapshot_arn(), Some(automated.as_str()));
+    let untyped = describe(id).send().await.unwrap_err().into_service_error();
+    assert!(untyped.is_db_cluster_snapshot_not_found_fault());
+    let both = describe("by-hand").db_cluster_identifier("shop").send().await.unwrap_err().into_service_error();
+    assert_eq!(both.code(), Some("InvalidParameterCombination"));
+}
+
+#[tokio::test]
+async fn a_cluster_is_described_by_its_name_or_its_arn() {
+    let cloud = cloud(Options::default()).await;
+    let arn = cloud.rds.add_cluster("shop");
+    cloud.rds.add_cluster("hr");
+    let describe = || cloud.client.describe_db_clusters();
+    for name in ["shop", "SHOP", &arn] {
+        let found = describe().db_cluster_identifier(name).send().await.unwrap();
+        let [cluster] = found.db_clusters() else { panic!("{found:?}") };
+        assert_eq!((cluster.db_cluster_arn(), cluster.engine()), (Some(arn.as_str()), Some("aurora-mysql")));
+    }
+    assert_eq!(describe().send().await.unwrap().db_clusters().len(), 2);
+    let none = describe().db_cluster_identifier("none").send().await.unwrap_err().into_service_error();
+    assert!(none.is_db_cluster_not_found_fault());
+}
+
+#[tokio::test]
+async fn a_cluster_and_its_snapshots_tell_the_engine_of_what_they_hold() {
+    let cloud = cloud(Options::default()).await;
+    let users = TableSchema::of_postgres("app", "public", "users", Vec::new());
+    cloud.rds.set_tables(vec![Table { schema: users, rows: Vec::new() }]);
+    cloud.rds.snapshot("app", at("2026-11-21T17:05:00Z")).await.unwrap();
+    let clusters = cloud.client.describe_db_clusters().send().await.unwrap();
+    assert_eq!(clusters.db_clusters()[0].engine(), Some("aurora-postgresql"));
+    let snapshots = cloud.client.describe_db_cluster_snapshots().send().await.unwrap();
+    assert_eq!(snapshots.db_cluster_snapshots()[0].engine(), Some("aurora-postgresql"));
+}
+
+#[tokio::test]
+async fn a_live_cluster_is_exported_as_it_is_at_the_call_without_a_time_and_without_an_event() {
+    let cloud = cloud(Options::default()).await;
+    let cluster = cloud.rds.add_cluster("shop");
+    cloud.rds.set_tables(vec![Table::numbered("shop", "orders", 1), Table::numbered("shop", "items", 1)]);
+    cloud.rds.snapshot("shop", at("2026-11-21T17:05:00Z")).await.unwrap();
+    cloud.rds.set_tables(vec![Table::numbered("shop", "orders", 100_001), Table::numbered("shop", "items", 1)]);
+    let mut events = cloud.rds.events();
+    let started = cloud.start("spot", &cluster).export_only("shop.orders").send().await.unwrap();
+    cloud.rds.set_tables(Vec::new());
+    assert_eq!(started.source_type(), Some(&ExportSourceType::Cluster));
+    cloud.rds.ended("spot").await.unwrap();
+    let answer = cloud.client.describe_export_tasks().source_arn(&cluster).send().await.unwrap();
+    let task = &answer.export_tasks()[0];
+    assert_eq!((task.status(), task.snapshot_time()), (Some("COMPLETE"), None));
+    assert!(task.task_start_time().is_some());
+    assert!(events.try_recv().is_err(), "no event of it is documented");
+    assert_eq!(cloud.store.list(BUCKET, "spot/shop/shop.orders/2/part-").len(), 1, "the rows of now");
+    assert!(cloud.store.list(BUCKET, "spot/shop/shop.items/").is_empty());
+    let refused = cloud.start("other", &cluster).export_only("shop.none");
+    assert_eq!(code(refused).await, "InvalidExportOnly");
 }
 
 #[tokio::test]
@@ -250,6 +318,10 @@ async fn a_skipped_table_leaves_a_warning_on_a_complete_task() {
 async fn a_snapshot_by_hand_is_of_the_moment() {
     let cloud = cloud(Options::default()).await;
     cloud.rds.set_tables(vec![Table::numbered("shop", "orders", 3)]);
+    let nobody = cloud.client.create_db_cluster_snapshot().db_cluster_identifier("shop");
+    let nobody = nobody.db_cluster_snapshot_identifier("early").send().await.unwrap_err().into_service_error();
+    assert!(nobody.is_db_cluster_not_found_fault());
+    cloud.rds.add_cluster("shop");
     let create = || {
         let create = cloud.client.create_db_cluster_snapshot().db_cluster_identifier("shop");
         create.db_cluster_snapshot_identifier("by-hand")

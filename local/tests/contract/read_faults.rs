@@ -20,8 +20,7 @@ struct Setting {
 
 impl Setting {
     async fn start() -> Self {
-        let generated =
-            Generated::start(Options { rows: ROWS, shards: 1, seed: 0, changed: 0.0, note_bytes: 0 }).await.unwrap();
+        let generated = Generated::start(Options { rows: ROWS, shards: 1, ..Options::default() }).await.unwrap();
         generated.create_table("app", "users");
         let wire = ReadWire::start(&generated.grpc_endpoint()).await.unwrap();
         let client = client(&wire.endpoint()).await;

@@ -3,9 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use aws_config::Region;
+use aws_credential_types::Credentials;
 use aws_sdk_sts::Client;
 use aws_sdk_sts::error::ProvideErrorMetadata;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput as Output;
+use chrono::TimeDelta;
 use local::metadata::{Metadata, ServiceAccount};
 use local::moto::Moto;
 use local::sts::{Sts, Trust};
@@ -92,14 +94,44 @@ async fn aws_hands_out_credentials_for_the_trusted_token_and_for_no_other() {
 }
 
 #[tokio::test]
+async fn whose_a_signature_is_aws_says_only_where_it_is_right() {
+    let cloud = Cloud::start().await;
+    let output = cloud.assume(&cloud.token(AUDIENCE).await, 900).await.unwrap();
+    let made = output.credentials().unwrap();
+    let (key, secret, token) = (made.access_key_id(), made.secret_access_key(), made.session_token());
+    let arn = async |key: &str, secret: &str, token: &str| {
+        let credentials = Credentials::new(key, secret, Some(token.into()), None, "test");
+        let config = startup::aws_config().region(Region::new("ap-northeast-1")).credentials_provider(credentials);
+        let client = Client::new(&config.endpoint_url(cloud.sts.endpoint()).load().await);
+        let answer = client.get_caller_identity().send().await;
+        answer.map(|answer| answer.arn.unwrap()).map_err(|error| error.code().unwrap().to_owned())
+    };
+    let session = "arn:aws:sts::123456789012:assumed-role/load-export/load-export".to_owned();
+    assert_eq!(arn(key, secret, token).await, Ok(session));
+    assert_eq!(arn(key, "another", token).await, Err("SignatureDoesNotMatch".into()));
+    assert_eq!(arn(key, secret, "another").await, Err("InvalidClientTokenId".into()));
+    assert_eq!(arn("ASIAUNKNOWN", secret, token).await, Err("InvalidClientTokenId".into()));
+
+    // What a Lambda has, and what is left of it after its time.
+    let role = "arn:aws:iam::123456789012:role/isthmus-prod-publish-export";
+    let lambda = cloud.sts.assume(role, "prod-publish-export");
+    let (key, secret, token) = (&lambda.access_key_id, &lambda.secret_access_key, &lambda.session_token);
+    let session = "arn:aws:sts::123456789012:assumed-role/isthmus-prod-publish-export/prod-publish-export".to_owned();
+    assert_eq!(arn(key, secret, token).await, Ok(session));
+    let gone = cloud.sts.assume_for(role, "prod-publish-export", TimeDelta::seconds(-1));
+    let expired = arn(&gone.access_key_id, &gone.secret_access_key, &gone.session_token).await;
+    assert_eq!(expired, Err("ExpiredToken".into()));
+}
+
+#[tokio::test]
 async fn every_other_call_goes_to_moto_as_it_came() {
     let cloud = Cloud::start().await;
-    let form = [("Action", "GetCallerIdentity"), ("Version", "2011-06-15")];
+    let form = [("Action", "GetSessionToken"), ("Version", "2011-06-15")];
     let form = form.map(|(name, value)| format!("{name}={value}")).join("&");
     let request = reqwest::Client::new().post(cloud.sts.endpoint()).body(form);
     let signed = "AWS4-HMAC-SHA256 Credential=local/20261122/ap-northeast-1/sts/aws4_request, SignedHeaders=host, \
                   Signature=0";
     let request = request.header("Authorization", signed).header("Content-Type", "application/x-www-form-urlencoded");
     let answer = request.send().await.unwrap().text().await.unwrap();
-    assert!(answer.contains("GetCallerIdentityResult"), "{answer}");
+    assert!(answer.contains("GetSessionTokenResult"), "{answer}");
 }

@@ -81,6 +81,8 @@ impl Cloud {
             dataset: self.dataset.clone(),
             table: table.into(),
             pattern: "*.parquet".into(),
+            proof: handoff::Proof::default(),
+            on_missing: handoff::OnMissing::default(),
             display_name: format!("isthmus prod shop.{source}"),
         };
         self.transfer.create_config(&"prod".parse().unwrap(), BUCKET, &table, "*.parquet").unwrap()

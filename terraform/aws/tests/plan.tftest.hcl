@@ -33,6 +33,11 @@ variables {
   google_service_account_ids = { load_export = "104200000000000000001", bigquery_to_s3 = "104200000000000000002" }
   audience                   = "isthmus-prod"
   config_dir                 = "tests/config"
+  start_load = {
+    workflow        = "projects/acme-prod/locations/asia-northeast1/workflows/isthmus-prod-daily"
+    audience        = "//iam.googleapis.com/projects/1042/locations/global/workloadIdentityPools/isthmus/providers/aws-account"
+    service_account = "isthmus-start-load@acme-prod.iam.gserviceaccount.com"
+  }
 }
 
 run "google_roles_are_pinned_three_times" {
@@ -95,6 +100,14 @@ run "each_job_reaches_its_own_objects_only" {
     condition = flatten([for statement in jsondecode(aws_iam_role_policy.google["load-export"].policy).Statement :
     statement.Resource if statement.Sid == "ReadManifests"]) == ["arn:aws:s3:::isthmus-prod-export-111111111111/prod-*/manifest.json"]
     error_message = "load-export reads manifests"
+  }
+
+  assert {
+    condition = toset(flatten([for statement in jsondecode(aws_iam_role_policy.google["load-export"].policy).Statement :
+      statement.Resource if contains(statement.Action, "s3:PutObject")])) == toset([
+      "arn:aws:s3:::isthmus-prod-export-111111111111/leases/prod.json", "arn:aws:s3:::isthmus-prod-export-111111111111/executions/*.json",
+    ])
+    error_message = "load-export writes its lease and the dates of its executions, and no part and no manifest"
   }
 
   assert {
@@ -187,7 +200,7 @@ run "exports_are_kept_unless_asked_otherwise" {
   command = plan
 
   assert {
-    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this["export"].rule : rule.id] == ["replaced-and-deleted"]
+    condition     = [for rule in aws_s3_bucket_lifecycle_configuration.this["export"].rule : rule.id] == ["replaced-and-deleted", "old-executions"]
     error_message = "without export_retention_days nothing expires"
   }
 }
@@ -213,8 +226,23 @@ run "sam_finds_what_it_reads" {
     condition = toset([for parameter in aws_ssm_parameter.this : parameter.name]) == toset([
       "/isthmus/prod/export-bucket", "/isthmus/prod/export-role-arn",
       "/isthmus/prod/kms-key-arn", "/isthmus/prod/notification-topic-arn",
+      "/isthmus/prod/google-workflow", "/isthmus/prod/google-audience", "/isthmus/prod/google-service-account",
     ])
     error_message = "the parameters of template.yaml"
+  }
+
+  assert {
+    condition     = toset([for name in ["workflow", "audience", "service-account"] : aws_ssm_parameter.this["google-${name}"].value]) == toset(values(var.start_load))
+    error_message = "what a publication starts, as terraform/gcp says"
+  }
+}
+
+run "google_is_told_the_role_that_sam_makes" {
+  command = plan
+
+  assert {
+    condition     = output.aws.publish_export_role_arn == "arn:aws:iam::111111111111:role/isthmus-prod-publish-export"
+    error_message = "the provider on Google's side lets in this role of this account"
   }
 }
 
@@ -279,6 +307,34 @@ run "an_email_address_is_no_service_account_id" {
   expect_failures = [var.google_service_account_ids]
 }
 
+run "a_provider_is_named_by_the_projects_number" {
+  command = plan
+
+  variables {
+    start_load = {
+      workflow        = "projects/acme-prod/locations/asia-northeast1/workflows/isthmus-prod-daily"
+      audience        = "//iam.googleapis.com/projects/acme-prod/locations/global/workloadIdentityPools/isthmus/providers/aws-account"
+      service_account = "isthmus-start-load@acme-prod.iam.gserviceaccount.com"
+    }
+  }
+
+  expect_failures = [var.start_load]
+}
+
+run "a_workflow_is_named_in_full_and_a_service_account_by_its_address" {
+  command = plan
+
+  variables {
+    start_load = {
+      workflow        = "isthmus-prod-daily"
+      audience        = "//iam.googleapis.com/projects/1042/locations/global/workloadIdentityPools/isthmus/providers/aws-account"
+      service_account = "104200000000000000003"
+    }
+  }
+
+  expect_failures = [var.start_load]
+}
+
 run "an_export_outlives_a_month" {
   command = plan
 
@@ -307,4 +363,35 @@ run "an_environment_is_a_word" {
   }
 
   expect_failures = [var.env]
+}
+
+run "a_sample_instead_of_a_service_account_is_refused" {
+  command = plan
+
+  variables {
+    google_service_account_ids = { load_export = "100000000000000000003", bigquery_to_s3 = "104200000000000000002" }
+  }
+
+  expect_failures = [var.google_service_account_ids]
+}
+
+run "a_sample_of_an_address_is_refused" {
+  command = plan
+
+  variables {
+    notification_emails = ["data@shop.test", "data-platform@example.com"]
+  }
+
+  expect_failures = [var.notification_emails]
+}
+
+run "samples_of_bucket_names_are_refused" {
+  command = plan
+
+  variables {
+    export_bucket = "acme-export"
+    app_bucket    = "acme-app"
+  }
+
+  expect_failures = [var.export_bucket, var.app_bucket]
 }

@@ -1,18 +1,18 @@
 # What is told, to whom, with which link.
 variables {
   env        = "prod"
-  project    = "acme-isthmus-prod"
+  project    = "shop-isthmus-prod"
   config_dir = "tests/config/shop"
   image_tag  = "abc1234"
   aws = {
     region                  = "ap-northeast-1"
-    export_bucket           = "acme-export"
-    app_bucket              = "acme-app"
+    export_bucket           = "shop-export"
+    app_bucket              = "shop-app"
     load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
     bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
   }
   transfer_key     = { access_key_id = "AKIAEXAMPLEEXAMPLE12", secret_version = 3 }
-  alert_emails     = ["a@example.com", "b@example.com"]
+  alert_emails     = ["a@shop.test", "b@shop.test"]
   schedule_enabled = true
 }
 
@@ -20,7 +20,7 @@ run "every_way_to_fail_has_an_alert" {
   command = plan
 
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.log)) == toset(["bigquery-to-s3-failed", "drift", "load-export-failed", "rejects"])
+    condition     = toset(keys(google_monitoring_alert_policy.log)) == toset(["bigquery-to-s3-failed", "dbt-bytes", "dbt-failed", "dbt-gate", "dbt-node", "dbt-stale", "drift", "load-export-failed", "rejects"])
     error_message = "alerts on log lines"
   }
   assert {
@@ -28,8 +28,17 @@ run "every_way_to_fail_has_an_alert" {
     error_message = "alerts on metrics"
   }
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.silence)) == toset(["bigquery-to-s3", "load-export"])
+    condition     = toset(keys(google_monitoring_alert_policy.silence)) == toset(["bigquery-to-s3", "dbt", "load-export"])
     error_message = "alerts on a day without success"
+  }
+}
+
+run "a_failed_model_is_told_with_what_dbt_said_about_it" {
+  command = plan
+
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.log["dbt-node"].documentation[0].content, "execution_name%22%3D%22$${log.extracted_label.execution}%22%20jsonPayload.model%3D%22$${log.extracted_label.node}%22?project=shop-isthmus-prod")
+    error_message = "the link leads to the lines of that model in that execution"
   }
 }
 
@@ -63,7 +72,7 @@ run "an_alert_links_the_log_of_its_execution" {
   assert {
     condition = alltrue([for key in ["load-export", "bigquery-to-s3"] : strcontains(
       google_monitoring_alert_policy.log["${key}-failed"].documentation[0].content,
-      "https://console.cloud.google.com/logs/query;query=resource.type%3D%22cloud_run_job%22%20resource.labels.job_name%3D%22isthmus-prod-${key}%22%20labels.%22run.googleapis.com%2Fexecution_name%22%3D%22$${log.extracted_label.execution}%22?project=acme-isthmus-prod"
+      "https://console.cloud.google.com/logs/query;query=resource.type%3D%22cloud_run_job%22%20resource.labels.job_name%3D%22isthmus-prod-${key}%22%20labels.%22run.googleapis.com%2Fexecution_name%22%3D%22$${log.extracted_label.execution}%22?project=shop-isthmus-prod"
     )])
     error_message = google_monitoring_alert_policy.log["load-export-failed"].documentation[0].content
   }
@@ -80,13 +89,13 @@ run "every_alert_reaches_every_channel" {
   command = apply
   variables {
     slack                 = { channel_name = "#data-alerts", secret_version = 2 }
-    notification_channels = ["projects/acme-isthmus-prod/notificationChannels/123"]
+    notification_channels = ["projects/shop-isthmus-prod/notificationChannels/123"]
     deletion_protection   = false
   }
 
   assert {
     condition = alltrue([for policy in concat(values(google_monitoring_alert_policy.log), values(google_monitoring_alert_policy.metric), values(google_monitoring_alert_policy.silence)) :
-      length(policy.notification_channels) == 4 && contains(policy.notification_channels, "projects/acme-isthmus-prod/notificationChannels/123") &&
+      length(policy.notification_channels) == 4 && contains(policy.notification_channels, "projects/shop-isthmus-prod/notificationChannels/123") &&
       contains(policy.notification_channels, google_monitoring_notification_channel.slack["#data-alerts"].name)
     ])
     error_message = "two addresses, Slack, and the channel that was there"

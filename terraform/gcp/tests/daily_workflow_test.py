@@ -3,8 +3,10 @@
     python -m venv V && V/bin/pip install workflows-emulator==1.10.0 && V/bin/python tests/daily_workflow_test.py
 """
 
+import datetime
 import os
 import unittest
+import zoneinfo
 from pathlib import Path
 from unittest import mock
 
@@ -19,10 +21,19 @@ VARIABLES = {
     "LOAD_EXPORT_JOB": "isthmus-stg-load-export",
     "DBT_JOB": "",
     "BIGQUERY_TO_S3_JOB": "isthmus-stg-bigquery-to-s3",
+    "EXPORT_TIMEZONE": "Asia/Tokyo",
 }
 JOBS = "projects/acme/locations/asia-northeast1/jobs/"
 
 render.STANDARD_LIBRARY["null"] = None  # Workflows has the word, the emulator lacks it
+
+
+def arguments(*words):
+    return {"overrides": {"containerOverrides": [{"args": list(words)}]}}
+
+
+def today(zone):
+    return datetime.datetime.now(zoneinfo.ZoneInfo(zone)).date().isoformat()
 
 
 class DailyWorkflow(unittest.TestCase):
@@ -50,11 +61,14 @@ class DailyWorkflow(unittest.TestCase):
     def test_both_jobs_run_in_order_with_their_own_arguments(self):
         load, publish = self.run_day({})
         self.assertEqual(self.names(), ["isthmus-stg-load-export", "isthmus-stg-bigquery-to-s3"])
-        self.assertEqual((load["body"], publish["body"]), ({}, {}))
+        self.assertEqual((load["body"], publish["body"]), (arguments("--export-date", today("Asia/Tokyo")), {}))
 
-    def test_no_input_is_today(self):
-        self.run_day(None)
-        self.assertEqual(len(self.calls), 2)
+    def test_no_input_is_today_where_the_business_is(self):
+        # At least one of the two has another date than UTC, whatever time it is.
+        for zone in ["Etc/GMT-14", "Etc/GMT+12"]:
+            before = today(zone)
+            load = self.run_day(None, EXPORT_TIMEZONE=zone)[0]
+            self.assertIn(load["body"], [arguments("--export-date", day) for day in (before, today(zone))])
 
     def test_a_job_is_waited_for_longer_than_the_connectors_half_hour(self):
         seconds = [call["connector_params"]["timeout"] for call in self.run_day({})]
@@ -62,16 +76,39 @@ class DailyWorkflow(unittest.TestCase):
 
     def test_another_export_date_reaches_load_export_and_nobody_else(self):
         load, publish = self.run_day({"export_date": "2026-11-22"})
-        arguments = {"overrides": {"containerOverrides": [{"args": ["--export-date", "2026-11-22"]}]}}
-        self.assertEqual((load["body"], publish["body"]), (arguments, {}))
+        self.assertEqual((load["body"], publish["body"]), (arguments("--export-date", "2026-11-22"), {}))
 
-    def test_dbt_runs_between_them(self):
-        self.run_day({}, DBT_JOB="dbt")
+    def test_a_task_reaches_load_export_which_waits_for_it(self):
+        task = "prod-20261122-s101500"
+        self.assertEqual(self.run_day({"task_id": task})[0]["body"], arguments("--task-id", task))
+        both = self.run_day({"export_date": "2026-11-22", "task_id": task})[0]["body"]
+        self.assertEqual(both, arguments("--export-date", "2026-11-22", "--task-id", task))
+
+    def test_dbt_runs_between_them_and_is_told_the_day(self):
+        dbt = self.run_day({"export_date": "2026-11-22"}, DBT_JOB="dbt")[1]
         self.assertEqual(self.names(), ["isthmus-stg-load-export", "dbt", "isthmus-stg-bigquery-to-s3"])
+        self.assertEqual(dbt["body"], arguments("--export-date", "2026-11-22"))
+
+    def test_a_task_tells_dbt_its_day(self):
+        for task in ["prod-20261122-s101500", "prod-eu-20261122", "stg-20261122"]:
+            dbt = self.run_day({"task_id": task}, DBT_JOB="dbt")[1]
+            self.assertEqual(dbt["body"], arguments("--export-date", "2026-11-22"), task)
+
+    def test_after_a_load_or_a_model_that_failed_the_others_go_on_and_the_day_fails(self):
+        everything = ["isthmus-stg-load-export", "isthmus-stg-dbt", "isthmus-stg-bigquery-to-s3"]
+        for failing in ["load-export", "dbt"]:
+            with self.assertRaisesRegex(Exception, f"isthmus-stg-{failing} failed, see https://"):
+                self.run_day({}, failing=failing, error={"tags": ["HttpError"]}, DBT_JOB="isthmus-stg-dbt")
+            self.assertEqual(self.names(), everything)
 
     def test_what_is_no_date_is_refused_before_anything_runs(self):
         with self.assertRaisesRegex(Exception, "export_date must be a date such as 2026-11-22, found yesterday"):
             self.run_day({"export_date": "yesterday"})
+        self.assertEqual(self.calls, [])
+
+    def test_what_is_no_task_is_refused_before_anything_runs(self):
+        with self.assertRaisesRegex(Exception, "task_id must be an export task such as prod-20261122-s101500, found today"):
+            self.run_day({"task_id": "today"})
         self.assertEqual(self.calls, [])
 
     def test_the_first_failure_stops_the_day_and_links_the_execution(self):

@@ -1,13 +1,13 @@
 # prod cannot be deleted by mistake; stg can be torn down.
 variables {
   env        = "prod"
-  project    = "acme-isthmus-prod"
+  project    = "shop-isthmus-prod"
   config_dir = "tests/config/shop"
   image_tag  = "abc1234"
   aws = {
     region                  = "ap-northeast-1"
-    export_bucket           = "acme-export"
-    app_bucket              = "acme-app"
+    export_bucket           = "shop-export"
+    app_bucket              = "shop-app"
     load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
     bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
   }
@@ -60,11 +60,11 @@ run "a_result_in_the_scratch_dataset_ends_after_a_day_and_others_never" {
   command = plan
 
   assert {
-    condition     = { for id, dataset in google_bigquery_dataset.dataset : id => dataset.default_table_expiration_ms if dataset.default_table_expiration_ms != null } == { isthmus_scratch = 86400000 }
-    error_message = "only scratch tables expire"
+    condition     = { for id, dataset in google_bigquery_dataset.dataset : id => dataset.default_table_expiration_ms if dataset.default_table_expiration_ms != null } == { isthmus_dbt = 2592000000, isthmus_scratch = 86400000 }
+    error_message = "only scratch tables and what tests found expire"
   }
   assert {
-    condition     = toset(keys(google_bigquery_dataset.dataset)) == toset(["raw_shop", "raw_app_v2", "staging", "warehouse", "mart", "isthmus_audit", "isthmus_scratch"]) && alltrue([for dataset in google_bigquery_dataset.dataset : dataset.location == "asia-northeast1"])
+    condition     = toset(keys(google_bigquery_dataset.dataset)) == toset(["raw_shop", "raw_app_v2", "staging", "warehouse", "mart", "isthmus_audit", "isthmus_dbt", "isthmus_scratch"]) && alltrue([for dataset in google_bigquery_dataset.dataset : dataset.location == "asia-northeast1"])
     error_message = "datasets, all in one location"
   }
 }

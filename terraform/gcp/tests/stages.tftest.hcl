@@ -1,13 +1,13 @@
 # From nothing: what each apply makes.
 variables {
   env        = "stg"
-  project    = "acme-isthmus-stg"
+  project    = "shop-isthmus-stg"
   config_dir = "tests/config/shop"
   image_tag  = "abc1234"
   aws = {
     region                  = "ap-northeast-1"
-    export_bucket           = "acme-export"
-    app_bucket              = "acme-app"
+    export_bucket           = "shop-export"
+    app_bucket              = "shop-app"
     load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
     bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
   }
@@ -23,12 +23,16 @@ run "first_what_aws_needs_to_know" {
   }
 
   assert {
-    condition     = length(google_service_account.account) == 5 && length(google_bigquery_dataset.dataset) == 7 && length(google_secret_manager_secret.secret) == 2
+    condition     = length(google_service_account.account) == 7 && length(google_bigquery_dataset.dataset) == 8 && length(google_secret_manager_secret.secret) == 2
     error_message = "accounts, datasets and empty secrets"
   }
   assert {
-    condition     = output.audience == "isthmus-stg" && output.registry == "asia-northeast1-docker.pkg.dev/acme-isthmus-stg/isthmus" && output.transfer_secret == "isthmus-stg-transfer-key"
+    condition     = output.audience == "isthmus-stg" && output.registry == "asia-northeast1-docker.pkg.dev/shop-isthmus-stg/isthmus" && output.transfer_secret == "isthmus-stg-transfer-key"
     error_message = "what AWS, the image build and the key's rotation need"
+  }
+  assert {
+    condition     = length(google_iam_workload_identity_pool_provider.aws) + length(google_service_account_iam_member.aws_role) == 0
+    error_message = "nobody of AWS is let in before its account is known"
   }
   assert {
     condition     = length(google_cloud_run_v2_job.job) + length(google_workflows_workflow.daily) + length(google_cloud_scheduler_job.daily) + length(google_bigquery_data_transfer_config.table) + length(google_monitoring_alert_policy.log) + length(google_monitoring_alert_policy.metric) + length(google_monitoring_alert_policy.silence) + length(google_monitoring_notification_channel.email) + length(google_monitoring_dashboard.isthmus) + length(google_logging_metric.figure) == 0
@@ -47,7 +51,7 @@ run "then_what_needs_aws" {
   }
 
   assert {
-    condition     = length(google_cloud_run_v2_job.job) == 2 && output.workflow == "isthmus-stg-daily" && length(google_cloud_scheduler_job.daily) == 1
+    condition     = length(google_cloud_run_v2_job.job) == 3 && output.workflow == "isthmus-stg-daily" && length(google_cloud_scheduler_job.daily) == 1
     error_message = "jobs, workflow, schedule"
   }
   assert {

@@ -1,13 +1,13 @@
 # What reaches BigQuery Data Transfer.
 variables {
   env        = "stg"
-  project    = "acme-isthmus-stg"
+  project    = "shop-isthmus-stg"
   config_dir = "tests/config/shop"
   image_tag  = "abc1234"
   aws = {
     region                  = "ap-northeast-1"
-    export_bucket           = "acme-export"
-    app_bucket              = "acme-app"
+    export_bucket           = "shop-export"
+    app_bucket              = "shop-app"
     load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
     bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
   }
@@ -27,7 +27,7 @@ run "a_table_of_mysql_is_read_from_database_dot_table" {
   command = plan
 
   assert {
-    condition     = google_bigquery_data_transfer_config.table["shop.orders"].params.data_path == "s3://acme-export/stg-{run_time+9h|\"%Y%m%d\"}/shop/shop.orders/*.parquet"
+    condition     = google_bigquery_data_transfer_config.table["shop.orders"].params.data_path == "s3://shop-export/stg-{run_time+9h|\"%Y%m%d\"}/shop/shop.orders/*.parquet"
     error_message = google_bigquery_data_transfer_config.table["shop.orders"].params.data_path
   }
 }
@@ -36,21 +36,77 @@ run "a_table_of_postgresql_is_read_from_schema_dot_table" {
   command = plan
 
   assert {
-    condition     = google_bigquery_data_transfer_config.table["app.public.users"].params.data_path == "s3://acme-export/stg-{run_time+9h|\"%Y%m%d\"}/app/public.users/*.parquet"
+    condition     = google_bigquery_data_transfer_config.table["app.public.users"].params.data_path == "s3://shop-export/stg-{run_time+9h|\"%Y%m%d\"}/app/public.users/*.parquet"
     error_message = google_bigquery_data_transfer_config.table["app.public.users"].params.data_path
   }
 }
 
-run "the_offset_is_a_setting_and_may_be_negative" {
+run "the_offset_follows_from_the_zone_and_may_be_negative" {
   command = plan
   variables {
-    export_utc_offset = "-8h"
-    export_timezone   = "America/Tijuana"
+    export_timezone = "America/Phoenix"
   }
 
   assert {
-    condition     = alltrue([for config in google_bigquery_data_transfer_config.table : strcontains(config.params.data_path, "/stg-{run_time-8h|\"%Y%m%d\"}/")])
+    condition     = alltrue([for config in google_bigquery_data_transfer_config.table : strcontains(config.params.data_path, "/stg-{run_time-7h|\"%Y%m%d\"}/")])
     error_message = "the path must name the export date of the zone"
+  }
+}
+
+run "the_offset_may_have_minutes" {
+  command = plan
+  variables {
+    export_timezone = "Asia/Kolkata"
+  }
+
+  assert {
+    condition     = alltrue([for config in google_bigquery_data_transfer_config.table : strcontains(config.params.data_path, "/stg-{run_time+5h30m|\"%Y%m%d\"}/")])
+    error_message = "the path must name the export date of the zone"
+  }
+}
+
+run "utc_needs_no_offset" {
+  command = plan
+  variables {
+    export_timezone = "UTC"
+  }
+
+  assert {
+    condition     = alltrue([for config in google_bigquery_data_transfer_config.table : strcontains(config.params.data_path, "/stg-{run_time|\"%Y%m%d\"}/")])
+    error_message = "the path must name the export date of the zone"
+  }
+}
+
+# The same names and paths stand in crates/handoff/src/table_list/transfer.rs.
+run "a_dot_in_a_name_is_what_the_engine_says" {
+  command = plan
+  variables {
+    config_dir = "tests/config/dotted"
+  }
+
+  assert {
+    condition = { for name, config in google_bigquery_data_transfer_config.table : config.display_name => config.params.data_path } == {
+      "isthmus stg app.public.users" = "s3://shop-export/stg-{run_time+9h|\"%Y%m%d\"}/app/public.users/*.parquet"
+      "isthmus stg crm.leads"        = "s3://shop-export/stg-{run_time+9h|\"%Y%m%d\"}/crm/crm.leads/*.parquet"
+      "isthmus stg shop.`core.user`" = "s3://shop-export/stg-{run_time+9h|\"%Y%m%d\"}/shop/shop.core.user/*.parquet"
+      "isthmus stg shop.orders"      = "s3://shop-export/stg-{run_time+9h|\"%Y%m%d\"}/shop/shop.orders/*.parquet"
+    }
+    error_message = jsonencode({ for name, config in google_bigquery_data_transfer_config.table : config.display_name => config.params.data_path })
+  }
+  assert {
+    condition     = google_bigquery_data_transfer_config.table["shop.`core.user`"].params.destination_table_name_template == "core_user"
+    error_message = "a destination has _ for each dot"
+  }
+}
+
+run "a_proof_and_what_is_missing_are_load_exports" {
+  command = plan
+  variables {
+    config_dir = "tests/config/proof"
+  }
+  assert {
+    condition     = length(google_bigquery_table.raw) == 2
+    error_message = "both settings may stand at every level"
   }
 }
 
@@ -177,6 +233,14 @@ run "an_unknown_setting_is_refused" {
   command = plan
   variables {
     config_dir = "tests/config/unknown-setting"
+  }
+  expect_failures = [google_bigquery_table.raw["shop.orders"]]
+}
+
+run "an_engine_that_is_none_is_refused" {
+  command = plan
+  variables {
+    config_dir = "tests/config/bad-engine"
   }
   expect_failures = [google_bigquery_table.raw["shop.orders"]]
 }

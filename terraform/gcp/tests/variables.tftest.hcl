@@ -1,13 +1,13 @@
 # Bad values are refused before anything is planned.
 variables {
   env        = "stg"
-  project    = "acme-isthmus-stg"
+  project    = "shop-isthmus-stg"
   config_dir = "tests/config/shop"
   image_tag  = "abc1234"
   aws = {
     region                  = "ap-northeast-1"
-    export_bucket           = "acme-export"
-    app_bucket              = "acme-app"
+    export_bucket           = "shop-export"
+    app_bucket              = "shop-app"
     load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
     bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
   }
@@ -54,20 +54,28 @@ run "a_config_folder_that_is_not_there_is_refused" {
   expect_failures = [var.config_dir]
 }
 
-run "an_offset_in_days_is_refused" {
+run "a_zone_whose_clocks_change_is_refused" {
   command = plan
   variables {
-    export_utc_offset = "1d"
+    export_timezone = "America/New_York"
   }
-  expect_failures = [var.export_utc_offset]
+  expect_failures = [var.export_timezone]
 }
 
-run "an_offset_with_a_plus_is_refused" {
+run "a_zone_that_is_none_is_refused" {
   command = plan
   variables {
-    export_utc_offset = "+9h"
+    export_timezone = "JST"
   }
-  expect_failures = [var.export_utc_offset]
+  expect_failures = [var.export_timezone]
+}
+
+run "files_that_would_be_waited_for_all_day_are_refused" {
+  command = plan
+  variables {
+    load_export = { min_file_age_seconds = 86400 }
+  }
+  expect_failures = [var.load_export]
 }
 
 run "an_empty_transfer_schedule_is_refused" {
@@ -105,7 +113,7 @@ run "a_key_before_aws_is_refused" {
 run "a_bucket_written_as_an_address_is_refused" {
   command = plan
   variables {
-    aws = { region = "r", export_bucket = "s3://acme", app_bucket = "acme-app", load_export_role_arn = "arn:aws:iam::123456789012:role/a", bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/b" }
+    aws = { region = "r", export_bucket = "s3://acme", app_bucket = "shop-app", load_export_role_arn = "arn:aws:iam::123456789012:role/a", bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/b" }
   }
   expect_failures = [var.aws]
 }
@@ -113,7 +121,7 @@ run "a_bucket_written_as_an_address_is_refused" {
 run "a_role_that_is_a_name_is_refused" {
   command = plan
   variables {
-    aws = { region = "r", export_bucket = "acme-export", app_bucket = "acme-app", load_export_role_arn = "isthmus", bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/b" }
+    aws = { region = "r", export_bucket = "shop-export", app_bucket = "shop-app", load_export_role_arn = "isthmus", bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/b" }
   }
   expect_failures = [var.aws]
 }
@@ -196,4 +204,28 @@ run "a_job_that_outlasts_the_workflow_is_refused" {
     bigquery_to_s3 = { timeout_seconds = 90000 }
   }
   expect_failures = [var.bigquery_to_s3]
+}
+
+run "a_sample_of_a_project_is_refused" {
+  command = plan
+  variables {
+    project = "acme-isthmus-stg"
+  }
+  expect_failures = [var.project]
+}
+
+run "a_sample_of_a_bucket_is_refused" {
+  command = plan
+  variables {
+    aws = { region = "r", export_bucket = "acme-stg-export", app_bucket = "shop-app", load_export_role_arn = "arn:aws:iam::123456789012:role/a", bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/b" }
+  }
+  expect_failures = [var.aws]
+}
+
+run "a_sample_of_an_address_is_refused" {
+  command = plan
+  variables {
+    alert_emails = ["data@shop.test", "data-alerts@example.com"]
+  }
+  expect_failures = [var.alert_emails]
 }

@@ -5,13 +5,21 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 
-use super::variables::{JOBS, read_by_program, required_by_program, sources};
+use super::variables::{FUNCTIONS, JOBS, read_by_program, required_by_program, sources};
 use crate::step::Running;
 use crate::template;
 use crate::workspace::Workspace;
 
 pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
-    let parts = [jobs, across_clouds, sam_reads_terraform, alerts_read_lines, secrets];
+    let parts = [
+        jobs,
+        across_clouds,
+        sam_reads_terraform,
+        role_of_publish_export,
+        alerts_read_lines,
+        filters_read_lines,
+        secrets,
+    ];
     let mut problems = Vec::new();
     let mut count = 0;
     for part in parts {
@@ -48,6 +56,7 @@ fn across_clouds(workspace: &Workspace, problems: &mut Vec<String>) -> Result<us
         (aws, "output \"aws\" {", gcp, "variable \"aws\" {"),
         (gcp, "output \"service_account_ids\" {", aws, "variable \"google_service_account_ids\" {"),
         (gcp, "output \"audience\" {", aws, "variable \"audience\" {"),
+        (gcp, "output \"start_load\" {", aws, "variable \"start_load\" {"),
     ];
     let mut count = 0;
     for (from, output, to, variable) in crossing {
@@ -101,10 +110,24 @@ fn sam_reads_terraform(workspace: &Workspace, problems: &mut Vec<String>) -> Res
     Ok(made.len() + lookup.len())
 }
 
+/// Google lets the role in by its name, which SAM gives it and terraform/aws tells Google.
+fn role_of_publish_export(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize> {
+    let template = crate::read(&workspace.root.join("template.yaml"))?;
+    let role = template::below(&template, "PublishExportRole")?;
+    let name = role.lines().find_map(|line| line.trim().strip_prefix("RoleName: !Sub "));
+    let name = name.context("PublishExportRole has no RoleName")?.replace("${Env}", "${var.env}");
+    let outputs = file(workspace, "terraform/aws/outputs.tf")?;
+    let told = outputs.lines().find(|line| line.trim().starts_with("publish_export_role_arn"));
+    if !told.is_some_and(|line| line.ends_with(&format!(":role/{name}\""))) {
+        problems.push(format!("output aws of terraform/aws does not give the role {name} of template.yaml"));
+    }
+    Ok(1)
+}
+
 /// A metric or an alert that looks for `event="published"` and `rows` finds a program that writes them.
 fn alerts_read_lines(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize> {
     let code = JOBS.iter().map(|job| sources(workspace, "jobs", job)).collect::<Result<String>>()?;
-    let code = code + &file(workspace, "terraform/gcp/daily.workflow.yaml")?;
+    let code = code + &file(workspace, "terraform/gcp/daily.workflow.yaml")? + &job_in_python(workspace)?;
     let words: BTreeSet<&str> = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
     let mut looked_for = BTreeSet::new();
     for name in ["alerts.tf", "log_metrics.tf"] {
@@ -119,6 +142,33 @@ fn alerts_read_lines(workspace: &Workspace, problems: &mut Vec<String>) -> Resul
     let unknown = looked_for.iter().filter(|word| !words.contains(word.as_str()));
     problems.extend(unknown.map(|word| format!("terraform/gcp looks for {word} in the log; no program writes it")));
     Ok(looked_for.len())
+}
+
+fn job_in_python(workspace: &Workspace) -> Result<String> {
+    let folder = workspace.root.join("jobs/dbt/isthmus_dbt");
+    let files = workspace.files(".py");
+    files.iter().filter(|file| file.starts_with(&folder)).map(|file| crate::read(file)).collect()
+}
+
+/// A metric of the template that looks for `$.event = "export_found"` finds a function that writes it.
+fn filters_read_lines(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize> {
+    let code = FUNCTIONS.iter().map(|name| sources(workspace, "functions", name)).collect::<Result<String>>()?;
+    let words: BTreeSet<&str> = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let template = crate::read(&workspace.root.join("template.yaml"))?;
+    let looked_for = filtered(&template);
+    let unknown = looked_for.iter().filter(|word| !words.contains(word.as_str()));
+    problems.extend(unknown.map(|word| format!("template.yaml looks for {word} in the log; no function writes it")));
+    Ok(looked_for.len())
+}
+
+/// The fields and the quoted values of every filter pattern.
+fn filtered(template: &str) -> BTreeSet<String> {
+    let patterns = template.lines().filter_map(|line| line.trim().strip_prefix("FilterPattern: "));
+    let words = |pattern: &str| -> Vec<String> {
+        let fields = pattern.split("$.").skip(1).filter_map(|rest| rest.split(' ').next());
+        fields.chain(pattern.split('"').skip(1).step_by(2)).map(str::to_owned).collect()
+    };
+    patterns.flat_map(words).collect()
 }
 
 /// The key of the transfer user is made by the script, under the names that Terraform gives.
@@ -191,6 +241,12 @@ mod tests {
     #[test]
     fn the_fields_of_an_object_on_one_line_are_found() {
         assert_eq!(keys(" load_export = string, to_s3 = string "), ["load_export", "to_s3"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn a_filter_s_fields_and_values_are_found() {
+        let template = "A:\n  FilterPattern: '{ ($.event = \"a_b\" || $.event = \"c\") && $.today IS TRUE }'\n";
+        assert_eq!(filtered(template), ["event", "a_b", "c", "today"].map(str::to_owned).into());
     }
 
     #[test]

@@ -6,9 +6,10 @@ use anyhow::Result;
 use crate::step::Running;
 
 /// Commands by how they begin, and who runs them.
-const RUN: [(&str, By); 15] = [
+const RUN: [(&str, By); 16] = [
     ("cargo xtask setup", By::Check("emulators")),
     ("cargo xtask demo --keep", By::Reason("waits for a person; it is the demo that .ci/run runs")),
+    ("cargo xtask demo --engine postgres", By::Ci("cargo xtask demo --engine postgres --json")),
     ("cargo xtask demo", By::Ci("cargo xtask demo --json")),
     ("cargo xtask test", By::Ci("cargo xtask test")),
     ("cargo xtask bench", By::Reason("a release build and a quiet machine: run by hand, figures in the notes")),

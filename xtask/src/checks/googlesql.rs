@@ -1,4 +1,4 @@
-//! What an emulator takes, BigQuery may refuse. GoogleSQL's own analyzer is asked instead: about every statement that the
+//! What an emulator takes, BigQuery may refuse. `GoogleSQL`'s own analyzer is asked instead: about every statement that the
 //! tests sent, with the tables as they were, and about every query that stands in the repository.
 
 use std::fs;

@@ -9,7 +9,8 @@ use crate::step::Running;
 use crate::template;
 
 /// What a call of an SDK needs. Source: AWS service authorization reference.
-const CALLS: [(&str, &[&str]); 11] = [
+const CALLS: [(&str, &[&str]); 12] = [
+    (".describe_db_clusters()", &["rds:DescribeDBClusters"]),
     (".describe_db_cluster_snapshots()", &["rds:DescribeDBClusterSnapshots"]),
     (".describe_export_tasks()", &["rds:DescribeExportTasks"]),
     // RDS takes the role, and asks for a grant on the key in our name.

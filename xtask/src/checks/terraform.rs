@@ -11,10 +11,11 @@ use crate::step::Running;
 
 const MANY_TABLES: u32 = 300;
 const PLAN_WITHIN_SECONDS: f64 = 60.0;
-const VARIABLES: &str = r#"{"env": "stg", "project": "acme-stg", "image_tag": "1",
+const VARIABLES: &str = r#"{"env": "stg", "project": "shop-stg", "image_tag": "1",
 "aws": {"region": "ap-northeast-1", "export_bucket": "exports", "app_bucket": "app",
   "load_export_role_arn": "arn:aws:iam::123456789012:role/load-export",
-  "bigquery_to_s3_role_arn": "arn:aws:iam::123456789012:role/bigquery-to-s3"},
+  "bigquery_to_s3_role_arn": "arn:aws:iam::123456789012:role/bigquery-to-s3",
+  "publish_export_role_arn": "arn:aws:iam::123456789012:role/publish-export"},
 "transfer_key": {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_version": 1}}"#;
 
 pub(super) fn aws(step: &mut Running<'_>) -> Result<String> {

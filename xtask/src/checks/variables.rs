@@ -12,9 +12,18 @@ use crate::workspace::Workspace;
 
 pub(super) const FUNCTIONS: [&str; 3] = ["start-export", "publish-export", "lookup"];
 pub(super) const JOBS: [&str; 2] = ["load-export", "bigquery-to-s3"];
+/// Not one of Cloud Run's.
+const OTHER_JOBS: [&str; 1] = ["database-to-bigquery"];
 
-/// Read by the same program where it is a server, which the template does not deploy.
-const OF_SERVERS: [(&str, &str); 2] = [("lookup", "HOST"), ("lookup", "PORT")];
+/// Read by the same program where it is not deployed by the template: as a server, or in a network that reaches Google's
+/// APIs by private endpoints only.
+const ELSEWHERE: [(&str, &str); 5] = [
+    ("lookup", "HOST"),
+    ("lookup", "PORT"),
+    ("publish-export", "GOOGLE_STS_ENDPOINT"),
+    ("publish-export", "GOOGLE_IAM_CREDENTIALS_ENDPOINT"),
+    ("publish-export", "GOOGLE_WORKFLOW_EXECUTIONS_ENDPOINT"),
+];
 
 /// `vars.required("ENV")`, `vars.or("EXPORT_TIMEZONE", …)`: how `startup::Vars` is asked.
 const READERS: [&str; 3] = ["required", "optional", "or"];
@@ -27,14 +36,14 @@ pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
         let set = set_by_template(&text, function)?;
         let read = read_by_program(&sources(step.workspace, "functions", function)?);
         count += read.len();
-        let unset = read.difference(&set).filter(|name| !OF_SERVERS.contains(&(function, name.as_str())));
+        let unset = read.difference(&set).filter(|name| !ELSEWHERE.contains(&(function, name.as_str())));
         problems.extend(unset.map(|name| format!("{function} reads {name}, template.yaml does not set it")));
         problems.extend(
             set.difference(&read).map(|name| format!("template.yaml sets {name}, {function} does not read it")),
         );
         problems.extend(not_on_page(step.workspace, function, &read));
     }
-    for job in JOBS {
+    for job in JOBS.into_iter().chain(OTHER_JOBS) {
         let read = read_by_program(&sources(step.workspace, "jobs", job)?);
         count += read.len();
         problems.extend(not_on_page(step.workspace, job, &read));

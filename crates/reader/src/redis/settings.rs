@@ -15,6 +15,8 @@ pub struct RedisSettings {
     pub connect_timeout: Duration,
     /// How long Redis is left alone after it could not be reached; a fifth longer or shorter each time.
     pub pause: Duration,
+    /// In bytes. Larger rows are left to S3, so that a hundred that are asked for at once are bounded.
+    pub largest_row: usize,
     /// Rows that may wait to be written.
     pub waiting_writes: usize,
     /// And their bytes.
@@ -41,6 +43,7 @@ impl RedisSettings {
             timeout: Duration::from_millis(50),
             connect_timeout: Duration::from_secs(1),
             pause: Duration::from_secs(3),
+            largest_row: 256 * 1024,
             waiting_writes: 4096,
             waiting_bytes: 16 * 1024 * 1024,
         }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::Pipeline;
+use futures_util::future::join_all;
+use redis::{Pipeline, Value};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
 
 use super::RedisSettings;
-use super::connection::Connection;
+use super::nodes::Nodes;
 use crate::counters::Counters;
 
 /// Rows in one round trip.
@@ -31,9 +31,9 @@ struct Waiting {
 
 impl Writer {
     /// The task ends with the writer.
-    pub(super) fn start(settings: &RedisSettings, connection: Arc<Connection>, counters: Arc<Counters>) -> Self {
+    pub(super) fn start(settings: &RedisSettings, nodes: Arc<Nodes>, counters: Arc<Counters>) -> Self {
         let (queue, waiting) = channel(settings.waiting_writes.max(1));
-        tokio::spawn(write(waiting, connection, Arc::clone(&counters)));
+        tokio::spawn(write(waiting, nodes, Arc::clone(&counters)));
         Self { queue, room: Arc::new(Semaphore::new(settings.waiting_bytes as usize)), counters }
     }
 
@@ -49,36 +49,27 @@ impl Writer {
     }
 }
 
-async fn write(mut waiting: Receiver<Waiting>, connection: Arc<Connection>, counters: Arc<Counters>) {
+async fn write(mut waiting: Receiver<Waiting>, nodes: Arc<Nodes>, counters: Arc<Counters>) {
     let mut rows = Vec::with_capacity(AT_ONCE);
     while waiting.recv_many(&mut rows, AT_ONCE).await > 0 {
-        let (written, dropped) = send(&rows, &connection, &counters).await;
+        let written = send(&rows, &nodes).await;
         counters.redis_writes.add(written);
-        counters.redis_dropped.add(dropped);
+        counters.redis_dropped.add(rows.len() as u64 - written);
         rows.clear();
     }
 }
 
-/// How many Redis took, and how many it did not: it is away, or full.
-async fn send(rows: &[Waiting], connection: &Arc<Connection>, counters: &Counters) -> (u64, u64) {
-    let all = rows.len() as u64;
-    let Some((mut standing, number)) = connection.get() else { return (0, all) };
-    let mut pipeline = Pipeline::with_capacity(rows.len());
-    for Waiting { key, value, ttl, .. } in rows {
-        let milliseconds = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
-        pipeline.cmd("SET").arg(key).arg(value.as_slice()).arg("PX").arg(milliseconds);
-    }
-    pipeline.ignore_errors();
-    let answer = timeout(ANSWER_WITHIN, pipeline.query_async::<Vec<redis::Value>>(&mut standing)).await;
-    let why = match answer {
-        Ok(Ok(answers)) => {
-            let written = answers.iter().filter(|answer| matches!(answer, redis::Value::Okay)).count() as u64;
-            return (written, all - written.min(all));
+/// How many Redis took. Not the others: it is away, full, or another node has the key.
+async fn send(rows: &[Waiting], nodes: &Nodes) -> u64 {
+    let parts = nodes.parts(rows.iter().map(|row| row.key.as_str()));
+    let sent = parts.into_iter().map(|part| async move {
+        let mut sets = Pipeline::with_capacity(part.places.len());
+        for Waiting { key, value, ttl, .. } in part.places.iter().map(|place| &rows[*place]) {
+            let milliseconds = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
+            sets.cmd("SET").arg(key).arg(value.as_slice()).arg("PX").arg(milliseconds);
         }
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no answer to a write within {ANSWER_WITHIN:?}"),
-    };
-    counters.redis_errors.one();
-    connection.failed(number, &why);
-    (0, all)
+        let answers = part.node.ask(&sets, ANSWER_WITHIN).await;
+        answers.iter().filter(|answer| matches!(answer, Value::Okay)).count() as u64
+    });
+    join_all(sent).await.into_iter().sum()
 }

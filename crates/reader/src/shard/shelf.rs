@@ -14,6 +14,7 @@ use super::index::{Index, Unread};
 use super::page::{Page, Parts};
 use crate::ReadError;
 use crate::bucket::{Bucket, Got, Wanted};
+use crate::room::Room;
 
 /// What the first GET of a larger one asks for: the footer and the page index of about 800 pages.
 const TAIL_BYTES: u64 = 64 * 1024;
@@ -68,6 +69,7 @@ impl Shelf {
         bucket: &Bucket,
         object: &ShardObject,
         keys: &[&str],
+        room: &Room,
     ) -> Result<Vec<Option<Bytes>>, ReadError> {
         let name: Arc<str> = bucket.name(&object.key).into();
         let shard = self.shard(bucket, object, &name).await?;
@@ -83,7 +85,9 @@ impl Shelf {
                     _ => self.page(bucket, object, &name, &shard, n).await?,
                 };
                 let side = page.side_of(key);
-                body = page.body(key).map(|body| Bytes::copy_from_slice(body.as_bytes()));
+                let found = page.body(key);
+                room.take(found.map_or(0, str::len) as u64)?;
+                body = found.map(|body| Bytes::copy_from_slice(body.as_bytes()));
                 last = Some((n, page));
                 candidates = match side {
                     std::cmp::Ordering::Less => candidates.start..n,

@@ -86,12 +86,11 @@ async fn a_current_that_cannot_be_followed_is_told_and_the_last_good_generation_
     let good = press.get(current);
     let text = String::from_utf8(good.to_vec()).unwrap();
     let (missing, foreign) = ("20270101T000000Z", "20270102T000000Z");
-    let manifest = String::from_utf8(press.get(&format!("packed/g/{first}/manifest.json")).to_vec()).unwrap();
-    let of_another = manifest.replace(first.as_str(), foreign).replace("\"sync\":\"packed\"", "\"sync\":\"users\"");
-    press.put(&format!("packed/g/{foreign}/manifest.json"), of_another);
+    let manifest = press.get(&format!("packed/g/{first}/manifest.json"));
+    press.put(&format!("packed/g/{foreign}/manifest.json"), manifest);
     for (broken, expected) in [
         (text.replace(first.as_str(), missing), "is named by the manifest and not there"),
-        (text.replace(first.as_str(), foreign), "it is of users"),
+        (text.replace(first.as_str(), foreign), "it is of generation"),
         (text.replace("\"version\":1", "\"version\":2"), "it has version 2, this program knows 1"),
         ("{}".to_owned(), "missing field"),
     ] {
@@ -109,6 +108,34 @@ async fn a_current_that_cannot_be_followed_is_told_and_the_last_good_generation_
     let next = press.publish(&numbered(100, 2));
     follows(&reader, "packed", &next).await;
     assert_eq!(reader.generation("packed").unwrap().problem, None);
+}
+
+#[tokio::test]
+async fn a_place_where_another_sync_publishes_is_refused_until_its_own_is_there_again() {
+    let cloud = Cloud::start().await;
+    for (sync, layout) in [("packed", Layout::Packed), ("objects", Layout::Objects)] {
+        let mut press = Press::new(&cloud, sync, layout, 2);
+        let first = press.publish(&numbered(100, 1));
+        let reader = cloud.reader(&[sync]).await;
+        body(&reader, sync, &key(5)).await.unwrap();
+        let own = press.get(&format!("{sync}/CURRENT"));
+        press.sync = "orders".into();
+        press.publish(&numbered(100, 2));
+        let refused = async || matches!(reader.generation(sync), Err(ReadError::OfAnotherSync { .. }));
+        until("it is refused", refused).await;
+        let told = reader.get(sync, &key(5)).await.unwrap_err().to_string();
+        assert!(told.contains("is of sync \"orders\", not of") && told.contains("/manifest.json"), "{told}");
+        assert!(matches!(reader.get_many(sync, &[&key(5)]).await, Err(ReadError::OfAnotherSync { .. })));
+
+        cloud.wire.outage();
+        until("S3 is away", async || matches!(reader.generation(sync), Err(ReadError::Unavailable { .. }))).await;
+        assert!(reader.get(sync, &key(5)).await.is_err(), "and what was served before does not come back by that");
+        cloud.wire.restore();
+        until("it is refused again", refused).await;
+        press.put(&format!("{sync}/CURRENT"), own);
+        follows(&reader, sync, &first).await;
+        assert!(body(&reader, sync, &key(5)).await.is_some());
+    }
 }
 
 #[tokio::test]

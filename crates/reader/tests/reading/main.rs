@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bounds;
 mod cloud;
+mod cluster;
 mod damage;
 mod flips;
 mod measure;
 mod outages;
+mod refusals;
 mod rows;
 mod shared_cache;
 mod stampede;

@@ -119,6 +119,104 @@ async fn an_answer_that_lambda_would_drop_is_told_instead() {
     assert!(reply["body"].as_str().unwrap().contains("answer-too-large"), "{reply}");
 }
 
+/// Fewer bytes than the limit, and more once each quote in them is escaped.
+#[tokio::test]
+async fn an_answer_is_measured_as_lambda_sends_it() {
+    let mut cloud = Cloud::empty().await;
+    let large = serde_json::to_string(&vec![""; 30 * 1024]).unwrap();
+    cloud.rows = (0..50).map(|n| (format!("user-{n}"), large.clone())).collect();
+    cloud.publish(GENERATION);
+    let headers = json!({"content-type": "application/json"});
+    let path = format!("/v1/{PACKED}:batchGet");
+    for (count, status) in [(30, 200), (50, 422)] {
+        let keys: Vec<&String> = cloud.rows.keys().take(count).collect();
+        let body = json!({"keys": keys}).to_string();
+        let reply = answer(&cloud, &event("POST", &path, &headers, Some((&body, false)))).await;
+        assert_eq!(reply["statusCode"], json!(status), "{count} rows of {} bytes", large.len());
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_lambda_would_drop_has_its_own_words() {
+    let mut cloud = Cloud::empty().await;
+    cloud.rows = [("2".to_owned(), format!("{{\"text\":\"{}\"}}", "x".repeat(7_000_000)))].into();
+    cloud.publish(GENERATION);
+    let batch = (&json!({"keys": ["2"]}).to_string()[..], false);
+    for sync in [PACKED, OBJECTS] {
+        let path = format!("/v1/{sync}/2");
+        let reply = answer(&cloud, &event("GET", &path, &json!({}), None)).await;
+        let told = reply["body"].as_str().unwrap();
+        assert_eq!(reply["statusCode"], json!(422), "{told}");
+        assert!(told.contains("isthmus:row-too-large") && told.contains("this row has 7000011 bytes"), "{told}");
+        let head = answer(&cloud, &event("HEAD", &path, &json!({}), None)).await;
+        assert_eq!((&head["statusCode"], &head["body"]), (&json!(200), &json!("")));
+        let reply = answer(&cloud, &event("POST", &format!("/v1/{sync}:batchGet"), &json!({}), Some(batch))).await;
+        assert!(reply["body"].as_str().unwrap().contains("isthmus:row-too-large"), "{reply}");
+    }
+}
+
+/// An HTTP API of API Gateway sends the path decoded: `#` and `?` in a key would end it, and name another row.
+#[tokio::test]
+async fn a_path_or_query_with_bad_bytes_is_a_400_and_never_another_row() {
+    let mut cloud = Cloud::empty().await;
+    let keys = ["hash", "hash#hash", "hash?x", "with space", "plain", "a/b", "a%2Fb"];
+    cloud.rows = keys.map(|key| (key.to_owned(), json!({"key": key}).to_string())).into();
+    cloud.publish(GENERATION);
+    let refused = async |path: &str, query: &str, domain: &str| {
+        let mut event = event("GET", &format!("/v1/{PACKED}/{path}"), &json!({"x-request-id": "r-1"}), None);
+        event["rawQueryString"] = json!(query);
+        event["requestContext"]["domainName"] = json!(domain);
+        let reply = answer(&cloud, &event).await;
+        assert_eq!(reply["headers"]["x-request-id"], "r-1");
+        (reply["statusCode"].as_u64().unwrap(), reply["body"].as_str().unwrap().to_owned())
+    };
+    let (url, api) = ("a1.lambda-url.ap-northeast-1.on.aws", "a1.execute-api.ap-northeast-1.amazonaws.com");
+    for (path, query, domain) in [
+        ("with space", "", url),
+        ("hash#hash", "", api),
+        ("hash?x", "", api),
+        ("plain", "scope=openid profile", url),
+        ("plain", "q=日本|x\"<>", url),
+        // Which of two keys it is cannot be told any more.
+        ("a%2Fb", "", api),
+    ] {
+        let (status, body) = refused(path, query, domain).await;
+        assert!(status == 400 && body.contains("isthmus:invalid-path"), "{path} {query}: {status} {body}");
+    }
+    for (path, domain, key) in
+        [("hash%23hash", url, "hash#hash"), ("a%2Fb", url, "a/b"), ("a%252Fb", url, "a%2Fb"), ("hash", api, "hash")]
+    {
+        assert_eq!(refused(path, "", domain).await, (200, json!({"key": key}).to_string()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_request_of_a_function_url_is_an_invalid_event() {
+    let cloud = Cloud::start().await;
+    let rest = json!({
+        "resource": "/{proxy+}", "path": "/v1/user-profiles/user-7", "httpMethod": "GET", "headers": {"Host": "x"},
+        "queryStringParameters": null, "body": null, "isBase64Encoded": false,
+        "requestContext": {"httpMethod": "GET", "path": "/prod/v1/user-profiles/user-7"},
+    });
+    let target_group = "arn:aws:elasticloadbalancing:ap-northeast-1:123456789012:targetgroup/x/1";
+    let balancer = json!({
+        "requestContext": {"elb": {"targetGroupArn": target_group}}, "httpMethod": "GET", "body": "",
+        "path": "/v1/user-profiles/user-7", "queryStringParameters": {}, "headers": {"host": "x"},
+        "isBase64Encoded": false,
+    });
+    for (event, whose) in [
+        (rest, "this is an event of an API Gateway in payload format 1.0"),
+        (balancer, "this is an event of a load balancer"),
+        (json!({"source": "serverless-plugin-warmup"}), "this is no HTTP request"),
+        (json!("ping"), "this is no HTTP request"),
+        (json!({"requestContext": {"http": {}}}), "this is no request of a function URL"),
+    ] {
+        let error = lambda(&cloud).invoke(&event).await.unwrap().answer.unwrap_err();
+        assert_eq!(error.error_type, "InvalidEvent", "{error}");
+        assert!(error.message.starts_with(whose), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn settings_that_are_wrong_are_the_answer_to_every_event() {
     let cloud = Cloud::empty().await;

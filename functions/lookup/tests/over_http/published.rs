@@ -33,7 +33,16 @@ pub fn destination(sync: &str) -> Destination {
 
 /// Publishes a generation that holds `rows` and nothing else.
 pub fn publish(store: &Store, sync: &str, layout: Layout, generation: &str, rows: &Rows) {
-    let (destination, generation) = (destination(sync), generation.parse::<Generation>().unwrap());
+    publish_as(sync, store, &destination(sync), layout, generation, rows);
+}
+
+/// Sync `orders`, where `sync` has its place.
+pub fn publish_of_another(store: &Store, sync: &str, generation: &str, rows: &Rows) {
+    publish_as("orders", store, &destination(sync), Layout::Objects, generation, rows);
+}
+
+fn publish_as(sync: &str, store: &Store, destination: &Destination, layout: Layout, generation: &str, rows: &Rows) {
+    let generation = generation.parse::<Generation>().unwrap();
     let put = |key: &SyncKey<'_>, bytes: Bytes| store.put(BUCKET, &destination.key(key), bytes);
     if layout == Layout::Objects {
         for (key, body) in rows {
@@ -74,7 +83,7 @@ pub fn publish(store: &Store, sync: &str, layout: Layout, generation: &str, rows
     };
     put(&SyncKey::Manifest(&generation), manifest.to_json().into());
     put(&SyncKey::Deleted(&generation), Bytes::from("{}"));
-    let current = serde_json::to_vec(&Current::new(&destination, &generation)).unwrap();
+    let current = serde_json::to_vec(&Current::new(destination, &generation)).unwrap();
     put(&SyncKey::Current, current.into());
 }
 

@@ -9,12 +9,10 @@ use aws_credential_types::Credentials as AwsCredentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use http::StatusCode;
 use local::process::free_port;
-use local::redis::Redis;
+use local::redis::{Redis, RedisCluster};
 use lookup::redis::Tokens;
 use lookup::token::Login;
 use reader::{Credentials, RedisCache, RedisSettings};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 
 use crate::running::{Cloud, OBJECTS, PACKED, Server};
 
@@ -30,20 +28,9 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// A command whose answer has many lines.
-async fn told(redis: &Redis, words: &str) -> String {
-    let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", redis.port())).await.unwrap());
-    stream.write_all(format!("{words}\r\n").as_bytes()).await.unwrap();
-    let mut length = String::new();
-    stream.read_line(&mut length).await.unwrap();
-    let mut text = vec![0; length.trim().trim_start_matches('$').parse().unwrap()];
-    stream.read_exact(&mut text).await.unwrap();
-    String::from_utf8(text).unwrap()
-}
-
 /// The connections of user `lookup`.
 async fn connections(redis: &Redis) -> Vec<String> {
-    let list = told(redis, "CLIENT LIST").await;
+    let list = redis.text("CLIENT LIST").await.unwrap();
     let ours = list.lines().filter(|line| line.contains(" user=lookup "));
     ours.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
@@ -133,10 +120,65 @@ async fn a_connection_that_stands_is_authenticated_again_and_again() {
     assert!(cache.answers_within(WITHIN).await);
     let before = connections(&redis).await;
     let times = async || {
-        let stats = told(&redis, "INFO commandstats").await;
+        let stats = redis.text("INFO commandstats").await.unwrap();
         let line = stats.lines().find_map(|line| line.strip_prefix("cmdstat_auth:calls=")).unwrap_or("0,").to_owned();
         line.split(',').next().unwrap().parse::<u32>().unwrap()
     };
     until("AUTH came five times", async || times().await >= 5).await;
     assert_eq!((before.len(), connections(&redis).await), (1, before), "the same connection");
+}
+
+/// What Terraform gives the user of lookup in ElastiCache.
+fn rights() -> String {
+    let text = include_str!("../../../../terraform/aws/cache.tf");
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("access_string = ")).unwrap();
+    line.trim_matches('"').to_owned()
+}
+
+#[tokio::test]
+async fn the_rights_of_terraform_are_enough_for_a_node_and_for_a_cluster() {
+    let cloud = Cloud::start().await;
+    let alone = vec![Redis::start(cloud.dir.path()).await.unwrap()];
+    for nodes in [alone, RedisCluster::start(cloud.dir.path()).await.unwrap().nodes] {
+        for node in &nodes {
+            let user = format!("ACL SETUSER lookup {} >secret", rights());
+            assert_eq!(node.command(&user).await.unwrap(), "OK");
+        }
+        let url = format!("redis://lookup:secret@127.0.0.1:{}", nodes[0].port());
+        let keys: Vec<&String> = cloud.rows.keys().take(60).collect();
+        let first = cloud.serve_with(&[("REDIS_URL", &url)]).await;
+        first.batch(PACKED, serde_json::json!({"keys": keys}).to_string()).await;
+        until("every row is in Redis", async || {
+            let mut rows = 0;
+            for node in &nodes {
+                rows += node.command("DBSIZE").await.unwrap().parse::<usize>().unwrap();
+            }
+            rows == keys.len()
+        })
+        .await;
+        let second = cloud.serve_with(&[("REDIS_URL", &url)]).await;
+        for key in &keys[..20] {
+            let key = percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC);
+            assert_eq!(from(&second, &format!("/v1/{PACKED}/{key}")).await, "redis", "{} nodes", nodes.len());
+        }
+        for server in [&first, &second] {
+            assert!(!server.process.log().contains("NOPERM"), "{}", server.process.log());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_redis_refuses_stands_once_in_the_log_with_what_helps() {
+    let cloud = Cloud::start().await;
+    let redis = Redis::start(cloud.dir.path()).await.unwrap();
+    assert_eq!(redis.command("ACL SETUSER default -get -set").await.unwrap(), "OK");
+    let server = cloud.serve_with(&[("REDIS_URL", &redis.url())]).await;
+    for n in 0..10 {
+        assert_eq!(from(&server, &format!("/v1/{OBJECTS}/user-{n}")).await, "s3");
+    }
+    let lines = server.log();
+    let refusals: Vec<_> = lines.iter().filter(|line| line["code"] == "NOPERM").collect();
+    assert_eq!(refusals.len(), 1, "{refusals:?}");
+    let told = refusals[0]["message"].as_str().unwrap();
+    assert!(refusals[0]["level"] == "WARN" && told.contains("needs the commands GET, SET and CLUSTER SLOTS"), "{told}");
 }

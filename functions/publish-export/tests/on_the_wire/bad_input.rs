@@ -12,6 +12,9 @@ const INFO: &str = "prod-20261122/export_info_prod-20261122.json";
 const TABLES_INFO: &str = "prod-20261122/export_tables_info_prod-20261122_from_1_to_1.json";
 const COLUMNS: &[(&str, &str)] = &[("id", "bigint"), ("note", "text")];
 
+/// What makes the same export again, on whatever day it is read.
+const AGAIN: &str = r#"; invoke start-export with {"kind":"manual","export_date":"2026-11-22","spot":true,"snapshot_arn":"arn:aws:rds:ap-northeast-1:123456789012:cluster-snapshot:2026-11-21T17:05:00Z"}"#;
+
 async fn export() -> Cloud {
     let mut cloud = Cloud::start().await;
     cloud.exported(DAILY, NIGHT, &[table("shop.orders", &[&[3, 4]])]);
@@ -59,6 +62,7 @@ async fn a_part_that_is_not_parquet_is_named_with_what_was_found() {
         let (word, told) = poll(&cloud).await;
         assert_eq!(word, "PartUnreadable");
         assert!(told.starts_with(&format!("part {PART} cannot be read: {expected}")), "{told}\n{expected}");
+        let told = told.strip_suffix(AGAIN).unwrap();
         assert!(told.ends_with(&expected) || expected.ends_with(": "), "{told}\n{expected}");
     }
 }
@@ -70,6 +74,7 @@ async fn a_part_cut_in_its_footer_is_named_too() {
     cloud.store().put(BUCKET, PART, whole[..whole.len() - 20].to_vec());
     let (word, told) = poll(&cloud).await;
     assert_eq!(word, "PartUnreadable");
+    let told = told.strip_suffix(AGAIN).unwrap();
     assert!(told.contains("it ends with \"") && told.ends_with("not with \"PAR1\""), "{told}");
 }
 
@@ -78,7 +83,7 @@ async fn parts_of_one_table_with_other_columns_are_named() {
     let cloud = export().await;
     let second = PART.replace("00000", "00002");
     cloud.store().put(BUCKET, &second, part(&[("id", "text"), ("note", "text")], 3));
-    let told = format!("part {second} has other columns than {PART}: id is STRING and not INT64");
+    let told = format!("part {second} has other columns than {PART}: id is STRING and not INT64{AGAIN}");
     assert_eq!(poll(&cloud).await, ("PartMismatch", told));
 }
 
@@ -117,24 +122,47 @@ async fn an_export_that_is_not_whole_is_not_published() {
     for (change, expected) in table {
         let cloud = export().await;
         change(&cloud);
-        let told = format!("export prod-20261122 is not whole: {expected}; start a spot export of 2026-11-22");
+        let told = format!("export prod-20261122 is not whole: {expected}{AGAIN}");
         assert_eq!(poll(&cloud).await, ("ExportIncomplete", told));
     }
 }
 
 #[tokio::test]
-async fn a_manifest_that_cannot_be_read_is_named() {
-    let cloud = export().await;
-    cloud.store().put(BUCKET, "prod-20261119/manifest.json", r#"{"version":2}"#);
-    let told = "prod-20261119/manifest.json cannot be used: repair or delete it, then publish again: manifest version 2 \
-                is not 1: deploy the same release of isthmus on both clouds";
-    assert_eq!(poll(&cloud).await, ("ManifestInvalid", told.to_owned()));
+async fn a_manifest_of_the_day_that_cannot_be_read_is_named() {
+    for (name, found, cause) in [
+        (
+            "manifest.json",
+            r#"{"version":2}"#,
+            "manifest version 2 is not 1: deploy the same release of isthmus on both clouds",
+        ),
+        ("manifest.withdrawn.json", "[]", "not a manifest: "),
+    ] {
+        let cloud = export().await;
+        let key = format!("prod-20261122/{name}");
+        cloud.store().put(BUCKET, &key, found);
+        let (word, told) = refused(&cloud, json!({"kind": "poll"})).await;
+        let helps =
+            r#"; repair or delete it, then invoke publish-export with {"kind":"publish","task_id":"prod-20261122"}"#;
+        assert_eq!(word, "ManifestInvalid");
+        assert!(told.starts_with(&format!("{key} cannot be used: {cause}")) && told.ends_with(helps), "{told}");
 
-    let cloud = export().await;
-    cloud.store().put(BUCKET, "prod-20261122/manifest.withdrawn.json", "[]");
-    let (word, told) = poll(&cloud).await;
-    assert_eq!(word, "ManifestInvalid");
-    assert!(told.starts_with("prod-20261122/manifest.withdrawn.json cannot be used: "), "{told}");
+        cloud.store().delete(BUCKET, &key);
+        cloud.handle(json!({"kind": "publish", "task_id": DAILY})).await.unwrap();
+        assert_eq!(cloud.manifest("2026-11-22").unwrap().tables[0].rows, 7, "what the text says helps");
+    }
+}
+
+#[tokio::test]
+async fn an_older_manifest_that_cannot_be_read_costs_the_drift_and_not_the_publication() {
+    let mut cloud = export().await;
+    cloud.topic = true;
+    cloud.store().put(BUCKET, "prod-20261118/manifest.json", r#"{"version":2}"#);
+    cloud.poll().await.unwrap();
+    let manifest = cloud.manifest("2026-11-22").unwrap();
+    let told = "prod-20261118/manifest.json cannot be read, so no drift is known: manifest version 2 is not 1: deploy \
+                the same release of isthmus on both clouds";
+    assert_eq!((manifest.drift, manifest.warnings), (vec![], vec![told.to_owned()]));
+    assert!(cloud.messages()[0].1.contains(told), "a human hears of it too");
 }
 
 #[tokio::test]

@@ -54,10 +54,15 @@ async fn what_the_export_engine_writes_is_published() {
     let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value));
     let lambda = Lambda::new(Path::new(env!("CARGO_BIN_EXE_publish-export")), &logs, variables);
     let first = lambda.invoke(&event).await.unwrap();
-    let expected = json!({"published": [TASK], "unchanged": [], "reported": [TASK]});
+    let expected = json!({"published": [TASK], "unchanged": [], "reported": [TASK], "started": []});
     assert_eq!(first.answer, Ok(expected), "{}", first.log);
     let again = lambda.invoke(&event).await.unwrap();
-    assert_eq!(again.answer, Ok(json!({"published": [], "unchanged": [TASK], "reported": []})), "{}", again.log);
+    assert_eq!(
+        again.answer,
+        Ok(json!({"published": [], "unchanged": [TASK], "reported": [], "started": []})),
+        "{}",
+        again.log
+    );
     std::fs::remove_dir_all(&logs).unwrap();
 
     let object = s3.store().get("exports", "prod-20261122/manifest.json").unwrap();

@@ -98,7 +98,8 @@ async fn a_busy_s3_is_asked_again() {
     let cloud = fresh_daily().await;
     cloud.wire.fault(9, Effect::Refuse(503, slow_down.into()), |r| r.query.contains("list-type"));
     let error = cloud.poll().await.unwrap_err();
-    let text = "s3:ListBucket on s3://exports/prod-20261122/ was throttled: the next poll tries again";
+    let text = "s3:ListBucket on s3://exports/prod-20261122/ was throttled: try again, as the next poll does for the last \
+                three dates";
     assert_eq!((error.word(), error.to_string().as_str()), ("Throttled", text));
 }
 
@@ -115,8 +116,8 @@ async fn a_refused_call_names_the_action_and_the_object() {
 
     cloud.wire.fault(9, Effect::Reset, |r| r.path.ends_with("export_info_prod-20261122.json"));
     let error = cloud.poll().await.unwrap_err();
-    let text = "s3:GetObject on s3://exports/prod-20261122/export_info_prod-20261122.json got no answer: the next poll \
-                tries again";
+    let text = "s3:GetObject on s3://exports/prod-20261122/export_info_prod-20261122.json got no answer: try again, as \
+                the next poll does for the last three dates";
     assert_eq!((error.word(), error.to_string().as_str()), ("Unreachable", text));
 }
 
@@ -150,7 +151,7 @@ async fn without_a_topic_a_failed_export_fails_the_function_once() {
     let mut cloud = Cloud::start().await;
     cloud.tasks.push(task_of(DAILY, NIGHT, "FAILED"));
     let error = cloud.poll().await.unwrap_err();
-    let text = "export prod-20261122 failed: RDS gave no cause; start a spot export of 2026-11-22";
+    let text = r#"export prod-20261122 failed: RDS gave no cause; when that is removed, invoke start-export with {"kind":"manual","export_date":"2026-11-22","spot":true,"snapshot_arn":"arn:aws:rds:ap-northeast-1:123456789012:cluster-snapshot:2026-11-21T17:05:00Z"}"#;
     assert_eq!((error.word(), error.to_string().as_str()), ("ExportFailed", text));
     assert!(cloud.poll().await.unwrap().reported.is_empty());
     cloud.tasks[0] = task_of(DAILY, NIGHT, "CANCELED");

@@ -25,6 +25,17 @@ async fn wrong_settings_are_the_answer_to_every_event_with_all_that_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_start_of_the_load_that_is_half_configured_names_what_is_missing() {
+    let variables = [("ENV", "prod"), ("S3_BUCKET_NAME", "exports"), ("GOOGLE_SERVICE_ACCOUNT", "me@acme.com")];
+    let error = refused(&variables, json!({"kind": "poll"})).await;
+    assert_eq!(error.error_type, "InvalidEnvironment");
+    for told in ["GOOGLE_WORKFLOW is not set", "GOOGLE_AUDIENCE is not set", "GOOGLE_SERVICE_ACCOUNT: \"me@acme.com\""]
+    {
+        assert!(error.message.contains(told), "{}", error.message);
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_event_is_an_error_of_one_word() {
     let error = refused(&[("ENV", "prod"), ("S3_BUCKET_NAME", "exports")], json!({"kind": "polle"})).await;
     let message = "event: unknown variant `polle`, expected `poll` or `publish`".to_owned();

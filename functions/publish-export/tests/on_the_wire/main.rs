@@ -6,4 +6,7 @@ mod cloud;
 mod engine;
 mod faults;
 mod lambda;
+mod load_start;
+mod once;
 mod publish;
+mod wild;

@@ -11,21 +11,35 @@ use local::export::Table;
 use local::rds::{Options, Rds, Snapshot};
 use local::s3::Store;
 use serde_json::{Value, json};
+use start_export::answer::{Answer, Export};
 use start_export::config::Config;
 use start_export::error::StartExportError;
-use start_export::{Started, start_export};
+use start_export::start_export;
 
-/// An RDS with the cluster `shop`, its newest automated snapshot and one that was made by hand.
+/// An RDS with the cluster `shop`, its newest automated snapshot and one that was made by hand, and one of another cluster.
 struct Witness<'a> {
     rds: &'a Client,
     automated: &'a str,
     manual: &'a str,
+    foreign: &'a str,
+}
+
+/// The export of an answer, started now or found.
+fn export(answer: Result<Answer, StartExportError>) -> Export {
+    match answer.unwrap() {
+        Answer::Started(export) | Answer::Found(export) => export,
+        other => panic!("{other:?}"),
+    }
 }
 
 impl Witness<'_> {
-    async fn invoked(&self, config: &Config, event: Value) -> Result<Started, StartExportError> {
+    async fn invoked(&self, config: &Config, event: Value) -> Result<Answer, StartExportError> {
         let now = Utc::now();
         start_export(self.rds, config, event, now, now).await
+    }
+
+    async fn export(&self, event: Value) -> Export {
+        export(self.invoked(&config(), event).await)
     }
 
     async fn word(&self, event: Value) -> &'static str {
@@ -37,16 +51,20 @@ impl Witness<'_> {
         self.an_id_is_never_given_away().await;
         self.a_spot_export_stands_beside_the_day().await;
         self.what_is_not_there_is_named().await;
+        self.what_is_of_another_cluster_is_refused().await;
     }
 
     async fn a_day_is_exported_once(&self) {
         let event = json!({"kind": "scheduled", "scheduled_time": "2026-11-21T19:00:00Z"});
-        let first = self.invoked(&config(), event.clone()).await.unwrap();
+        let first = self.export(event.clone()).await;
         assert_eq!((first.task_id.to_string().as_str(), first.started), ("prod-20261122", true));
         assert_eq!(first.snapshot_arn, self.automated);
-        let again = self.invoked(&config(), event).await.unwrap();
+        let again = self.export(event).await;
         assert!(!again.started);
-        assert_eq!((again.task_id, again.snapshot_arn), (first.task_id, first.snapshot_arn));
+        let later = self.export(json!({"kind": "scheduled", "scheduled_time": "2026-11-22T03:00:00Z"})).await;
+        assert!(!later.started);
+        assert_eq!((&again.task_id, &again.snapshot_arn), (&first.task_id, &first.snapshot_arn));
+        assert_eq!((&later.task_id, &later.snapshot_arn), (&first.task_id, &first.snapshot_arn));
         let tasks = self.rds.describe_export_tasks().export_task_identifier("prod-20261122").send().await.unwrap();
         let [task] = tasks.export_tasks() else { panic!("{tasks:?}") };
         assert_eq!((task.s3_bucket(), task.s3_prefix().unwrap_or_default()), (Some(BUCKET), ""));
@@ -65,7 +83,7 @@ impl Witness<'_> {
         let event = json!({
             "kind": "manual", "export_date": "2026-11-22", "snapshot_arn": self.manual, "spot": true, "tables": tables
         });
-        let spot = self.invoked(&config(), event).await.unwrap();
+        let spot = self.export(event).await;
         assert!(spot.started && spot.task_id.is_spot());
         assert_eq!(spot.snapshot_arn, self.manual);
         let id = spot.task_id.to_string();
@@ -80,6 +98,16 @@ impl Witness<'_> {
         let nowhere = Config { cluster: "nowhere".into(), ..config() };
         let error = self.invoked(&nowhere, json!({"kind": "manual"})).await.unwrap_err();
         assert_eq!(error.word(), "NoSnapshot", "{error}");
+        let error = self.invoked(&nowhere, json!({"kind": "manual", "spot": true})).await.unwrap_err();
+        assert_eq!(error.word(), "SnapshotNotFound", "{error}");
+    }
+
+    async fn what_is_of_another_cluster_is_refused(&self) {
+        let cluster = "arn:aws:rds:ap-northeast-1:123456789012:cluster:hr";
+        for source in [self.foreign, cluster] {
+            let event = json!({"kind": "manual", "spot": true, "snapshot_arn": source});
+            assert_eq!(self.word(event).await, "OtherCluster", "{source}");
+        }
     }
 }
 
@@ -87,7 +115,8 @@ impl Witness<'_> {
 async fn moto_holds_the_contract() {
     let dir = tempfile::tempdir().unwrap();
     let moto = MotoRds::start(dir.path()).await;
-    Witness { rds: &moto.rds, automated: &moto.automated, manual: &moto.manual }.holds_the_contract().await;
+    let MotoRds { rds, automated, manual, foreign, .. } = &moto;
+    Witness { rds, automated, manual, foreign }.holds_the_contract().await;
 }
 
 /// Our own RDS, whose tasks stay STARTING while a test looks at them.
@@ -96,6 +125,7 @@ struct OwnRds {
     client: Client,
     automated: String,
     manual: String,
+    foreign: String,
 }
 
 impl OwnRds {
@@ -107,12 +137,14 @@ impl OwnRds {
         rds.set_tables(vec![Table::numbered("shop", "orders", 10), Table::numbered("shop", "items", 10)]);
         let automated = rds.snapshot(CLUSTER, Utc::now() - chrono::Duration::hours(1)).await.unwrap();
         let manual = rds.add_snapshot(Snapshot::new("before-migration", CLUSTER, "manual", Utc::now()));
+        let foreign = rds.snapshot("hr", Utc::now()).await.unwrap();
         let client = client(&rds.endpoint()).await;
-        Self { rds, client, automated, manual }
+        Self { rds, client, automated, manual, foreign }
     }
 
     fn witness(&self) -> Witness<'_> {
-        Witness { rds: &self.client, automated: &self.automated, manual: &self.manual }
+        let Self { client: rds, automated, manual, foreign, .. } = self;
+        Witness { rds, automated, manual, foreign }
     }
 }
 
@@ -129,7 +161,7 @@ async fn the_newest_snapshot_is_found_behind_three_pages_of_others() {
     }
     let begun = Snapshot::new("rds:shop-begun", CLUSTER, "automated", Utc::now()).with_status("creating");
     own.rds.add_snapshot(begun);
-    let answer = own.witness().invoked(&config(), json!({"kind": "manual"})).await.unwrap();
+    let answer = own.witness().export(json!({"kind": "manual"})).await;
     assert_eq!(answer.snapshot_arn, own.automated);
 }
 
@@ -137,11 +169,12 @@ async fn the_newest_snapshot_is_found_behind_three_pages_of_others() {
 async fn a_spot_export_that_still_runs_is_found_and_not_started_again() {
     let own = OwnRds::start().await;
     let event = |tables: &[&str]| json!({"kind": "manual", "spot": true, "tables": tables});
-    let spot = own.witness().invoked(&config(), event(&["shop.orders", "shop.items"])).await.unwrap();
+    let spot = own.witness().export(event(&["shop.orders", "shop.items"])).await;
+    assert!(spot.snapshot_arn.ends_with(":cluster:shop"), "{}", spot.snapshot_arn);
     tokio::time::sleep(Duration::from_millis(1_100)).await;
-    let again = own.witness().invoked(&config(), event(&["shop.items", "shop.orders"])).await.unwrap();
+    let again = own.witness().export(event(&["shop.items", "shop.orders"])).await;
     assert_eq!((spot.started, again.started, &again.task_id), (true, false, &spot.task_id));
-    // Other tables are other work, and RDS exports a snapshot once at a time.
+    // Other tables are other work, and RDS exports a source once at a time.
     assert_eq!(own.witness().word(event(&["shop.items"])).await, "SnapshotNotReady");
     assert_eq!(own.rds.tasks().len(), 1);
 }
@@ -154,7 +187,12 @@ async fn the_sixth_export_at_once_is_refused_with_a_word_of_its_own() {
         let arn = own.rds.add_snapshot(Snapshot::new(&format!("by-hand-{n}"), CLUSTER, "manual", Utc::now()));
         let event = json!({"kind": "manual", "export_date": format!("2026-10-0{n}"), "snapshot_arn": arn});
         let answer = own.witness().invoked(&config(), event).await;
-        words.push(answer.map_or_else(|error| error.word(), |answer| if answer.started { "started" } else { "there" }));
+        words.push(
+            answer.map_or_else(
+                |error| error.word(),
+                |answer| if export(Ok(answer)).started { "started" } else { "there" },
+            ),
+        );
     }
     assert_eq!(words, ["started", "started", "started", "started", "started", "TooManyExports"]);
 }

@@ -65,6 +65,7 @@ async fn the_same_event_twice_and_at_once_starts_one_task() {
     assert_eq!(lines[1]["task_id"], json!("prod-20261101"));
     assert_eq!(lines[1]["snapshot"], json!(function.rds.automated));
     assert_eq!((&lines[1]["export_date"], &lines[1]["started"]), (&json!("2026-11-01"), &json!(true)));
+    assert_eq!((&lines[1]["event"], &lines[1]["today"]), (&json!("export_started"), &json!(false)));
 
     let again = function.answer(&day(1)).await.unwrap();
     assert_eq!((&again["task_id"], &again["started"]), (&json!("prod-20261101"), &json!(false)));
@@ -136,7 +137,8 @@ async fn an_event_that_is_wrong_reaches_no_endpoint() {
     let Invocation { answer, log, .. } = function.invoke(&json!({"kind": "manual", "spots": true})).await.unwrap();
     let error = answer.unwrap_err();
     assert_eq!(error.error_type, "InvalidEvent");
-    let told = "event: field `spots` is unknown, a manual event may have: export_date, snapshot_arn, tables, spot";
+    let told =
+        "event: field `spots` is unknown, a manual event may have: export_date, snapshot_arn, source, tables, spot";
     assert_eq!(error.message, told);
     let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
     assert_eq!((&last["level"], &last["message"]), (&json!("ERROR"), &json!(format!("InvalidEvent: {told}"))));

@@ -5,3 +5,6 @@ mod answers;
 mod contract;
 mod lambda;
 mod laptop;
+mod scripted;
+mod spot;
+mod tries;

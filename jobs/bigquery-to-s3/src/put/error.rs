@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyless::KeylessError;
+use keyless::aws::KeylessError;
 use lease::Lost;
 
 use super::answer::Refusal;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
-use keyless::KeylessError;
+use keyless::aws::KeylessError;
 use lease::Verdict;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;

@@ -30,6 +30,7 @@ async fn every_table_is_loaded_proved_and_audited_and_a_second_start_changes_not
     assert_eq!(second.exit_code, Some(0), "{}", second.log);
     assert_eq!(states(&first), states(&second));
     assert_eq!((cloud.starts(), cloud.audit().await), (2, audit.map(str::to_owned).to_vec()));
+    assert_eq!((&report(&first)["runs_started"], &report(&second)["runs_started"]), (&json!(2), &json!(0)));
 
     let text = cloud.job().run(&["--export-date", cloud::DATE]).await.unwrap().log;
     assert!(text.contains("shop.orders  loaded                 7              7"), "{text}");
@@ -70,10 +71,10 @@ async fn a_table_that_is_not_good_fails_the_job_and_says_why() {
     assert_eq!(failed.len(), 3, "{failed:?}");
     assert_eq!(cloud.audit().await.len(), tables.len());
 
-    // Nothing is left to do for a second start but what failed: the refused start.
+    // For a second start there is left what failed: the refused start, and each wrong count, which is loaded once more.
     let before = cloud.starts();
     cloud.run().await;
-    assert_eq!(cloud.starts(), before + 1);
+    assert_eq!(cloud.starts(), before + 3);
 }
 
 #[tokio::test]
@@ -133,7 +134,7 @@ async fn the_manifest_is_waited_for_and_a_day_that_is_published_again_is_loaded_
     assert_eq!(report(&late)["error"], error);
 
     cloud.variables.insert("WAIT_MINUTES".into(), "1".into());
-    let task = cloud.job().start(&["--export-date", cloud::DATE, "--json"]).unwrap();
+    let task = cloud.job().start(&cloud::ARGUMENTS).unwrap();
     tokio::time::sleep(Duration::from_millis(1500)).await;
     cloud.export("orders", 7);
     cloud.publish(&manifest(&[("orders", 7)]));
@@ -166,7 +167,6 @@ async fn a_manifest_that_cannot_be_read_ends_the_job_with_the_reason() {
         ),
         (good.replace("2026-11-20", "2026-11-19"), "the manifest is of prod-20261119, not of prod-20261120"),
         (good.replace("\"rows\": 7", "\"rows\": 0"), "table shop.orders is Exported but has 0 rows in 1 parts"),
-        (good.replace("\"warnings\"", "\"wranings\""), "not a manifest: unknown field `wranings`"),
     ];
     for (text, reason) in invalid {
         cloud.store().put(BUCKET, &manifest_key(), text);
@@ -207,11 +207,46 @@ async fn a_deployment_that_is_wrong_is_told_whole_before_anything_is_done() {
             "environment: ENV: environment \"Prod\" must be 1 to 43 lower-case letters, digits and single hyphens, \
              begin with a letter and not end with a hyphen; S3_BUCKET_NAME is not set; AWS_REGION is not set; \
              AWS_ROLE_ARN is not set; AWS_AUDIENCE is not set; GOOGLE_CLOUD_PROJECT is not set; \
-             BIGQUERY_LOCATION is not set; {}:3:5: unknown field `tabels`, expected one of dataset, exclude, tables",
+             BIGQUERY_LOCATION is not set; {}:3:5: unknown field `tabels`, expected one of dataset, engine, exclude, \
+             proof, on_missing, tables",
             file.display()
         )
     );
     let finished = job.run(&["--export-date", "2026-11-31"]).await.unwrap();
     assert_eq!(finished.exit_code, Some(2));
     assert!(finished.log.contains("export date \"2026-11-31\" is not a calendar date of the form 2026-11-22"));
+}
+
+#[tokio::test]
+async fn what_contradicts_itself_is_told_before_anything_is_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("tables.yaml");
+    std::fs::write(&file, "databases: {shop: {tables: {orders: {}}}}\n").unwrap();
+    let variables = [
+        ("TABLES_FILE", file.to_str().unwrap()),
+        ("ENV", "prod"),
+        ("S3_BUCKET_NAME", "exports"),
+        ("AWS_REGION", "ap-northeast-1"),
+        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/load-export"),
+        ("AWS_AUDIENCE", "isthmus-prod"),
+        ("GOOGLE_CLOUD_PROJECT", "acme"),
+        ("BIGQUERY_LOCATION", "asia-northeast1"),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_load-export"));
+    let job = local::job::Job::new(program, dir.path(), variables);
+    let date = ["--export-date", cloud::DATE];
+    for (job, arguments, said) in [
+        (job.clone(), ["--task-id", "prod-20261121"], "--task-id: prod-20261121 is not of --export-date 2026-11-20"),
+        (job.clone(), ["--task-id", "stg-20261120"], "--task-id: stg-20261120 is not of environment prod"),
+        (
+            job.with("EXPORT_TIMEZONE", "Europe/Berlin"),
+            ["--task-id", "prod-20261120"],
+            "the clocks of Europe/Berlin change during the year",
+        ),
+    ] {
+        let finished = job.run(&[arguments, date].concat()).await.unwrap();
+        assert_eq!(finished.exit_code, Some(2), "{}", finished.log);
+        assert!(finished.log.contains(said), "{}", finished.log);
+    }
 }

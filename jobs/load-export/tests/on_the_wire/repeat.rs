@@ -4,14 +4,16 @@ use crate::cloud;
 
 use std::time::Duration;
 
-use cloud::{Cloud, DATE, manifest, states};
+use cloud::{ARGUMENTS, Cloud, manifest, states};
 use local::transfer::Options;
 use local::wire::{Effect, Recorded};
 
-const ARGUMENTS: [&str; 3] = ["--export-date", DATE, "--json"];
-
 fn start(request: &Recorded) -> bool {
     request.path.ends_with(":startManualRuns")
+}
+
+fn lease(request: &Recorded) -> bool {
+    request.method == "PUT" && request.path.ends_with("/leases/prod.json")
 }
 
 fn merge(request: &Recorded) -> bool {
@@ -27,8 +29,9 @@ async fn day() -> Cloud {
     cloud
 }
 
+/// Another attempt of an execution, or the first one.
 async fn assert_good_end(cloud: &Cloud) {
-    let finished = cloud.run().await;
+    let finished = cloud.again().run(&ARGUMENTS).await.unwrap();
     assert_eq!(finished.exit_code, Some(0), "{}", finished.log);
     assert_eq!(states(&finished), ["shop.cart truncated", "shop.orders loaded"]);
     assert_eq!((cloud.rows("cart").await, cloud.rows("orders").await), (0, 7));
@@ -69,7 +72,9 @@ async fn a_start_that_never_arrived_is_made_again() {
 async fn killed_anywhere_a_second_start_comes_to_the_same_end() {
     type Moment = (&'static str, fn(&Recorded) -> bool, Effect);
     let cloud = day().await;
-    let moments: [Moment; 6] = [
+    let moments: [Moment; 8] = [
+        ("before the lease", lease, Effect::HoldRequest),
+        ("after the lease", lease, Effect::HoldAnswer),
         ("before the start of a run", start, Effect::HoldRequest),
         ("after the start of a run", start, Effect::HoldAnswer),
         ("before the truncation", |request| request.body_text().contains("TRUNCATE TABLE"), Effect::HoldRequest),
@@ -77,17 +82,17 @@ async fn killed_anywhere_a_second_start_comes_to_the_same_end() {
         ("before the audit", merge, Effect::HoldRequest),
         ("after the audit", merge, Effect::HoldAnswer),
     ];
-    for (moment, matches, effect) in moments {
+    for (moment, matches, effect) in moments.clone() {
         cloud.bigquery.query("CREATE OR REPLACE TABLE raw_shop.cart AS SELECT 1 AS n").await.unwrap();
         cloud.publish(&manifest(&[("cart", 0), ("orders", 7)]));
         cloud.transfer_wire.forget();
-        let wires = [&cloud.transfer_wire, &cloud.bigquery_wire];
+        let wires = [&cloud.transfer_wire, &cloud.bigquery_wire, &cloud.s3_wire];
         for wire in wires {
             wire.fault(1, effect.clone(), matches);
         }
         let task = cloud.job().start(&ARGUMENTS).unwrap();
         let held = async {
-            tokio::select! { () = wires[0].held() => {}, () = wires[1].held() => {} }
+            tokio::select! { () = wires[0].held() => {}, () = wires[1].held() => {}, () = wires[2].held() => {} }
         };
         tokio::time::timeout(Duration::from_mins(1), held).await.unwrap_or_else(|_| panic!("{moment}: never came"));
         drop(task);
@@ -98,6 +103,8 @@ async fn killed_anywhere_a_second_start_comes_to_the_same_end() {
         let first_was_lost = usize::from(moment == "before the start of a run");
         assert_eq!(cloud.starts(), 1 + first_was_lost, "{moment}");
     }
+    let loads = cloud.history().await;
+    assert_eq!(loads.len(), 2 * moments.len(), "one load of each table for each execution: {loads:#?}");
 }
 
 #[tokio::test]

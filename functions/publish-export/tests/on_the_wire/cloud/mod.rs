@@ -1,6 +1,7 @@
 //! A bucket behind a wire, exports in it as RDS writes them, and what RDS and SNS say.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)] // each test file uses its part
 
+mod google;
 mod told;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ use publish_export::{Answer, Clients, Error, Settings, handle};
 use serde_json::{Value, json};
 use startup::Vars;
 
+pub use google::{ACCOUNT, Load, WORKFLOW};
+
 pub const BUCKET: &str = "exports";
 const REGION: Region = Region::from_static("ap-northeast-1");
 pub const TOPIC: &str = "arn:aws:sns:ap-northeast-1:123456789012:isthmus";
@@ -32,6 +35,8 @@ pub struct Cloud {
     pub wire: Wire,
     pub tasks: Vec<ExportTask>,
     pub topic: bool,
+    /// Where a publication starts the load.
+    pub load: Option<Load>,
     pub now: DateTime<Utc>,
     pub messages: told::Messages,
     /// How often the SDK tries a call.
@@ -44,7 +49,7 @@ impl Cloud {
         s3.store().create_bucket(BUCKET);
         let wire = Wire::start(&s3.endpoint()).await.unwrap();
         let now = at("2026-11-21T20:00:00Z");
-        Self { s3, wire, tasks: Vec::new(), topic: false, now, messages: Arc::default(), attempts: 3 }
+        Self { s3, wire, tasks: Vec::new(), topic: false, load: None, now, messages: Arc::default(), attempts: 3 }
     }
 
     pub fn store(&self) -> &Store {
@@ -52,10 +57,11 @@ impl Cloud {
     }
 
     pub async fn handle(&self, event: Value) -> Result<Answer, Error> {
-        let clients = self.clients().await;
-        let mut variables = vec![("ENV", "prod"), ("S3_BUCKET_NAME", BUCKET)];
-        variables.extend(self.topic.then_some(("SNS_TOPIC_ARN", TOPIC)));
+        let mut variables = vec![("ENV", "prod".to_owned()), ("S3_BUCKET_NAME", BUCKET.to_owned())];
+        variables.extend(self.topic.then(|| ("SNS_TOPIC_ARN", TOPIC.to_owned())));
+        variables.extend(self.load.iter().flat_map(Load::variables));
         let settings = Settings::read(Vars::from_pairs(variables)).unwrap();
+        let clients = self.clients(&settings).await;
         handle(&event, &clients, &settings, self.now).await
     }
 
@@ -63,7 +69,7 @@ impl Cloud {
         self.handle(json!({"kind": "poll"})).await
     }
 
-    async fn clients(&self) -> Clients {
+    async fn clients(&self, settings: &Settings) -> Clients {
         let retries = RetryConfig::standard().with_max_attempts(self.attempts);
         let config = aws_config::defaults(BehaviorVersion::latest())
             .region(REGION)
@@ -80,6 +86,10 @@ impl Cloud {
             rds: aws_sdk_rds::Client::new(&config),
             s3: aws_sdk_s3::Client::from_conf(s3),
             sns: aws_sdk_sns::Client::new(&config),
+            google: match (&self.load, &settings.load) {
+                (Some(load), Some(target)) => Some(load.client(target).await),
+                _ => None,
+            },
         }
     }
 

@@ -42,19 +42,28 @@ pub(crate) struct MotoRds {
     pub(crate) rds: Client,
     pub(crate) automated: String,
     pub(crate) manual: String,
+    /// A snapshot of the cluster `hr`.
+    pub(crate) foreign: String,
 }
 
 impl MotoRds {
     pub(crate) async fn start(dir: &Path) -> Self {
         let moto = Moto::start(dir).await.unwrap();
         let rds = client(&moto.endpoint()).await;
-        let cluster = rds.create_db_cluster().db_cluster_identifier(CLUSTER).engine("aurora-mysql");
-        cluster.master_username("root").master_user_password("password").send().await.unwrap();
-        let snapshot = rds.create_db_cluster_snapshot().db_cluster_identifier(CLUSTER);
-        let snapshot = snapshot.db_cluster_snapshot_identifier("before-migration").send().await.unwrap();
-        let manual = snapshot.db_cluster_snapshot().unwrap().db_cluster_snapshot_arn().unwrap().to_owned();
-        let automated = rds.describe_db_cluster_snapshots().snapshot_type("automated").send().await.unwrap();
+        let manual = cluster_with_snapshot(&rds, CLUSTER, "before-migration").await;
+        let foreign = cluster_with_snapshot(&rds, "hr", "of-hr").await;
+        let automated = rds.describe_db_cluster_snapshots().db_cluster_identifier(CLUSTER).snapshot_type("automated");
+        let automated = automated.send().await.unwrap();
         let automated = automated.db_cluster_snapshots()[0].db_cluster_snapshot_arn().unwrap().to_owned();
-        Self { moto, rds, automated, manual }
+        Self { moto, rds, automated, manual, foreign }
     }
+}
+
+/// The ARN of the snapshot.
+async fn cluster_with_snapshot(rds: &Client, cluster: &str, snapshot: &str) -> String {
+    let create = rds.create_db_cluster().db_cluster_identifier(cluster).engine("aurora-mysql");
+    create.master_username("root").master_user_password("password").send().await.unwrap();
+    let create = rds.create_db_cluster_snapshot().db_cluster_identifier(cluster);
+    let created = create.db_cluster_snapshot_identifier(snapshot).send().await.unwrap();
+    created.db_cluster_snapshot().unwrap().db_cluster_snapshot_arn().unwrap().to_owned()
 }

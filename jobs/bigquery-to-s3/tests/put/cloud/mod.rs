@@ -10,7 +10,7 @@ use bigquery_to_s3::counters::Counters;
 use bigquery_to_s3::put::{Put, PutEngine, PutError, PutSettings};
 use bytes::Bytes;
 use futures_util::future::join_all;
-use keyless::{Keyless, KeylessConfig};
+use keyless::aws::{Keyless, KeylessConfig};
 use lease::{Gatekeeper, Moment};
 use local::metadata::{Metadata, ServiceAccount};
 use local::moto::Moto;

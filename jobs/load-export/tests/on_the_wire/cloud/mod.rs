@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use chrono::{DateTime, Duration, Utc};
 use handoff::{Environment, ExportDate, ExportKey, Manifest, TableList, TablePrefix, TransferTable};
 use local::bigquery::BigQuery;
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 
 pub(crate) const BUCKET: &str = "exports";
 pub(crate) const DATE: &str = "2026-11-20";
+pub(crate) const ARGUMENTS: [&str; 3] = ["--export-date", DATE, "--json"];
 const ROLE: &str = "arn:aws:iam::123456789012:role/load-export";
 const AUDIENCE: &str = "isthmus-prod";
 
@@ -33,6 +35,7 @@ pub(crate) struct Cloud {
     pub(crate) transfer_wire: Wire,
     pub(crate) sts: Sts,
     pub(crate) variables: BTreeMap<String, String>,
+    executions: AtomicU32,
     dir: tempfile::TempDir,
     metadata: Metadata,
     moto: Moto,
@@ -70,6 +73,7 @@ impl Cloud {
                 ("MIN_FILE_AGE_SECONDS", "0".into()),
                 ("POLL_SECONDS", "0.1".into()),
                 ("WAIT_MINUTES", "0.5".into()),
+                ("LEASE_SECONDS", "6".into()),
                 ("AWS_ENDPOINT_URL_S3", s3_wire.endpoint()),
                 ("AWS_ENDPOINT_URL_STS", sts.endpoint()),
                 ("BIGQUERY_ENDPOINT", bigquery_wire.endpoint()),
@@ -80,7 +84,21 @@ impl Cloud {
         );
         bigquery.create_dataset("isthmus_audit").await.unwrap();
         bigquery.create_dataset("raw_shop").await.unwrap();
-        Self { s3, s3_wire, bigquery, bigquery_wire, transfer, transfer_wire, sts, variables, dir, metadata, moto }
+        let executions = AtomicU32::new(0);
+        Self {
+            s3,
+            s3_wire,
+            bigquery,
+            bigquery_wire,
+            transfer,
+            transfer_wire,
+            sts,
+            variables,
+            executions,
+            dir,
+            metadata,
+            moto,
+        }
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -100,20 +118,29 @@ impl Cloud {
     }
 
     pub(crate) fn list_tables(&self, tables: &[&str]) {
+        self.list_tables_with("", tables);
+    }
+
+    /// `settings` are lines of the whole list: `proof: statistics`.
+    pub(crate) fn list_tables_with(&self, settings: &str, tables: &[&str]) {
         let entries: Vec<String> = tables.iter().map(|table| format!("      {table}: {{}}\n")).collect();
-        let text = format!("databases:\n  shop:\n    tables:\n{}", entries.concat());
+        let text = format!("{settings}\ndatabases:\n  shop:\n    tables:\n{}", entries.concat());
         std::fs::write(self.dir.path().join("tables.yaml"), text).unwrap();
     }
 
     /// Puts one part with `rows` rows; a second export of the day replaces it, as staging does.
     pub(crate) fn export(&self, table: &str, rows: i64) {
-        let name = format!("shop.{table}").parse().unwrap();
-        let prefix = TablePrefix::of_day(&env(), date(), &name).to_string();
+        self.put_parts(table, (rows > 0).then(|| parquet(rows, 0)));
+    }
+
+    pub(crate) fn put_parts(&self, table: &str, part: Option<Vec<u8>>) {
+        let prefix = prefix(table);
         for key in self.store().keys(BUCKET, &prefix) {
             self.store().delete(BUCKET, &key);
         }
-        if rows > 0 {
-            self.store().put(BUCKET, &format!("{prefix}1/part-00000-{rows}-c000.gz.parquet"), parquet(rows));
+        if let Some(part) = part {
+            let key = format!("{prefix}1/part-00000-{}-c000.gz.parquet", part.len());
+            self.store().put(BUCKET, &key, part);
         }
     }
 
@@ -121,13 +148,21 @@ impl Cloud {
         self.store().put(BUCKET, &manifest_key(), manifest.to_json());
     }
 
+    /// A new execution of the job.
     pub(crate) fn job(&self) -> Job {
+        self.executions.fetch_add(1, Ordering::Relaxed);
+        self.again()
+    }
+
+    /// Another attempt of the execution before.
+    pub(crate) fn again(&self) -> Job {
         let program = Path::new(env!("CARGO_BIN_EXE_load-export"));
-        Job::new(program, self.dir.path(), self.variables.clone())
+        let execution = format!("load-export-{}", self.executions.load(Ordering::Relaxed));
+        Job::new(program, self.dir.path(), self.variables.clone()).with("CLOUD_RUN_EXECUTION", &execution)
     }
 
     pub(crate) async fn run(&self) -> Finished {
-        self.job().run(&["--export-date", DATE, "--json"]).await.unwrap()
+        self.job().run(&ARGUMENTS).await.unwrap()
     }
 
     pub(crate) fn starts(&self) -> usize {
@@ -139,14 +174,21 @@ impl Cloud {
         self.bigquery.row_count("raw_shop", table).await.unwrap()
     }
 
-    /// `table state expected loaded` of each row of the audit table.
+    /// `table state expected loaded` of each table's newest load.
     pub(crate) async fn audit(&self) -> Vec<String> {
-        let sql = "SELECT * FROM isthmus_audit.loads ORDER BY export_date, table_name";
+        let sql = "SELECT * FROM isthmus_audit.latest_loads ORDER BY export_date, table_name";
         let line = |row: &Value| {
             let text = |name: &str| row[name].as_str().map_or_else(|| row[name].to_string(), str::to_owned);
             ["table_name", "state", "rows_expected", "rows_loaded"].map(text).join(" ")
         };
         self.bigquery.query(sql).await.unwrap().iter().map(line).collect()
+    }
+
+    /// Every load, in the order of time.
+    pub(crate) async fn history(&self) -> Vec<Value> {
+        let sql = "SELECT table_name, state, load_id, task_id, proof, proof_bytes, message FROM isthmus_audit.loads \
+                   ORDER BY loaded_at, table_name";
+        self.bigquery.query(sql).await.unwrap()
     }
 }
 
@@ -156,6 +198,10 @@ pub(crate) fn env() -> Environment {
 
 pub(crate) fn date() -> ExportDate {
     DATE.parse().unwrap()
+}
+
+pub(crate) fn prefix(table: &str) -> String {
+    TablePrefix::of_day(&env(), date(), &format!("shop.{table}").parse().unwrap()).to_string()
 }
 
 pub(crate) fn manifest_key() -> String {
@@ -181,7 +227,8 @@ pub(crate) fn manifest_at(published_at: DateTime<Utc>, tables: &[(&str, i64)]) -
             _ => "exported",
         };
         let (rows, parts) = ((*rows).max(0), i64::from(*rows > 0));
-        json!({"name": format!("shop.{name}"), "prefix": "", "state": state, "rows": rows, "bytes": rows, "parts": parts})
+        json!({"name": format!("shop.{name}"), "prefix": prefix(name), "state": state, "rows": rows, "bytes": rows,
+            "parts": parts})
     };
     serde_json::from_value(json!({
         "version": 1, "env": "prod", "export_date": DATE, "task_id": format!("prod-{}", date().compact()),
@@ -214,9 +261,11 @@ pub(crate) fn message(finished: &Finished, table: &str) -> String {
     found["message"].as_str().unwrap_or_default().to_owned()
 }
 
-fn parquet(rows: i64) -> Vec<u8> {
-    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
-    let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
+/// Rows `n` from `first`, each with a time that many microseconds after 1970.
+pub(crate) fn parquet(rows: i64, first: i64) -> Vec<u8> {
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(first..first + rows));
+    let times = TimestampMicrosecondArray::from_iter_values(first..first + rows).with_timezone("UTC");
+    let batch = RecordBatch::try_from_iter([("n", numbers), ("at", Arc::new(times) as ArrayRef)]).unwrap();
     let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.into_inner().unwrap()

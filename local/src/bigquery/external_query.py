@@ -1,0 +1,63 @@
+
+# EXTERNAL_QUERY runs in a real database. The file connections.json beside the data says which, and is read each time:
+# {"project.location.id": "postgresql://user:password@host:port/database"}, or mysql://. local-bigquery itself knows one
+# connection, in PostgreSQL.
+import inspect
+from urllib.parse import urlsplit
+
+from local_bigquery.errors import BigQueryError
+from local_bigquery.settings import settings
+from local_bigquery.sql.rules import external
+from sqlglot import exp
+
+
+def connection(given, project):
+    """`project.location.id`, `location.id` or `id`; the last two are in the query's project."""
+    path = settings.data_dir / "connections.json"
+    connections = json.loads(path.read_text()) if path.exists() else {}
+    for name, url in connections.items():
+        own_project, _, rest = name.partition(".")
+        if given == name or (own_project == project and given in (rest, rest.partition(".")[2])):
+            return urlsplit(url)
+    raise BigQueryError("notFound", f"Not found: Connection {given}")
+
+
+def attach(context, kind, parts):
+    """As local-bigquery attaches its own, and detaches at the end; but of either kind."""
+    inside = inspect.getclosurevars(context.attach_postgres).nonlocals
+    alias = f"external_{len(inside['attachments'])}_{id(inside['attachments'])}"
+    dsn = " ".join(f"{key}={value}" for key, value in parts.items() if value)
+    inside["cur"].execute(f"LOAD {kind}; ATTACH '{dsn}' AS {alias} (TYPE {kind}, READ_ONLY)")
+    inside["attachments"].append(alias)
+    return alias, inside["cur"]
+
+
+# What neither kind of federated query takes. BigQuery refuses the whole query, and so does this.
+UNKNOWN = {"UUID", "INTERVAL", "BIT"}
+
+
+def external_query(node, context):
+    call = isinstance(node, exp.Table) and node.this
+    if not (isinstance(call, exp.Anonymous) and call.name.upper() == "EXTERNAL_QUERY"):
+        return node
+    given, sql, *_ = (external._literal(argument, context) for argument in call.expressions)
+    url = connection(given, context.project_id)
+    kind = "mysql" if url.scheme == "mysql" else "postgres"
+    name = "database" if kind == "mysql" else "dbname"
+    parts = {"host": url.hostname, "port": url.port, "user": url.username, "password": url.password, name: url.path[1:]}
+    try:
+        alias, cursor = attach(context, kind, parts)
+        described = cursor.execute(f"DESCRIBE SELECT * FROM {kind}_query(?, ?)", [alias, sql]).fetchall()
+    except duckdb.Error as refused:
+        raise BigQueryError("invalidQuery", f"Invalid table-valued function EXTERNAL_QUERY\n{refused}") from refused
+    for column, type_, *_ in described:
+        if type_ in UNKNOWN or type_.endswith("[]"):
+            raise BigQueryError(
+                "invalidQuery",
+                f"Invalid table-valued function EXTERNAL_QUERY\nUnsupported type {type_} of column {column}",
+            )
+    arguments = [exp.Literal.string(alias), exp.Literal.string(sql)]
+    return exp.Table(this=exp.Anonymous(this=f"{kind}_query", expressions=arguments), alias=node.args.get("alias"))
+
+
+external.external_query = external_query
