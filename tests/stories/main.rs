@@ -97,6 +97,7 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             publication::holds_every_row_of_the_query_and_then_only_writes_what_changed,
             publication::is_held_back_by_each_guard_and_the_last_good_one_stays,
             publication::leaves_out_the_rows_that_cannot_be_published_and_says_why,
+            publication::names_rows_by_the_text_of_their_keys_and_takes_none_that_a_time_zone_changes,
             publication::can_be_cut_into_another_number_of_shards_and_written_in_full,
             publication::is_planned_without_a_write_listed_collected_and_rolled_back,
             publication::in_layout_packed_is_read_by_the_python_of_the_document,
