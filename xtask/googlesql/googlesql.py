@@ -27,6 +27,18 @@ NOT_IN_BIGQUERY = (
     "TOKENIZED_SEARCH", "UUID_TYPE", "MULTILEVEL_AGGREGATION",
 )  # fmt: skip
 
+# Views of every dataset, as far as our programs read them.
+# https://cloud.google.com/bigquery/docs/information-schema-tables
+INFORMATION_SCHEMA = {
+    "TABLES": [
+        {"name": name, "type": kind}
+        for name, kind in (
+            ("table_catalog", "STRING"), ("table_schema", "STRING"), ("table_name", "STRING"), ("table_type", "STRING"),
+            ("creation_time", "TIMESTAMP"), ("ddl", "STRING"),
+        )
+    ],
+}  # fmt: skip
+
 KINDS = {
     "INTEGER": "INT64", "FLOAT": "DOUBLE", "FLOAT64": "DOUBLE", "BOOLEAN": "BOOL", "RECORD": "STRUCT",
 }  # fmt: skip
@@ -99,6 +111,17 @@ def catalog(tables: dict[str, list[dict]], default: str | None, options: Languag
     return whole
 
 
+def views_in(sql: str) -> dict[tuple, list[dict]]:
+    """The INFORMATION_SCHEMA views that the statements name, by their paths."""
+    found = {}
+    for begin, length in Analyzer.find_statement_boundaries(sql):
+        for named in Analyzer.extract_table_names(sql[begin : begin + length]):
+            path = tuple(named.table_name_segment)
+            if len(path) > 2 and path[-2] == "INFORMATION_SCHEMA" and path[-1] in INFORMATION_SCHEMA:
+                found[path] = INFORMATION_SCHEMA[path[-1]]
+    return found
+
+
 def below(parent: SimpleCatalog, path: list[str]) -> SimpleCatalog:
     for name in path:
         found = next((each for each in parent.catalog if each.name == name), None)
@@ -111,6 +134,9 @@ def below(parent: SimpleCatalog, path: list[str]) -> SimpleCatalog:
 
 def analyze(sql: str, tables: dict, parameters: list[dict], default: str | None, options: LanguageOptions) -> None:
     """Raises what GoogleSQL says against the statements, with line and column."""
+    whole = catalog(tables, default, options)
+    for path, fields in views_in(sql).items():
+        below(whole, list(path[:-1])).table.append(table(path[-1], fields))
     analyzer = Analyzer(
         AnalyzerOptions(
             language_options=options,
@@ -120,7 +146,7 @@ def analyze(sql: str, tables: dict, parameters: list[dict], default: str | None,
                 for each in parameters
             ],
         ),
-        catalog(tables, default, options),
+        whole,
     )
     for begin, length in Analyzer.find_statement_boundaries(sql):
         # What stands before is kept as blank lines, so that the places of errors are those in the whole text.

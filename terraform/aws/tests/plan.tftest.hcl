@@ -34,9 +34,9 @@ variables {
   audience                   = "isthmus-prod"
   config_dir                 = "tests/config"
   start_load = {
-    workflow        = "projects/acme-prod/locations/asia-northeast1/workflows/isthmus-prod-daily"
+    workflow        = "projects/shop-prod/locations/asia-northeast1/workflows/isthmus-prod-daily"
     audience        = "//iam.googleapis.com/projects/1042/locations/global/workloadIdentityPools/isthmus/providers/aws-account"
-    service_account = "isthmus-start-load@acme-prod.iam.gserviceaccount.com"
+    service_account = "isthmus-start-load@shop-prod.iam.gserviceaccount.com"
   }
 }
 
@@ -312,9 +312,9 @@ run "a_provider_is_named_by_the_projects_number" {
 
   variables {
     start_load = {
-      workflow        = "projects/acme-prod/locations/asia-northeast1/workflows/isthmus-prod-daily"
-      audience        = "//iam.googleapis.com/projects/acme-prod/locations/global/workloadIdentityPools/isthmus/providers/aws-account"
-      service_account = "isthmus-start-load@acme-prod.iam.gserviceaccount.com"
+      workflow        = "projects/shop-prod/locations/asia-northeast1/workflows/isthmus-prod-daily"
+      audience        = "//iam.googleapis.com/projects/shop-prod/locations/global/workloadIdentityPools/isthmus/providers/aws-account"
+      service_account = "isthmus-start-load@shop-prod.iam.gserviceaccount.com"
     }
   }
 
@@ -394,4 +394,18 @@ run "samples_of_bucket_names_are_refused" {
   }
 
   expect_failures = [var.export_bucket, var.app_bucket]
+}
+
+run "a_sample_of_what_a_publication_starts_is_refused" {
+  command = plan
+
+  variables {
+    start_load = {
+      workflow        = "projects/acme-isthmus-prod/locations/asia-northeast1/workflows/isthmus-prod-daily"
+      audience        = "//iam.googleapis.com/projects/1042/locations/global/workloadIdentityPools/isthmus/providers/aws-account"
+      service_account = "isthmus-start-load@shop-prod.iam.gserviceaccount.com"
+    }
+  }
+
+  expect_failures = [var.start_load]
 }
