@@ -6,6 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::types::ChecksumMode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use keyless::aws::Keyless;
 use tokio::time::{Instant, sleep};
@@ -28,6 +31,15 @@ pub struct Object {
     pub etag: String,
 }
 
+/// An object as a listing has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub key: String,
+    pub bytes: u64,
+    /// Without quotes.
+    pub etag: String,
+}
+
 impl Bucket {
     pub async fn get(&self, key: &str) -> Result<Option<Object>> {
         let got = self.patiently("read", key, || async {
@@ -45,7 +57,25 @@ impl Bucket {
 
     /// The keys that begin with `prefix`, in order.
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        Ok(self.listed(prefix).await?.into_iter().map(|object| object.key).collect())
+    }
+
+    pub async fn listed(&self, prefix: &str) -> Result<Vec<Listed>> {
         Ok(self.listing(prefix, None).await?.0)
+    }
+
+    /// The SHA-256 that S3 keeps of an object; none where it has no object, or one that was put without.
+    pub async fn sha256_of(&self, key: &str) -> Result<Option<[u8; 32]>> {
+        let head = self.patiently("look at", key, || async {
+            let head = self.s3.head_object().bucket(&self.name).key(key).checksum_mode(ChecksumMode::Enabled);
+            match head.send().await {
+                Ok(head) => Ok(head.checksum_sha256().map(str::to_owned)),
+                Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 404) => Ok(None),
+                Err(error) => Err(Failure::of(error)),
+            }
+        });
+        let base64 = head.await?.and_then(|text| STANDARD.decode(text).ok());
+        Ok(base64.and_then(|bytes| bytes.try_into().ok()))
     }
 
     /// The common prefixes directly below `prefix` (which ends with a slash).
@@ -53,7 +83,7 @@ impl Bucket {
         Ok(self.listing(prefix, Some("/")).await?.1)
     }
 
-    async fn listing(&self, prefix: &str, delimiter: Option<&str>) -> Result<(Vec<String>, Vec<String>)> {
+    async fn listing(&self, prefix: &str, delimiter: Option<&str>) -> Result<(Vec<Listed>, Vec<String>)> {
         let (mut keys, mut folders, mut token) = (Vec::new(), Vec::new(), None::<String>);
         loop {
             let page = self.patiently("list", prefix, || async {
@@ -62,7 +92,11 @@ impl Bucket {
                 request.set_continuation_token(token.clone()).send().await.map_err(Failure::of)
             });
             let page = page.await?;
-            keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+            keys.extend(page.contents().iter().filter_map(|object| {
+                let etag = object.e_tag().unwrap_or_default().trim_matches('"').to_owned();
+                let bytes = u64::try_from(object.size().unwrap_or_default()).unwrap_or_default();
+                Some(Listed { key: object.key()?.to_owned(), bytes, etag })
+            }));
             folders.extend(page.common_prefixes().iter().filter_map(|folder| folder.prefix().map(str::to_owned)));
             token = page.next_continuation_token().map(str::to_owned);
             if token.is_none() {

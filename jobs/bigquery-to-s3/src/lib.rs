@@ -19,6 +19,7 @@ pub mod digest;
 pub mod doctor;
 mod frame;
 pub mod guard;
+pub mod inspection;
 pub mod json;
 pub mod leased;
 pub mod owner;
@@ -39,6 +40,7 @@ pub mod shards;
 pub mod standing;
 pub mod started;
 pub mod syncs;
+pub mod verify;
 pub mod work;
 
 use std::ops::Range;

@@ -106,6 +106,7 @@ pub fn prove(
         query_sha256: sync.query_sha256(),
         shards: sync.shards,
         totals,
+        verified: None,
         changes: finished.changes,
         rejects: finished.rejects,
         records: finished.records.into_values().collect(),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tracing::info;
 
 use crate::bucket::Bucket;
+use crate::inspection::Found;
 use crate::progress::Progress;
 use crate::scratch::ScratchTable;
 use crate::syncs::Sync;
@@ -39,6 +40,9 @@ pub struct Summary {
     pub scratch_table: String,
     #[serde(flatten)]
     pub totals: Totals,
+    /// What stood otherwise than it should, and is put right.
+    #[serde(default)]
+    pub repaired: Found,
     pub seconds: f64,
     pub puts: u64,
     pub put_bytes: u64,
@@ -47,13 +51,14 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub fn new(manifest: &GenerationManifest, table: &ScratchTable, progress: &Progress) -> Self {
+    pub fn new(manifest: &GenerationManifest, repaired: Found, table: &ScratchTable, progress: &Progress) -> Self {
         let counters = progress.counters();
         Self {
             layout: manifest.layout,
             previous: manifest.previous.clone(),
             scratch_table: table.name.clone(),
             totals: manifest.totals,
+            repaired,
             seconds: (progress.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
             puts: counters.puts.get(),
             put_bytes: counters.put_bytes.get(),

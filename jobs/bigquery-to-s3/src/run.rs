@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use crate::claim::{Claimed, Held, claim};
 use crate::counters::Counters;
 use crate::current::{Flip, Published, current, flip, nonce};
+use crate::inspection::Inspect;
 use crate::leased::{LeasedBucket, Put};
 use crate::owner::owner;
 use crate::progress::Progress;
@@ -22,7 +23,7 @@ use crate::standing::Standing;
 use crate::started::{Started, started};
 use crate::syncs::Sync;
 use crate::work::{work, workshop};
-use crate::{Clouds, RunError, Stop, Task, collect, compare, guard};
+use crate::{Clouds, RunError, Stop, Task, collect, compare, guard, verify};
 
 /// Cloud Run kills a task ten seconds after SIGTERM. Source: Cloud Run container contract, "Container shutdown".
 const LAST_WORDS: Duration = Duration::from_secs(6);
@@ -43,6 +44,7 @@ pub async fn run(attempt: Attempt<'_>) -> Result<Outcome, RunError> {
 pub struct Attempt<'a> {
     pub sync: &'a Sync,
     pub from: From<'a>,
+    pub inspect: Inspect,
     pub clouds: &'a Clouds,
     pub task: &'a Task,
     pub stop: Stop,
@@ -79,7 +81,8 @@ impl Attempt<'_> {
             Claimed::Published(generation) => return Ok(Outcome::already(sync, generation)),
         };
         let generation = held.claim.generation.clone();
-        let standing = Standing::before(&held.bucket, &sync.destination, sync.layout, &generation).await?;
+        let (bucket, destination) = (&held.bucket, &sync.destination);
+        let standing = Standing::before(bucket, destination, sync.layout, &generation, self.inspect).await?;
         if let Some(published) = standing.published.clone().filter(|standing| standing.current.generation == generation)
         {
             // We were killed between the flip and the end.
@@ -133,7 +136,12 @@ impl Attempt<'_> {
             }
             From::Table(earlier) => manifest.query_sha256.clone_from(&earlier.query_sha256),
         }
-        let summary = Summary::new(&manifest, &workshop.table, &progress);
+        manifest.verified = Some(workshop.standing.verified());
+        let found = workshop.standing.found();
+        if !found.is_nothing() {
+            verify::tell(sync, found, true);
+        }
+        let summary = Summary::new(&manifest, found, &workshop.table, &progress);
         self.publish(manifest, summary, base.as_ref(), bucket).await
     }
 

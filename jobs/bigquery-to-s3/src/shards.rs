@@ -137,9 +137,13 @@ impl Workshop {
             Ok::<_, anyhow::Error>((rendered, file))
         });
         let (rendered, file) = work.await.context("render")??;
-        let same = self.same(shard, file.as_ref());
+        let shards = self.rendering.shards;
+        let same = match self.same(shard, file.as_ref()) {
+            Some(file) if self.standing.is_readable(shard, &file).await? => Some(file),
+            _ => None,
+        };
         let delta = match &same {
-            Some(_) if self.standing.is_clean() => all_unchanged(&rendered),
+            Some(_) if self.standing.is_clean(shard, shards) => all_unchanged(&rendered),
             _ => self.compare(shard, &rendered).await?,
         };
         let own = file.as_ref().map(|file| ShardFile {
@@ -217,10 +221,7 @@ fn shard_object(layout: Layout, rendered: &Rendered) -> Result<Option<Body>> {
     let keys = StringArray::from_iter_values(&rendered.keys);
     let bytes = match layout {
         Layout::Packed => shard_file::write(layout, keys, rendered.bodies.clone(), rendered.offsets.clone())?,
-        Layout::Objects => {
-            let ends = (0..=i32::try_from(rendered.hashes.len())?).map(|n| n * 32);
-            shard_file::write(layout, keys, rendered.hashes.concat().into(), ends.collect())?
-        }
+        Layout::Objects => shard_file::write_objects(keys, &rendered.hashes, &rendered.md5s)?,
     };
     let sha256 = sha256(&bytes);
     Ok(Some(Body { bytes, sha256 }))

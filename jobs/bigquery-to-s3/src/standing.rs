@@ -1,32 +1,43 @@
 //! What stands in S3 before a run: the current generation, and what runs that never published have left.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, Result, ensure};
-use handoff::sync::{Destination, Generation, GenerationManifest, KeyHash, Layout, ShardRange, SyncKey};
-use tracing::info;
+use handoff::sync::{Destination, Generation, GenerationManifest, KeyHash, Layout, ShardFile, ShardRange, SyncKey};
+use tracing::{info, warn};
 
 use crate::bucket::Bucket;
 use crate::current::{Published, generations, published};
 use crate::delta::Held;
+use crate::digest::hex;
+use crate::inspection::{Found, Inspect, Inspection, Known};
+use crate::shard_file::Row;
 use crate::started::started;
-use crate::{change_file, shard_file};
+use crate::{change_file, digest, shard_file};
 
 /// What is known of a key; nothing at first.
 #[derive(Debug, Default)]
 struct Stood {
     value: Option<Vec<u8>>,
+    md5: Option<[u8; 16]>,
     published: bool,
     touched: bool,
 }
 
 impl Stood {
     /// A run that never published wrote this value (`finished`), or may have.
-    fn overlay(&mut self, value: Vec<u8>, finished: bool) {
+    fn overlay(&mut self, value: Vec<u8>, md5: Option<[u8; 16]>, finished: bool) {
         if self.value.as_ref() != Some(&value) {
             self.touched = true;
             self.value = finished.then_some(value);
+            self.md5 = md5;
         }
+    }
+
+    /// Neither what was published nor what a run may have left counts: its object is to be written, or to go.
+    fn doubt(&mut self) {
+        (self.value, self.touched) = (None, true);
     }
 }
 
@@ -49,6 +60,12 @@ pub struct Standing {
     unfinished: Vec<Unfinished>,
     /// Keys that the current generation has not, but whose objects may still be there.
     undeleted: Vec<(KeyHash, String)>,
+    inspect: Inspect,
+    /// The number of this run among those that share the inspection.
+    run: u32,
+    inspection: OnceLock<Inspection>,
+    /// Shards of layout packed whose object is gone or another one.
+    damaged: Mutex<BTreeSet<u32>>,
 }
 
 impl Standing {
@@ -58,6 +75,7 @@ impl Standing {
         destination: &Destination,
         layout: Layout,
         generation: &Generation,
+        inspect: Inspect,
     ) -> Result<Self> {
         let published = published(bucket, destination).await?;
         if let Some(Published { manifest, .. }) = &published {
@@ -67,6 +85,7 @@ impl Standing {
                 if layout == Layout::Packed { "objects" } else { "packed" },
             );
         }
+        let last = published.as_ref().and_then(|published| published.manifest.verified);
         let mut standing = Self {
             published,
             bucket: bucket.clone(),
@@ -74,6 +93,10 @@ impl Standing {
             layout,
             unfinished: Vec::new(),
             undeleted: Vec::new(),
+            inspect,
+            run: last.map_or(0, |last| last.wrapping_add(1)),
+            inspection: OnceLock::new(),
+            damaged: Mutex::default(),
         };
         if layout == Layout::Objects {
             standing.look_for_remains(generation).await?;
@@ -109,9 +132,43 @@ impl Standing {
         Ok(Some(Unfinished { generation, shards: started.shards, files, done }))
     }
 
-    /// Whether all of what is known of this shard is what the current generation says.
-    pub fn is_clean(&self) -> bool {
-        self.unfinished.is_empty() && self.undeleted.is_empty()
+    /// Whether all of what is known of this shard is what the current generation says, and nobody wants to look closer.
+    pub fn is_clean(&self, shard: u32, shards: u32) -> bool {
+        let is_due = self.layout == Layout::Objects && self.inspection(shards).is_due(shard);
+        self.unfinished.is_empty() && self.undeleted.is_empty() && !is_due
+    }
+
+    /// Whether the object of a shard is what the manifest says, as far as anybody wants to know.
+    pub async fn is_readable(&self, shard: u32, file: &ShardFile) -> Result<bool> {
+        let shards = self.published.as_ref().map_or(1, |published| published.manifest.shards);
+        if self.layout == Layout::Objects || !self.inspect.is_due(shard, shards, self.run) {
+            return Ok(true);
+        }
+        let key = self.destination.key(&SyncKey::Shard(&file.generation, shard));
+        let standing = self.bucket.sha256_of(&key).await?;
+        let readable = standing.is_some_and(|sha256| hex(&sha256) == file.sha256);
+        if !readable {
+            self.damaged.lock().unwrap_or_else(PoisonError::into_inner).insert(shard);
+            warn!("s3://{}/{key} is gone or another one: the shard is written again", self.bucket.name);
+        }
+        Ok(readable)
+    }
+
+    /// What was found otherwise than the current generation says.
+    pub fn found(&self) -> Found {
+        let mut found = self.inspection.get().map(Inspection::found).unwrap_or_default();
+        found.changed += self.damaged.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
+        found
+    }
+
+    /// For the manifest: which part was looked at.
+    pub fn verified(&self) -> u32 {
+        self.run
+    }
+
+    fn inspection(&self, shards: u32) -> &Inspection {
+        let new = || Inspection::new(&self.bucket, &self.destination, shards, self.inspect, self.run);
+        self.inspection.get_or_init(new)
     }
 
     /// How many rows the current generation has.
@@ -121,12 +178,14 @@ impl Standing {
 
     /// What stands under the keys of a shard, sorted by key.
     pub async fn held(&self, shard: u32, shards: u32) -> Result<Vec<Held>> {
-        let mut held = BTreeMap::new();
+        let (mut held, mut lost) = (BTreeMap::new(), false);
         if let Some(Published { manifest, .. }) = &self.published {
             for covering in covering(shard, shards, manifest.shards) {
                 let Some(file) = &manifest.records[covering as usize].file else { continue };
-                for (key, value) in self.rows_of(&file.generation, covering).await? {
-                    held.insert(key, Stood { value: Some(value), published: true, touched: false });
+                let rows = self.rows_of(&file.generation, covering, Some(&file.sha256)).await?;
+                lost |= rows.is_none();
+                for Row { key, value, md5 } in rows.into_iter().flatten() {
+                    held.insert(key, Stood { value: Some(value), md5, published: true, touched: false });
                 }
             }
         }
@@ -134,43 +193,71 @@ impl Standing {
             held.insert(key.clone(), Stood::default());
         }
         for run in &self.unfinished {
-            self.overlay(&mut held, run, shard, shards).await?;
+            lost |= !self.overlay(&mut held, run, shard, shards).await?;
         }
-        let of_shard = held.into_iter().filter(|(key, _)| KeyHash::of(key).shard(shards) == shard);
-        let named = |(key, Stood { value, published, touched })| Held { key, value, published, touched };
-        Ok(of_shard.map(named).collect())
+        if lost && self.layout == Layout::Objects {
+            for key in self.inspection(shards).keys(shard).await? {
+                held.entry(key).or_default().doubt();
+            }
+        }
+        held.retain(|key, _| KeyHash::of(key).shard(shards) == shard);
+        if self.layout == Layout::Objects && self.inspection(shards).is_due(shard) {
+            self.inspect(&mut held, shard, shards).await?;
+        }
+        let named = |(key, Stood { value, published, touched, .. })| Held { key, value, published, touched };
+        Ok(held.into_iter().map(named).collect())
     }
 
-    /// A run that finished a shard has put every row of its file; of one that did not, nobody knows.
+    /// Doubts what S3 lists otherwise, and learns of what nobody should know.
+    async fn inspect(&self, held: &mut BTreeMap<String, Stood>, shard: u32, shards: u32) -> Result<()> {
+        let known = held.iter().map(|(key, stood)| {
+            let sha256 = stood.value.as_deref();
+            (key.as_str(), sha256.map(|sha256| Known { sha256, md5: stood.md5 }))
+        });
+        let faults = self.inspection(shards).faults(shard, &known.collect()).await?;
+        let faults: Vec<String> = faults.keys().cloned().collect();
+        faults.into_iter().for_each(|key| held.entry(key).or_default().doubt());
+        Ok(())
+    }
+
+    /// A run that finished a shard has put every row of its file; of one that did not, nobody knows. False where its list
+    /// is lost.
     async fn overlay(
         &self,
         held: &mut BTreeMap<String, Stood>,
         run: &Unfinished,
         shard: u32,
         shards: u32,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         for covering in covering(shard, shards, run.shards) {
             if !run.files.contains(&covering) {
                 continue;
             }
             let finished = run.done.iter().any(|range| (range.first..=range.last).contains(&covering));
-            for (key, value) in self.rows_of(&run.generation, covering).await? {
-                held.entry(key).or_default().overlay(value, finished);
+            let Some(rows) = self.rows_of(&run.generation, covering, None).await? else { return Ok(false) };
+            for Row { key, value, md5 } in rows {
+                held.entry(key).or_default().overlay(value, md5, finished);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    async fn rows_of(&self, generation: &Generation, shard: u32) -> Result<Vec<(String, Vec<u8>)>> {
+    /// None where the shard's object is gone or another one. That must not stop every run from now on: what stands there
+    /// is learnt from S3 itself then.
+    async fn rows_of(&self, generation: &Generation, shard: u32, sha256: Option<&str>) -> Result<Option<Vec<Row>>> {
         let key = self.destination.key(&SyncKey::Shard(generation, shard));
-        let attempted = || format!("read shard s3://{}/{key}", self.bucket.name);
-        let object = self.bucket.get(&key).await?.with_context(|| format!("{}: it is not there", attempted()))?;
-        shard_file::read(self.layout, object.bytes).with_context(attempted)
+        let object = self.bucket.get(&key).await?;
+        let object = object.filter(|object| sha256.is_none_or(|sha256| hex(&digest::sha256(&object.bytes)) == sha256));
+        let rows = object.and_then(|object| shard_file::read(self.layout, object.bytes).ok());
+        if rows.is_none() {
+            warn!("s3://{}/{key} is gone or another one: its rows are compared with what stands", self.bucket.name);
+        }
+        Ok(rows)
     }
 }
 
 /// The shards, of `standing` many, that may hold keys of `shard` of `shards`: both are a range of the same hash.
-fn covering(shard: u32, shards: u32, standing: u32) -> std::ops::Range<u32> {
+pub fn covering(shard: u32, shards: u32, standing: u32) -> std::ops::Range<u32> {
     if standing >= shards {
         let each = standing / shards;
         shard * each..(shard + 1) * each
@@ -228,7 +315,7 @@ mod tests {
     #[test]
     fn a_key_is_touched_by_a_run_that_had_another_value_and_stays_so() {
         let (old, new) = (b"old".to_vec(), b"new".to_vec());
-        let published = || Stood { value: Some(old.clone()), published: true, touched: false };
+        let published = || Stood { value: Some(old.clone()), md5: None, published: true, touched: false };
         for (runs, value, touched) in [
             (vec![(&old, true)], Some(&old), false),
             (vec![(&old, false)], Some(&old), false),
@@ -239,7 +326,7 @@ mod tests {
         ] {
             let mut stood = published();
             for (value, finished) in runs {
-                stood.overlay(value.clone(), finished);
+                stood.overlay(value.clone(), None, finished);
             }
             assert_eq!((stood.value.as_ref(), stood.touched), (value, touched));
         }

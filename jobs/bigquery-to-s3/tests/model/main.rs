@@ -3,8 +3,11 @@
 // A model is made of choices, and each is a flag; its parts are small and passed as the others are.
 #![allow(clippy::struct_excessive_bools, clippy::trivially_copy_pass_by_ref)]
 
+mod arrival;
 mod explore;
+mod lease;
 mod protocol;
+mod task;
 mod world;
 
 use explore::explore;
