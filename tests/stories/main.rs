@@ -124,6 +124,8 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             races::of_a_rollback_and_settings_that_changed_end_as_it_was_or_with_the_reason,
             healing::of_fifty_objects_that_were_changed_by_hand_is_found_and_done,
             healing::comes_by_itself_within_the_runs_of_a_round,
+            healing::that_is_killed_amid_its_writes_is_done_by_whoever_comes_next,
+            healing::is_refused_while_a_run_writes_and_takes_nothing_of_it_for_a_fault,
             healing::of_a_shard_s_own_file_stops_no_run,
             outages::of_single_puts_lose_nothing_and_leave_nothing_extra,
             outages::of_all_of_s3_for_a_minute_are_waited_out,

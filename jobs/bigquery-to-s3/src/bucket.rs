@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::ChecksumMode;
@@ -35,9 +35,17 @@ pub struct Object {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     pub key: String,
-    pub bytes: u64,
     /// Without quotes.
     pub etag: String,
+}
+
+/// What S3 knows of the content of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksum {
+    NoObject,
+    /// It was put without, or is encrypted with a key that is not ours: in any case not by us.
+    Unknown,
+    Sha256([u8; 32]),
 }
 
 impl Bucket {
@@ -64,18 +72,30 @@ impl Bucket {
         Ok(self.listing(prefix, None).await?.0)
     }
 
-    /// The SHA-256 that S3 keeps of an object; none where it has no object, or one that was put without.
-    pub async fn sha256_of(&self, key: &str) -> Result<Option<[u8; 32]>> {
+    /// The SHA-256 that S3 keeps of an object, without its bytes.
+    pub async fn checksum(&self, key: &str) -> Result<Checksum> {
         let head = self.patiently("look at", key, || async {
             let head = self.s3.head_object().bucket(&self.name).key(key).checksum_mode(ChecksumMode::Enabled);
-            match head.send().await {
-                Ok(head) => Ok(head.checksum_sha256().map(str::to_owned)),
-                Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 404) => Ok(None),
-                Err(error) => Err(Failure::of(error)),
+            let error = match head.send().await {
+                Ok(head) => return Ok(head.checksum_sha256().map_or(Checksum::Unknown, checksum)),
+                Err(error) => error,
+            };
+            match error.raw_response().map(|answer| answer.status().as_u16()) {
+                Some(404) => Ok(Checksum::NoObject),
+                Some(400 | 403) => self.why_refused(key).await,
+                _ => Err(Failure::of(error)),
             }
         });
-        let base64 = head.await?.and_then(|text| STANDARD.decode(text).ok());
-        Ok(base64.and_then(|bytes| bytes.try_into().ok()))
+        head.await
+    }
+
+    /// The answer to a HEAD has no body that says why it was refused.
+    async fn why_refused(&self, key: &str) -> Result<Checksum, Failure> {
+        match self.s3.get_object().bucket(&self.name).key(key).send().await {
+            Ok(_) => Err(Failure::Passing(anyhow!("a HEAD was refused, and a GET was not"))),
+            Err(error) if is(&error, &["AccessDenied", "InvalidRequest"]) => Ok(Checksum::Unknown),
+            Err(error) => Err(Failure::of(error)),
+        }
     }
 
     /// The common prefixes directly below `prefix` (which ends with a slash).
@@ -94,8 +114,7 @@ impl Bucket {
             let page = page.await?;
             keys.extend(page.contents().iter().filter_map(|object| {
                 let etag = object.e_tag().unwrap_or_default().trim_matches('"').to_owned();
-                let bytes = u64::try_from(object.size().unwrap_or_default()).unwrap_or_default();
-                Some(Listed { key: object.key()?.to_owned(), bytes, etag })
+                Some(Listed { key: object.key()?.to_owned(), etag })
             }));
             folders.extend(page.common_prefixes().iter().filter_map(|folder| folder.prefix().map(str::to_owned)));
             token = page.next_continuation_token().map(str::to_owned);
@@ -144,6 +163,12 @@ impl Bucket {
     fn attempted(&self, verb: &str, key: &str) -> String {
         format!("{verb} s3://{}/{key}", self.name)
     }
+}
+
+/// In base64.
+fn checksum(text: &str) -> Checksum {
+    let sha256 = STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    sha256.map_or(Checksum::Unknown, Checksum::Sha256)
 }
 
 pub(crate) enum Failure {

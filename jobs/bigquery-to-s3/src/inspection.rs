@@ -1,18 +1,18 @@
 //! What is believed, held against what S3 lists. Nothing that is believed of one object is true for ever: a person with a
 //! console, a request that came very late or a fault of ours may have changed it. Each run looks at a share.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{AddAssign, Range};
 
 use anyhow::Result;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
-use handoff::sync::{Destination, FOLDERS, KeyHash, key_of_object, object_file_name};
+use handoff::sync::{Destination, FOLDERS, KeyHash};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 
-use crate::bucket::Bucket;
-use crate::digest::hex;
+use crate::bucket::{Bucket, Checksum};
+use crate::listing::{Entry, Folders};
+use crate::rows::Rendered;
 use crate::standing::covering;
 
 /// Where an `ETag` is no MD5 (the bucket is encrypted with a KMS key), each object is asked for its checksum.
@@ -26,14 +26,13 @@ pub enum Inspect {
     All,
 }
 
-/// What was found otherwise than it should be, since the last publication that knew of it.
+/// How many objects were found otherwise than the generation that is published says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
-    /// Objects that should be there.
     pub missing: u64,
-    /// Objects with another content.
+    /// With another content.
     pub changed: u64,
-    /// Objects of rows that are not published.
+    /// Of rows that are not published.
     pub extra: u64,
 }
 
@@ -44,17 +43,12 @@ pub enum Fault {
     Extra,
 }
 
-/// What is known of a key: the hashes of its object.
-#[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
+/// The hashes of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content<'a> {
     pub sha256: &'a [u8],
+    /// An older version did not write it down.
     pub md5: Option<[u8; 16]>,
-}
-
-impl Known<'_> {
-    fn is_listed_as(&self, etag: &str) -> bool {
-        self.md5.is_some_and(|md5| etag == hex(&md5))
-    }
 }
 
 /// One for a run, of one sync in layout objects.
@@ -64,21 +58,9 @@ pub struct Inspection {
     destination: Destination,
     shards: u32,
     due: Vec<bool>,
-    folders: Vec<Mutex<Folder>>,
-    /// Faults of each shard, found once: later in the run its own writes would be among them.
-    found: Vec<OnceCell<BTreeMap<String, Fault>>>,
+    folders: Folders,
     heads: Semaphore,
 }
-
-/// A folder is listed when its first shard is inspected, and forgotten after its last one.
-#[derive(Debug)]
-struct Folder {
-    listed: Option<Arc<Listing>>,
-    left: u32,
-}
-
-/// The name of each object and its `ETag`.
-type Listing = BTreeMap<Box<str>, Box<str>>;
 
 impl Inspect {
     /// Whether part `n` of `parts` is due in the run with this number.
@@ -96,36 +78,66 @@ impl Found {
         self == Self::default()
     }
 
-    pub fn add(&mut self, other: Self) {
+    pub fn note(&mut self, fault: Fault) {
+        match fault {
+            Fault::Missing => self.missing += 1,
+            Fault::Changed => self.changed += 1,
+            Fault::Extra => self.extra += 1,
+        }
+    }
+}
+
+impl AddAssign for Found {
+    fn add_assign(&mut self, other: Self) {
         self.missing += other.missing;
         self.changed += other.changed;
         self.extra += other.extra;
     }
+}
 
-    fn count<'a>(faults: impl IntoIterator<Item = &'a Fault>) -> Self {
-        let mut found = Self::default();
-        for fault in faults {
-            match fault {
-                Fault::Missing => found.missing += 1,
-                Fault::Changed => found.changed += 1,
-                Fault::Extra => found.extra += 1,
-            }
+/// What a listing tells of some keys, and what it leaves open.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Judged<'a> {
+    faults: BTreeMap<&'a str, Fault>,
+    /// These stand, with an `ETag` that says nothing.
+    open: Vec<&'a str>,
+}
+
+/// `known` has none for a key of which nothing is known. What a row is to become is no fault: an earlier attempt of this
+/// run may have written it.
+fn judge<'a, 'b>(
+    known: &BTreeMap<&'a str, Option<Content<'a>>>,
+    wanted: impl Fn(&str) -> Option<Content<'b>>,
+    listed: &'a [Entry],
+) -> Judged<'a> {
+    let (mut judged, mut seen) = (Judged::default(), BTreeSet::new());
+    for entry in listed {
+        let key = &*entry.key;
+        seen.insert(key);
+        let stands_as =
+            |content: Option<Content<'_>>| entry.etag.zip(content).is_some_and(|(etag, c)| c.md5 == Some(etag));
+        if stands_as(wanted(key)) {
+            continue;
         }
-        found
+        match known.get(key) {
+            None => drop(judged.faults.insert(key, Fault::Extra)),
+            Some(Some(known)) if !stands_as(Some(*known)) => judged.open.push(key),
+            Some(_) => {}
+        }
     }
+    let missing = known.iter().filter(|(key, known)| known.is_some() && !seen.contains(*key));
+    judged.faults.extend(missing.map(|(key, _)| (*key, Fault::Missing)));
+    judged
 }
 
 impl Inspection {
     pub fn new(bucket: &Bucket, destination: &Destination, shards: u32, inspect: Inspect, run: u32) -> Self {
-        let left = (shards / FOLDERS).max(1);
-        let folder = |_| Mutex::new(Folder { listed: None, left });
         Self {
             bucket: bucket.clone(),
             destination: destination.clone(),
             shards,
             due: (0..FOLDERS).map(|folder| inspect.is_due(folder, FOLDERS, run)).collect(),
-            folders: (0..FOLDERS).map(folder).collect(),
-            found: (0..shards).map(|_| OnceCell::new()).collect(),
+            folders: Folders::new(bucket, destination),
             heads: Semaphore::new(HEADS_IN_FLIGHT),
         }
     }
@@ -138,89 +150,48 @@ impl Inspection {
         self.folders(shard).any(|folder| self.due[folder as usize])
     }
 
-    /// All that was found so far.
-    pub fn found(&self) -> Found {
-        let mut found = Found::default();
-        for shard in self.found.iter().filter_map(OnceCell::get) {
-            found.add(Found::count(shard.values()));
-        }
-        found
-    }
-
-    /// The faults of a shard whose keys should be these. `known` has none for a key of which nothing is known anyway.
+    /// The faults among a shard's objects, as far as they are due.
     pub async fn faults(
         &self,
         shard: u32,
-        known: &BTreeMap<&str, Option<Known<'_>>>,
-    ) -> Result<&BTreeMap<String, Fault>> {
-        self.found[shard as usize].get_or_try_init(|| self.inspect(shard, known)).await
-    }
-
-    async fn inspect(&self, shard: u32, known: &BTreeMap<&str, Option<Known<'_>>>) -> Result<BTreeMap<String, Fault>> {
+        known: &BTreeMap<&str, Option<Content<'_>>>,
+        rendered: Option<&Rendered>,
+    ) -> Result<BTreeMap<String, Fault>> {
+        let wanted = |key: &str| rendered.and_then(|rendered| rendered.content(key));
         let mut faults = BTreeMap::new();
-        let mut asked = Vec::new();
         for folder in self.folders(shard).filter(|folder| self.due[*folder as usize]) {
-            let listing = self.listing(folder).await?;
-            for key in listing.keys().filter_map(|name| key_of_object(name)) {
-                let hash = KeyHash::of(&key);
-                let of_shard = hash.shard(self.shards) == shard && hash.shard(FOLDERS) == folder;
-                if of_shard && !known.contains_key(key.as_str()) {
-                    faults.insert(key, Fault::Extra);
-                }
-            }
-            for (key, known) in known.iter().filter(|(key, _)| KeyHash::of(key).shard(FOLDERS) == folder) {
-                let name = object_file_name(key);
-                match (listing.get(name.as_str()), known) {
-                    (_, None) => {}
-                    (None, Some(_)) => drop(faults.insert((*key).to_owned(), Fault::Missing)),
-                    (Some(etag), Some(known)) if known.is_listed_as(etag) => {}
-                    (Some(_), Some(known)) => asked.push(((*key).to_owned(), known.sha256.to_vec())),
-                }
-            }
+            let listed = self.folders.entries(folder, shard, self.shards).await?;
+            let of_folder = known.iter().filter(|(key, _)| KeyHash::of(key).shard(FOLDERS) == folder);
+            let known = of_folder.map(|(key, known)| (*key, *known)).collect();
+            let judged = judge(&known, wanted, &listed);
+            let questions: Vec<_> = judged.open.iter().map(|key| self.ask(key, [known[key], wanted(key)])).collect();
+            let answers: Vec<_> = iter(questions).buffer_unordered(HEADS_IN_FLIGHT).try_collect().await?;
+            let judged = judged.faults.into_iter().map(|(key, fault)| (key.to_owned(), fault));
+            faults.extend(judged.chain(answers.into_iter().flatten()));
         }
-        let asked = iter(asked).map(|(key, sha256)| self.ask(key, sha256)).buffer_unordered(HEADS_IN_FLIGHT);
-        faults.extend(asked.try_collect::<Vec<_>>().await?.into_iter().flatten());
         Ok(faults)
     }
 
-    /// The `ETag` does not tell.
-    async fn ask(&self, key: String, known: Vec<u8>) -> Result<Option<(String, Fault)>> {
+    /// The `ETag` does not tell whether it is one of these.
+    async fn ask(&self, key: &str, contents: [Option<Content<'_>>; 2]) -> Result<Option<(String, Fault)>> {
         let _one_of_few = self.heads.acquire().await?;
-        let standing = self.bucket.sha256_of(&self.destination.object_key(&key, KeyHash::of(&key))).await?;
-        let same = standing.is_some_and(|sha256| sha256[..] == known[..]);
-        Ok((!same).then_some((key, Fault::Changed)))
+        let object = self.destination.object_key(key, KeyHash::of(key));
+        let fault = match self.bucket.checksum(&object).await? {
+            Checksum::Sha256(sha256) if contents.iter().flatten().any(|content| content.sha256 == sha256) => None,
+            Checksum::NoObject => Some(Fault::Missing),
+            Checksum::Sha256(_) | Checksum::Unknown => Some(Fault::Changed),
+        };
+        Ok(fault.map(|fault| (key.to_owned(), fault)))
     }
 
     /// The keys of a shard whose objects stand, where nothing else is known of it.
     pub async fn keys(&self, shard: u32) -> Result<Vec<String>> {
         let mut keys = Vec::new();
         for folder in self.folders(shard) {
-            let listing = self.list(folder).await?;
-            let of_shard = |key: &String| KeyHash::of(key).shard(self.shards) == shard;
-            keys.extend(listing.keys().filter_map(|name| key_of_object(name)).filter(of_shard));
+            let entries = self.folders.entries(folder, shard, self.shards).await?;
+            keys.extend(entries.into_iter().map(|entry| entry.key.into_string()));
         }
         Ok(keys)
-    }
-
-    async fn listing(&self, folder: u32) -> Result<Arc<Listing>> {
-        let mut kept = self.folders[folder as usize].lock().await;
-        let listing = match &kept.listed {
-            Some(listing) => Arc::clone(listing),
-            None => Arc::new(self.list(folder).await?),
-        };
-        kept.left = kept.left.saturating_sub(1);
-        kept.listed = (kept.left > 0).then(|| Arc::clone(&listing));
-        Ok(listing)
-    }
-
-    async fn list(&self, folder: u32) -> Result<Listing> {
-        let prefix = self.destination.folder(folder);
-        let objects = self.bucket.listed(&prefix).await?;
-        let named = objects.into_iter().filter_map(|object| {
-            let name = object.key.strip_prefix(&prefix)?;
-            Some((Box::from(name), object.etag.into_boxed_str()))
-        });
-        Ok(named.collect())
     }
 }
 
@@ -238,5 +209,38 @@ mod tests {
             assert!(Inspect::All.is_due(0, parts, 7));
         }
         assert!(!Inspect::Share(0).is_due(0, 16, 0));
+    }
+
+    fn content(md5: u8) -> Content<'static> {
+        Content { sha256: &[], md5: Some([md5; 16]) }
+    }
+
+    #[test]
+    fn what_stands_otherwise_than_it_is_known_and_wanted_is_a_fault() {
+        let entry = |key: &str, etag: Option<u8>| Entry::new(key, etag.map(|etag| [etag; 16]));
+        let known = BTreeMap::from([
+            ("same", Some(content(1))),
+            ("gone", Some(content(1))),
+            ("other", Some(content(1))),
+            ("kms", Some(content(1))),
+            ("old", Some(Content { sha256: &[], md5: None })),
+            ("written", Some(content(1))),
+            ("doubted", None),
+            ("doubted and gone", None),
+        ]);
+        let wanted = |key: &str| (key == "written" || key == "created").then(|| content(2));
+        let listed = [
+            entry("same", Some(1)),
+            entry("other", Some(9)),
+            entry("kms", None),
+            entry("old", Some(1)),
+            entry("written", Some(2)),
+            entry("created", Some(2)),
+            entry("doubted", Some(9)),
+            entry("unknown", Some(9)),
+        ];
+        let judged = judge(&known, wanted, &listed);
+        assert_eq!(judged.faults, BTreeMap::from([("gone", Fault::Missing), ("unknown", Fault::Extra)]));
+        assert_eq!(judged.open, ["other", "kms", "old"]);
     }
 }

@@ -188,7 +188,7 @@ async fn work(
             ));
         }
         Some(Command::Verify { repair: false }) => {
-            let verified = verify::verify(sync, clouds, &config.task).await?;
+            let verified = verify::verify(sync, clouds, &config.task, &stop).await?;
             let json = serde_json::to_value(&verified).context("write what was found")?;
             return Ok(show(arguments, &verified.to_text(), json));
         }

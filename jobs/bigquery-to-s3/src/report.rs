@@ -10,6 +10,7 @@ use crate::inspection::Found;
 use crate::progress::Progress;
 use crate::scratch::ScratchTable;
 use crate::syncs::Sync;
+use crate::verify;
 
 /// What became of a sync.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -116,16 +117,24 @@ impl Outcome {
             seconds,
             "{sync}: {rows} rows are published"
         );
+        if !summary.repaired.is_nothing() {
+            verify::tell(sync, summary.repaired, "put right");
+        }
     }
 
     pub fn to_text(&self) -> String {
         let Self { sync, generation, .. } = self;
         match (&self.summary, self.state) {
-            (Some(Summary { totals, seconds, puts, .. }), _) => {
+            (Some(Summary { totals, repaired, seconds, puts, .. }), _) => {
+                let Found { missing, changed, extra } = repaired;
+                let repaired = match repaired.is_nothing() {
+                    true => String::new(),
+                    false => format!("; put right: {missing} objects missing, {changed} changed, {extra} too many"),
+                };
                 let Totals { rows, created, updated, unchanged, deleted, rejected, .. } = totals;
                 format!(
                     "{sync}: published {generation}: {rows} rows ({created} created, {updated} updated, {deleted} deleted, \
-                     {unchanged} unchanged, {rejected} rejected), {puts} PUTs, {seconds:.1} s"
+                     {unchanged} unchanged, {rejected} rejected), {puts} PUTs, {seconds:.1} s{repaired}"
                 )
             }
             (None, State::ShareDone) => format!("{sync}: this task's shards of {generation} are written"),

@@ -11,6 +11,7 @@ use handoff::sync::{Destination, KeyHash, Layout, MAX_OBJECT_KEY_BYTES, ShardRan
 use serde::Serialize;
 
 use crate::digest::{md5, sha256};
+use crate::inspection::Content;
 use crate::json::{RowEncoder, RowFormat};
 use crate::scratch::{KEY_COLUMN, SHARD_COLUMN};
 
@@ -230,6 +231,12 @@ impl Rendered {
             Layout::Packed => &self.bodies[at(n)..at(n + 1)],
             Layout::Objects => &self.hashes[n],
         }
+    }
+
+    /// Of the object that this key is to have; only layout objects has any.
+    pub fn content(&self, key: &str) -> Option<Content<'_>> {
+        let n = self.keys.binary_search_by(|other| other.as_str().cmp(key)).ok()?;
+        Some(Content { sha256: self.hashes.get(n)?, md5: self.md5s.get(n).copied() })
     }
 
     pub fn body(&self, n: usize) -> Bytes {

@@ -23,7 +23,7 @@ use crate::standing::Standing;
 use crate::started::{Started, started};
 use crate::syncs::Sync;
 use crate::work::{work, workshop};
-use crate::{Clouds, RunError, Stop, Task, collect, compare, guard, verify};
+use crate::{Clouds, RunError, Stop, Task, collect, compare, guard};
 
 /// Cloud Run kills a task ten seconds after SIGTERM. Source: Cloud Run container contract, "Container shutdown".
 const LAST_WORDS: Duration = Duration::from_secs(6);
@@ -128,7 +128,7 @@ impl Attempt<'_> {
         if !done.is_whole(sync.shards) {
             return Ok(Made::Share);
         }
-        let previous = base.as_ref().map(|base| &base.manifest);
+        let (previous, found) = (base.as_ref().map(|base| &base.manifest), done.found());
         let mut manifest = prove(sync, &clouds.scratch, generation, &workshop.table, previous, done)?;
         match self.from {
             From::Query => {
@@ -136,11 +136,7 @@ impl Attempt<'_> {
             }
             From::Table(earlier) => manifest.query_sha256.clone_from(&earlier.query_sha256),
         }
-        manifest.verified = Some(workshop.standing.verified());
-        let found = workshop.standing.found();
-        if !found.is_nothing() {
-            verify::tell(sync, found, true);
-        }
+        manifest.verified = workshop.standing.verified();
         let summary = Summary::new(&manifest, found, &workshop.table, &progress);
         self.publish(manifest, summary, base.as_ref(), bucket).await
     }

@@ -1,20 +1,22 @@
 //! What stands in S3 before a run: the current generation, and what runs that never published have left.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::OnceLock;
 
-use anyhow::{Context, Result, ensure};
-use handoff::sync::{Destination, Generation, GenerationManifest, KeyHash, Layout, ShardFile, ShardRange, SyncKey};
-use tracing::{info, warn};
+use anyhow::{Result, ensure};
+use handoff::sync::{Destination, Generation, KeyHash, Layout, SyncKey};
+use tracing::warn;
 
-use crate::bucket::Bucket;
-use crate::current::{Published, generations, published};
+use crate::bucket::{Bucket, Checksum};
+use crate::current::{Published, published};
 use crate::delta::Held;
 use crate::digest::hex;
-use crate::inspection::{Found, Inspect, Inspection, Known};
+use crate::inspection::{Content, Fault, Found, Inspect, Inspection};
+use crate::remains::{Remains, Unfinished};
+use crate::rows::Rendered;
 use crate::shard_file::Row;
-use crate::started::started;
-use crate::{change_file, digest, shard_file};
+use crate::{digest, shard_file};
 
 /// What is known of a key; nothing at first.
 #[derive(Debug, Default)]
@@ -41,31 +43,15 @@ impl Stood {
     }
 }
 
-/// A run that came after the current generation and never published. Only layout objects has to know of it: there it may
-/// have written objects that readers see.
-#[derive(Debug, Clone)]
-struct Unfinished {
-    generation: Generation,
-    shards: u32,
-    files: BTreeSet<u32>,
-    done: Vec<ShardRange>,
-}
-
 #[derive(Debug)]
 pub struct Standing {
     pub published: Option<Published>,
     bucket: Bucket,
     destination: Destination,
     layout: Layout,
-    unfinished: Vec<Unfinished>,
-    /// Keys that the current generation has not, but whose objects may still be there.
-    undeleted: Vec<(KeyHash, String)>,
+    remains: Remains,
     inspect: Inspect,
-    /// The number of this run among those that share the inspection.
-    run: u32,
     inspection: OnceLock<Inspection>,
-    /// Shards of layout packed whose object is gone or another one.
-    damaged: Mutex<BTreeSet<u32>>,
 }
 
 impl Standing {
@@ -85,90 +71,60 @@ impl Standing {
                 if layout == Layout::Packed { "objects" } else { "packed" },
             );
         }
-        let last = published.as_ref().and_then(|published| published.manifest.verified);
-        let mut standing = Self {
-            published,
-            bucket: bucket.clone(),
-            destination: destination.clone(),
-            layout,
-            unfinished: Vec::new(),
-            undeleted: Vec::new(),
-            inspect,
-            run: last.map_or(0, |last| last.wrapping_add(1)),
-            inspection: OnceLock::new(),
-            damaged: Mutex::default(),
+        let remains = match layout {
+            Layout::Packed => Remains::default(),
+            Layout::Objects => Remains::look(bucket, destination, generation, published.as_ref()).await?,
         };
-        if layout == Layout::Objects {
-            standing.look_for_remains(generation).await?;
-        }
-        Ok(standing)
+        let (bucket, destination) = (bucket.clone(), destination.clone());
+        Ok(Self { published, bucket, destination, layout, remains, inspect, inspection: OnceLock::new() })
     }
 
-    async fn look_for_remains(&mut self, before: &Generation) -> Result<()> {
-        let current = self.published.as_ref().map(|published| published.manifest.generation.clone());
-        for generation in generations(&self.bucket, &self.destination).await? {
-            if &generation < before && Some(&generation) > current.as_ref() {
-                self.unfinished.extend(self.unfinished(generation).await?);
-            }
-        }
-        if let Some(manifest) = self.published.as_ref().map(|published| &published.manifest) {
-            let keys = undeleted(&self.bucket, &self.destination, manifest).await?;
-            self.undeleted = keys.into_iter().map(|key| (KeyHash::of(&key), key)).collect();
-        }
-        Ok(())
+    /// The number of this run among those that share the inspection.
+    fn run(&self) -> u32 {
+        let last = self.published.as_ref().and_then(|published| published.manifest.verified);
+        last.map_or(0, |last| last.wrapping_add(1))
     }
 
-    /// None where it had not begun to write.
-    async fn unfinished(&self, generation: Generation) -> Result<Option<Unfinished>> {
-        let Some(started) = started(&self.bucket, &self.destination, &generation).await? else { return Ok(None) };
-        let prefix = self.destination.key(&SyncKey::Generation(&generation));
-        let (mut files, mut done) = (BTreeSet::new(), Vec::new());
-        for key in self.bucket.list(&prefix).await? {
-            let name = key.strip_prefix(&prefix).unwrap_or_default();
-            done.extend(done_range(name));
-            files.extend(name.strip_suffix(".parquet").and_then(|shard| shard.parse::<u32>().ok()));
+    /// For the manifest: which part was looked at last.
+    pub fn verified(&self) -> Option<u32> {
+        match self.inspect {
+            Inspect::Share(0) => self.published.as_ref()?.manifest.verified,
+            Inspect::Share(_) | Inspect::All => Some(self.run()),
         }
-        info!(%generation, "run {generation} was never published; what it may have written is looked at");
-        Ok(Some(Unfinished { generation, shards: started.shards, files, done }))
+    }
+
+    fn inspection(&self, shards: u32) -> &Inspection {
+        let new = || Inspection::new(&self.bucket, &self.destination, shards, self.inspect, self.run());
+        self.inspection.get_or_init(new)
+    }
+
+    /// Whether row objects of this shard are looked at.
+    fn is_due(&self, shard: u32, shards: u32) -> bool {
+        self.layout == Layout::Objects && self.inspection(shards).is_due(shard)
     }
 
     /// Whether all of what is known of this shard is what the current generation says, and nobody wants to look closer.
     pub fn is_clean(&self, shard: u32, shards: u32) -> bool {
-        let is_due = self.layout == Layout::Objects && self.inspection(shards).is_due(shard);
-        self.unfinished.is_empty() && self.undeleted.is_empty() && !is_due
+        self.remains.is_nothing() && !self.is_due(shard, shards)
     }
 
-    /// Whether the object of a shard is what the manifest says, as far as anybody wants to know.
-    pub async fn is_readable(&self, shard: u32, file: &ShardFile) -> Result<bool> {
-        let shards = self.published.as_ref().map_or(1, |published| published.manifest.shards);
-        if self.layout == Layout::Objects || !self.inspect.is_due(shard, shards, self.run) {
-            return Ok(true);
+    /// What is wrong with the object of a shard that the current generation names, where it is due.
+    pub async fn damage(&self, shard: u32) -> Result<Option<Fault>> {
+        let Some(Published { manifest, .. }) = &self.published else { return Ok(None) };
+        let Some(file) = manifest.records.get(shard as usize).and_then(|record| record.file.as_ref()) else {
+            return Ok(None);
+        };
+        if !self.inspect.is_due(shard, manifest.shards, self.run()) {
+            return Ok(None);
         }
         let key = self.destination.key(&SyncKey::Shard(&file.generation, shard));
-        let standing = self.bucket.sha256_of(&key).await?;
-        let readable = standing.is_some_and(|sha256| hex(&sha256) == file.sha256);
-        if !readable {
-            self.damaged.lock().unwrap_or_else(PoisonError::into_inner).insert(shard);
-            warn!("s3://{}/{key} is gone or another one: the shard is written again", self.bucket.name);
-        }
-        Ok(readable)
-    }
-
-    /// What was found otherwise than the current generation says.
-    pub fn found(&self) -> Found {
-        let mut found = self.inspection.get().map(Inspection::found).unwrap_or_default();
-        found.changed += self.damaged.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
-        found
-    }
-
-    /// For the manifest: which part was looked at.
-    pub fn verified(&self) -> u32 {
-        self.run
-    }
-
-    fn inspection(&self, shards: u32) -> &Inspection {
-        let new = || Inspection::new(&self.bucket, &self.destination, shards, self.inspect, self.run);
-        self.inspection.get_or_init(new)
+        let fault = match self.bucket.checksum(&key).await? {
+            Checksum::Sha256(sha256) if hex(&sha256) == file.sha256 => return Ok(None),
+            Checksum::NoObject => Fault::Missing,
+            Checksum::Sha256(_) | Checksum::Unknown => Fault::Changed,
+        };
+        warn!("s3://{}/{key} is gone or another one", self.bucket.name);
+        Ok(Some(fault))
     }
 
     /// How many rows the current generation has.
@@ -176,8 +132,9 @@ impl Standing {
         self.published.as_ref().map_or(0, |published| published.manifest.totals.rows)
     }
 
-    /// What stands under the keys of a shard, sorted by key.
-    pub async fn held(&self, shard: u32, shards: u32) -> Result<Vec<Held>> {
+    /// What stands under the keys of a shard, sorted by key, and what was found otherwise than it is known. `rendered` is
+    /// what it is to become.
+    pub async fn held(&self, shard: u32, shards: u32, rendered: Option<&Rendered>) -> Result<(Vec<Held>, Found)> {
         let (mut held, mut lost) = (BTreeMap::new(), false);
         if let Some(Published { manifest, .. }) = &self.published {
             for covering in covering(shard, shards, manifest.shards) {
@@ -189,35 +146,42 @@ impl Standing {
                 }
             }
         }
-        for (_, key) in self.undeleted.iter().filter(|(hash, _)| hash.shard(shards) == shard) {
+        for (_, key) in self.remains.undeleted.iter().filter(|(hash, _)| hash.shard(shards) == shard) {
             held.insert(key.clone(), Stood::default());
         }
-        for run in &self.unfinished {
+        for run in &self.remains.unfinished {
             lost |= !self.overlay(&mut held, run, shard, shards).await?;
         }
         if lost && self.layout == Layout::Objects {
+            held.values_mut().for_each(Stood::doubt);
             for key in self.inspection(shards).keys(shard).await? {
                 held.entry(key).or_default().doubt();
             }
         }
         held.retain(|key, _| KeyHash::of(key).shard(shards) == shard);
-        if self.layout == Layout::Objects && self.inspection(shards).is_due(shard) {
-            self.inspect(&mut held, shard, shards).await?;
+        let mut found = Found::default();
+        if self.is_due(shard, shards) {
+            for (key, fault) in self.faults(&held, shard, shards, rendered).await? {
+                found.note(fault);
+                held.entry(key).or_default().doubt();
+            }
         }
         let named = |(key, Stood { value, published, touched, .. })| Held { key, value, published, touched };
-        Ok(held.into_iter().map(named).collect())
+        Ok((held.into_iter().map(named).collect(), found))
     }
 
-    /// Doubts what S3 lists otherwise, and learns of what nobody should know.
-    async fn inspect(&self, held: &mut BTreeMap<String, Stood>, shard: u32, shards: u32) -> Result<()> {
-        let known = held.iter().map(|(key, stood)| {
-            let sha256 = stood.value.as_deref();
-            (key.as_str(), sha256.map(|sha256| Known { sha256, md5: stood.md5 }))
+    async fn faults(
+        &self,
+        held: &BTreeMap<String, Stood>,
+        shard: u32,
+        shards: u32,
+        rendered: Option<&Rendered>,
+    ) -> Result<BTreeMap<String, Fault>> {
+        let known = held.iter().map(|(key, Stood { value, md5, .. })| {
+            let content = value.as_deref().map(|sha256| Content { sha256, md5: *md5 });
+            (key.as_str(), content)
         });
-        let faults = self.inspection(shards).faults(shard, &known.collect()).await?;
-        let faults: Vec<String> = faults.keys().cloned().collect();
-        faults.into_iter().for_each(|key| held.entry(key).or_default().doubt());
-        Ok(())
+        self.inspection(shards).faults(shard, &known.collect(), rendered).await
     }
 
     /// A run that finished a shard has put every row of its file; of one that did not, nobody knows. False where its list
@@ -229,14 +193,10 @@ impl Standing {
         shard: u32,
         shards: u32,
     ) -> Result<bool> {
-        for covering in covering(shard, shards, run.shards) {
-            if !run.files.contains(&covering) {
-                continue;
-            }
-            let finished = run.done.iter().any(|range| (range.first..=range.last).contains(&covering));
+        for covering in covering(shard, shards, run.shards).filter(|covering| run.files.contains(covering)) {
             let Some(rows) = self.rows_of(&run.generation, covering, None).await? else { return Ok(false) };
             for Row { key, value, md5 } in rows {
-                held.entry(key).or_default().overlay(value, md5, finished);
+                held.entry(key).or_default().overlay(value, md5, run.has_finished(covering));
             }
         }
         Ok(true)
@@ -257,7 +217,7 @@ impl Standing {
 }
 
 /// The shards, of `standing` many, that may hold keys of `shard` of `shards`: both are a range of the same hash.
-pub fn covering(shard: u32, shards: u32, standing: u32) -> std::ops::Range<u32> {
+pub fn covering(shard: u32, shards: u32, standing: u32) -> Range<u32> {
     if standing >= shards {
         let each = standing / shards;
         shard * each..(shard + 1) * each
@@ -265,33 +225,6 @@ pub fn covering(shard: u32, shards: u32, standing: u32) -> std::ops::Range<u32> 
         let of = shard / (shards / standing);
         of..of + 1
     }
-}
-
-/// `done/00000-00063.json`
-fn done_range(name: &str) -> Option<ShardRange> {
-    let (first, last) = name.strip_prefix("done/")?.strip_suffix(".json")?.split_once('-')?;
-    Some(ShardRange { first: first.parse().ok()?, last: last.parse().ok()? })
-}
-
-/// The vanished keys of a published generation whose objects may still be there.
-pub async fn undeleted(
-    bucket: &Bucket,
-    destination: &Destination,
-    manifest: &GenerationManifest,
-) -> Result<Vec<String>> {
-    let mark = destination.key(&SyncKey::Deleted(&manifest.generation));
-    if manifest.layout == Layout::Packed || bucket.get(&mark).await?.is_some() {
-        return Ok(Vec::new());
-    }
-    let mut keys = Vec::new();
-    for changes in &manifest.changes {
-        let object = bucket.get(changes).await?;
-        let object = object.with_context(|| format!("s3://{}/{changes} is not there", bucket.name))?;
-        keys.extend(
-            change_file::deleted(object.bytes).with_context(|| format!("read s3://{}/{changes}", bucket.name))?,
-        );
-    }
-    Ok(keys)
 }
 
 #[cfg(test)]
@@ -329,14 +262,6 @@ mod tests {
                 stood.overlay(value.clone(), None, finished);
             }
             assert_eq!((stood.value.as_ref(), stood.touched), (value, touched));
-        }
-    }
-
-    #[test]
-    fn the_mark_of_a_finished_range_says_which_one() {
-        assert_eq!(done_range("done/00000-00063.json"), Some(ShardRange { first: 0, last: 63 }));
-        for other in ["00001.parquet", "done/x.json", "changes/00000-00063.parquet", "started.json"] {
-            assert_eq!(done_range(other), None);
         }
     }
 }

@@ -15,7 +15,7 @@ pub const FOLDERS: u32 = 1 << FOLDER_BITS;
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The first 32 bits of SHA-256 of a row's key (UTF-8): BigQuery computes the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyHash(u32);
 
 impl KeyHash {

@@ -156,7 +156,10 @@ async fn a_place_that_was_adopted_is_read_under_its_new_name_and_no_longer_under
     press.put("packed/CURRENT", current.to_string());
     follows(&reader, "packed", &first).await;
     let manifest = press.get(&format!("packed/g/{first}/manifest.json"));
-    press.put(&format!("packed/g/{first}/manifest.json"), String::from_utf8_lossy(&manifest).replace("\"packed\",\"layout", "\"orders\",\"layout"));
+    press.put(
+        &format!("packed/g/{first}/manifest.json"),
+        String::from_utf8_lossy(&manifest).replace("\"packed\",\"layout", "\"orders\",\"layout"),
+    );
     let renamed = cloud.reader(&["packed"]).await;
     assert!(body(&renamed, "packed", &key(5)).await.is_some());
 }
