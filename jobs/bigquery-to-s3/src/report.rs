@@ -1,5 +1,7 @@
 //! What a run ends with, for people and for scripts.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use handoff::sync::{Generation, GenerationManifest, Layout, SyncKey, Totals};
 use serde::{Deserialize, Serialize};
@@ -45,6 +47,9 @@ pub struct Summary {
     #[serde(default)]
     pub repaired: Found,
     pub seconds: f64,
+    /// Of them, before the first row could be written: comparing, so that the guards could judge.
+    #[serde(default)]
+    pub compared_in_seconds: f64,
     pub puts: u64,
     pub put_bytes: u64,
     pub slow_downs: u64,
@@ -52,7 +57,14 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub fn new(manifest: &GenerationManifest, repaired: Found, table: &ScratchTable, progress: &Progress) -> Self {
+    pub fn new(
+        manifest: &GenerationManifest,
+        repaired: Found,
+        table: &ScratchTable,
+        progress: &Progress,
+        compared_in: Duration,
+    ) -> Self {
+        let seconds = |duration: Duration| (duration.as_secs_f64() * 1000.0).round() / 1000.0;
         let counters = progress.counters();
         Self {
             layout: manifest.layout,
@@ -60,7 +72,8 @@ impl Summary {
             scratch_table: table.name.clone(),
             totals: manifest.totals,
             repaired,
-            seconds: (progress.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+            seconds: seconds(progress.elapsed()),
+            compared_in_seconds: seconds(compared_in),
             puts: counters.puts.get(),
             put_bytes: counters.put_bytes.get(),
             slow_downs: counters.slow_downs.get(),

@@ -116,9 +116,11 @@ impl Attempt<'_> {
         let (counters, published_rows) = (progress.counters(), standing.rows());
         let writer = self.writer(bucket, &counters)?;
         let workshop = Arc::new(workshop(sync, generation, standing, table, counters, Some(writer)));
+        let began = progress.elapsed();
         if sync.layout == Layout::Objects {
             compare::judge(self, &workshop, bucket, &progress).await?;
         }
+        let compared_in = progress.elapsed() - began;
         progress.say("writing");
         let share = self.task.share(sync.shards);
         let done = Finished::look(bucket, &sync.destination, SyncKey::DonePrefix(generation)).await?;
@@ -137,7 +139,7 @@ impl Attempt<'_> {
             From::Table(earlier) => manifest.query_sha256.clone_from(&earlier.query_sha256),
         }
         manifest.verified = workshop.standing.verified();
-        let summary = Summary::new(&manifest, found, &workshop.table, &progress);
+        let summary = Summary::new(&manifest, found, &workshop.table, &progress, compared_in);
         self.publish(manifest, summary, base.as_ref(), bucket).await
     }
 

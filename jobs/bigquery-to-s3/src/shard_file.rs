@@ -106,6 +106,9 @@ pub fn read(layout: Layout, file: Bytes) -> Result<Vec<Row>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use parquet::basic::{Encoding, LogicalType, Type};
+    use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
+    use parquet::file::page_index::column_index::ColumnIndexMetaData;
 
     fn file(layout: Layout, rows: &[(String, String)]) -> Bytes {
         let keys = StringArray::from_iter_values(rows.iter().map(|(key, _)| key));
@@ -152,15 +155,40 @@ mod tests {
         assert_eq!(read(Layout::Objects, written).unwrap(), [row]);
     }
 
+    /// As `docs/spec/packed.md` describes it to whoever reads it without our code.
     #[test]
-    fn a_point_read_needs_one_small_page() {
-        use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
-        let written = file(Layout::Packed, &rows(2000));
+    fn the_object_is_plain_parquet_with_small_pages_and_a_page_index() {
+        let prefix = "p".repeat(100);
+        let long: Vec<_> = rows(2000).into_iter().map(|(key, body)| (prefix.clone() + &key, body)).collect();
+        let written = file(Layout::Packed, &long);
         let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
         let metadata = reader.parse_and_finish(&written).unwrap();
         let index = metadata.page_index_for_row_group(0);
-        assert_eq!(index.offset_index(1).unwrap().page_locations().len(), 8, "2,000 rows in pages of 256");
-        assert!(index.column_index(0).is_some(), "the keys of each page are known");
+        for (n, name) in ["key", "body"].into_iter().enumerate() {
+            let column = metadata.row_group(0).column(n);
+            assert_eq!((column.column_path().string().as_str(), column.column_type()), (name, Type::BYTE_ARRAY));
+            assert_eq!(column.column_descr().logical_type_ref(), Some(&LogicalType::String));
+            assert_eq!(column.column_descr().max_def_level(), 0, "never null");
+            assert!(matches!(column.compression(), Compression::ZSTD(_)));
+            assert!(!column.encodings().any(|encoding| encoding == Encoding::RLE_DICTIONARY));
+            assert!(column.dictionary_page_offset().is_none());
+            assert_eq!(index.offset_index(n).unwrap().page_locations().len(), 8, "2,000 rows in pages of 256");
+        }
+        let Some(ColumnIndexMetaData::BYTE_ARRAY(keys)) = index.column_index(0) else { panic!("keys have no bounds") };
+        assert!(keys.min_value(0).unwrap().len() <= 64 && keys.max_value(0).unwrap().len() <= 64);
+        assert!(
+            keys.min_value(0).unwrap() <= long[0].0.as_bytes() && keys.max_value(0).unwrap() >= long[255].0.as_bytes()
+        );
+    }
+
+    #[test]
+    fn more_than_a_million_rows_are_several_row_groups_in_order() {
+        let rows = rows(1_048_577);
+        let written = file(Layout::Packed, &rows);
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&written).unwrap();
+        assert_eq!(metadata.num_row_groups(), 2);
+        let read = read(Layout::Packed, written).unwrap();
+        assert!(rows.iter().zip(&read).all(|((key, _), row)| *key == row.key) && read.len() == rows.len());
     }
 
     #[test]

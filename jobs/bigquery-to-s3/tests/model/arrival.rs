@@ -1,8 +1,9 @@
 //! What becomes of a request: S3 carries it out, and the answer comes or is lost.
 
+use crate::at::{At, Task};
 use crate::protocol::Next;
 use crate::task::Step;
-use crate::world::{At, Current, NONE, Task, World, execution, row};
+use crate::world::{Current, KEYS, NONE, World, execution, row};
 
 impl Step<'_> {
     /// S3 carries out what was sent; the answer may be lost, then it is sent again.
@@ -58,6 +59,7 @@ impl Step<'_> {
                 let holder = world.generations[world.lease.generation as usize];
                 world.beaten |= world.lease.holder != execution(self.task) && holder.started;
                 world.published |= if me.rolls_back { 0 } else { 1 << execution(self.task) };
+                world.touched = [false; KEYS];
             }
             me.won |= (matches || ours) && !me.rolls_back;
             me.at = match matches || ours {

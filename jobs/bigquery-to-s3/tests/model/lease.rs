@@ -1,8 +1,9 @@
 //! How the lease is taken, joined and renewed.
 
+use crate::at::At;
 use crate::protocol::{ATTEMPT, LEASE, Next};
 use crate::task::Step;
-use crate::world::{At, Lease, NONE, World};
+use crate::world::{Lease, NONE, World};
 
 impl Step<'_> {
     pub(super) fn start(&self, next: Next<'_>) {

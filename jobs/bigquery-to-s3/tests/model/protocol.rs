@@ -1,7 +1,8 @@
 //! What can happen next: any task goes on, time passes, processes die and start again. One that pauses is not scheduled.
 
+use crate::at::{At, Task};
 use crate::task::Step;
-use crate::world::{At, NONE, TASKS, Task, World};
+use crate::world::{NONE, TASKS, World};
 
 /// The time that a lease is good for, and the longest attempt of a request.
 pub const LEASE: u8 = 2;
@@ -28,6 +29,8 @@ pub struct Protocol {
     pub fence: bool,
     /// Or the newest by name.
     pub kept_by_what_was_named: bool,
+    /// Or what was written once is believed for ever.
+    pub runs_look: bool,
 }
 
 /// What the world may do that no gate can help against.
@@ -55,6 +58,7 @@ pub const NEW: Protocol = Protocol {
     superseded_are_known: true,
     fence: true,
     kept_by_what_was_named: true,
+    runs_look: true,
 };
 
 pub type Label = (u8, &'static str);

@@ -1,8 +1,9 @@
 //! What a task does next.
 
+use crate::at::{At, Task};
 use crate::lease::write_lease;
 use crate::protocol::{ATTEMPT, Label, Next, Protocol, Weather};
-use crate::world::{At, Current, KEEP, KEYS, NONE, Task, World, execution, row};
+use crate::world::{Current, DOUBT, KEEP, KEYS, NONE, World, execution, row};
 
 #[derive(Clone, Copy)]
 pub(super) struct Step<'a> {
@@ -132,7 +133,11 @@ impl Step<'_> {
             next.push((self.label("takes it, and finds another base"), step.to(At::Failed)));
             return;
         }
-        let belief = held.belief(key, generation);
+        // Each run looks at all: what stands otherwise than it is believed is doubted.
+        let belief = match held.belief(key, generation) {
+            belief if self.protocol.runs_look && belief != held.objects[key] => DOUBT,
+            belief => belief,
+        };
         let begun = step.with(|world, me| {
             world.current = current;
             let begun = &mut world.generations[generation as usize];
