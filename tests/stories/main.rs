@@ -4,6 +4,7 @@ mod completion;
 mod day;
 mod engine;
 mod faults;
+mod healing;
 mod infrastructure;
 mod kill;
 mod late;
@@ -96,6 +97,7 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             publication::holds_every_row_of_the_query_and_then_only_writes_what_changed,
             publication::is_held_back_by_each_guard_and_the_last_good_one_stays,
             publication::leaves_out_the_rows_that_cannot_be_published_and_says_why,
+            publication::names_rows_by_the_text_of_their_keys_and_takes_none_that_a_time_zone_changes,
             publication::can_be_cut_into_another_number_of_shards_and_written_in_full,
             publication::is_planned_without_a_write_listed_collected_and_rolled_back,
             publication::in_layout_packed_is_read_by_the_python_of_the_document,
@@ -120,6 +122,11 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             races::of_a_rollback_and_a_run_keep_what_was_read_a_moment_ago,
             races::of_another_sync_on_the_prefix_write_nothing_until_it_adopts_it,
             races::of_a_rollback_and_settings_that_changed_end_as_it_was_or_with_the_reason,
+            healing::of_fifty_objects_that_were_changed_by_hand_is_found_and_done,
+            healing::comes_by_itself_within_the_runs_of_a_round,
+            healing::that_is_killed_amid_its_writes_is_done_by_whoever_comes_next,
+            healing::is_refused_while_a_run_writes_and_takes_nothing_of_it_for_a_fault,
+            healing::of_a_shard_s_own_file_stops_no_run,
             outages::of_single_puts_lose_nothing_and_leave_nothing_extra,
             outages::of_all_of_s3_for_a_minute_are_waited_out,
             outages::of_a_stream_are_resumed_at_the_row_where_it_was_cut,
