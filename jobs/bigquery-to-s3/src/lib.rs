@@ -17,6 +17,7 @@ pub mod cut_off;
 pub mod delta;
 pub mod digest;
 pub mod doctor;
+pub mod fresh;
 pub mod guard;
 pub mod json;
 pub mod leased;
