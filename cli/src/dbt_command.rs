@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use handoff::TableList;
-use isthmus::dbt::{Generated, Project, exposures, scaffold_file, source_files};
+use isthmus::dbt::{Generated, Project, exposures, loaded, scaffold_file, source_files};
 
 use crate::read_manifest;
 
@@ -24,6 +24,9 @@ pub struct Places {
     /// The list of tables
     #[arg(long, value_name = "FILE", default_value = "config/tables.yaml")]
     tables: PathBuf,
+    /// The list of federated tables, where there are any
+    #[arg(long, value_name = "FILE", default_value = "config/federated.yaml")]
+    federated: PathBuf,
     /// The dbt project
     #[arg(long, value_name = "FOLDER", default_value = "warehouse")]
     warehouse: PathBuf,
@@ -68,8 +71,8 @@ pub fn run(command: &Dbt) -> Result<bool> {
     match command {
         Dbt::Sources(Sources { places, manifest, check }) => {
             let manifest = manifest.as_deref().map(read_manifest).transpose()?;
-            let list = TableList::read(&places.tables)?;
-            finish(&source_files(&list, manifest.as_ref(), &places.warehouse)?, *check, "isthmus dbt sources")
+            let loaded = loaded(&TableList::read(&places.tables)?, &places.federated)?;
+            finish(&source_files(&loaded, manifest.as_ref(), &places.warehouse)?, *check, "isthmus dbt sources")
         }
         Dbt::Exposures(Exposures { places, syncs, check }) => match exposures_file(places, syncs)? {
             Ok(file) => finish(&[file], *check, "isthmus dbt exposures"),
@@ -91,10 +94,11 @@ pub fn run(command: &Dbt) -> Result<bool> {
 }
 
 fn exposures_file(places: &Places, syncs: &std::path::Path) -> Result<Result<Generated, Vec<String>>> {
-    let list = TableList::read(&places.tables)?;
     let mut project = Project::read(&places.warehouse);
-    for table in list.transfers(&"any".parse()?)? {
-        project = project.with_source(&table.dataset, &table.table, table.source.database());
+    for (database, tables) in loaded(&TableList::read(&places.tables)?, &places.federated)? {
+        for table in tables {
+            project = project.with_source(&table.dataset, &table.table, &database);
+        }
     }
     let syncs = lineage::syncs(syncs).context("the list of syncs")?;
     let path = places.warehouse.join("models/_syncs.yml");

@@ -52,7 +52,7 @@ fn folder(drift: &serde_json::Value) -> tempfile::TempDir {
 }
 
 const SOURCES: &str = "\
-# Made by `isthmus dbt sources` out of config/tables.yaml and a manifest. Do not edit it: a check compares.
+# Made by `isthmus dbt sources` out of the lists in config/ and a manifest. Do not edit it: a check compares.
 sources:
   - name: shop
     schema: raw_shop
@@ -100,6 +100,22 @@ fn sources_out_of_step_with_the_list_are_told_with_the_place() {
         "{told}"
     );
     assert!(told.ends_with("`isthmus dbt sources` writes them as they should be\n"), "{told}");
+}
+
+#[test]
+fn a_federated_table_is_a_source_by_the_name_that_its_audit_has() {
+    let folder = folder(&json!([]));
+    let list = "connections: {pharmacy: {engine: postgres, dataset: raw_pharmacy, tables: {public.events: {mode: incremental, key: id}}}}";
+    fs::write(folder.path().join("config/federated.yaml"), list).unwrap();
+    good(folder.path(), &["dbt", "sources"]);
+    let text = fs::read_to_string(folder.path().join("warehouse/models/staging/pharmacy/_pharmacy__sources.yml")).unwrap();
+    let table = "\
+      - name: events
+        config:
+          meta: {isthmus_table: pharmacy.public.events}
+          loaded_at_query: \"{{ proven_at('pharmacy.public.events') }}\"
+";
+    assert!(text.contains("  - name: pharmacy\n    schema: raw_pharmacy\n") && text.ends_with(table), "{text}");
 }
 
 #[test]

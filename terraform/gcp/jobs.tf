@@ -12,7 +12,7 @@ locals {
       settings = var.load_export
       tasks    = 1
       file     = "tables.yaml"
-      env = merge(local.keyless, {
+      env = merge(local.keyless, local.lineage, {
         AWS_ROLE_ARN         = try(var.aws.load_export_role_arn, "")
         S3_BUCKET_NAME       = try(var.aws.export_bucket, "")
         ENV                  = var.env
@@ -29,7 +29,7 @@ locals {
       settings = var.bigquery_to_s3
       tasks    = var.bigquery_to_s3.tasks
       file     = "syncs.yaml"
-      env = merge(local.keyless, {
+      env = merge(local.keyless, local.gates, {
         AWS_ROLE_ARN    = try(var.aws.bigquery_to_s3_role_arn, "")
         S3_BUCKET_NAME  = try(var.aws.app_bucket, "")
         SYNCS_FILE      = "/config/syncs.yaml"
@@ -38,6 +38,10 @@ locals {
       })
     }
   })
+  # What a build leaves, for the jobs before and after it.
+  lineage = var.dbt == null ? {} : { DBT_MANIFEST_FILE = "/config/dbt/manifest.json", SYNCS_FILE = "/config/syncs.yaml" }
+  gates   = var.dbt == null ? {} : { GATES_FILE = "/config/dbt/gates.json" }
+
   # Its settings: docs/spec/warehouse.md. It has nothing to do with AWS.
   dbt = var.dbt == null ? {} : {
     dbt = {
@@ -50,6 +54,7 @@ locals {
         AUDIT_DATASET        = google_bigquery_dataset.dataset["isthmus_audit"].dataset_id
         EXPORT_TIMEZONE      = var.export_timezone
         ARTIFACTS_DIR        = "/artifacts/dbt"
+        FEDERATED_FILE       = "/config/federated.yaml"
         MAXIMUM_BYTES_BILLED = tostring(var.dbt.maximum_bytes_billed)
         # As long as an execution can take: another one waits no longer for one that was killed.
         LOCK_MINUTES = tostring(ceil(var.dbt.timeout_seconds * (var.dbt.max_retries + 1) / 60))

@@ -2,19 +2,22 @@
 
 mod cast;
 mod exposures;
+mod federated;
 mod project;
 mod scaffold;
 mod sources;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use handoff::{Manifest, TableList};
 
 pub use exposures::exposures;
+pub use federated::federated;
 pub use project::Project;
 pub use scaffold::scaffold;
-pub use sources::{SourceFile, sources};
+pub use sources::{Loaded, SourceFile, sources};
 
 /// A file of the dbt project, as it should be.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,19 +49,26 @@ impl Generated {
     }
 }
 
-/// One for each database of the list. Columns come from the manifest, or stay as they are in the files.
-pub fn source_files(list: &TableList, manifest: Option<&Manifest>, warehouse: &Path) -> Result<Vec<Generated>> {
-    let env = "any".parse()?;
-    let transfers = list.transfers(&env)?;
+/// Everything that is loaded, by database or connection.
+pub fn loaded(list: &TableList, federated_list: &Path) -> Result<BTreeMap<String, Vec<Loaded>>> {
+    let mut loaded = federated(federated_list)?;
+    for table in &list.transfers(&"any".parse()?)? {
+        loaded.entry(table.source.database().to_owned()).or_default().push(table.into());
+    }
+    Ok(loaded)
+}
+
+/// One for each database and connection. Columns come from the manifest, or stay as they are in the files.
+pub fn source_files(
+    loaded: &BTreeMap<String, Vec<Loaded>>,
+    manifest: Option<&Manifest>,
+    warehouse: &Path,
+) -> Result<Vec<Generated>> {
     let mut files = Vec::new();
-    for database in list.databases.keys() {
-        let tables: Vec<_> = transfers.iter().filter(|table| table.source.database() == database).collect();
-        if tables.is_empty() {
-            continue;
-        }
+    for (database, tables) in loaded {
         let path = folder(warehouse, database).join(format!("_{database}__sources.yml"));
         let written = SourceFile::read(&path)?;
-        files.push(Generated { text: sources(database, &tables, manifest, &written), path });
+        files.push(Generated { text: sources(database, tables, manifest, &written), path });
     }
     Ok(files)
 }

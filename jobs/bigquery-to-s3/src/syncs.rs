@@ -70,6 +70,7 @@ pub struct Sync {
     pub max_body_bytes: usize,
     pub json: JsonOptions,
     pub guards: Guards,
+    pub require: Require,
 }
 
 impl Sync {
@@ -130,6 +131,15 @@ impl FromStr for Bucket {
             Err(format!("{text:?} is not {}", rules::BUCKET))
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub enum Require {
+    /// Published whatever its tables are made of.
+    Any,
+    /// Published only if dbt built its marts today, of loads that were proven.
+    Fresh,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]

@@ -6,7 +6,9 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from isthmus_dbt import artifacts, bigquery, log, results
+from isthmus_dbt import artifacts, bigquery, federated, log, results
+from isthmus_dbt.federate import Federation
+from isthmus_dbt.federated import InvalidFederated
 from isthmus_dbt.gates import gates
 from isthmus_dbt.runner import Dbt, ProjectWrong
 from isthmus_dbt.settings import Settings
@@ -36,14 +38,16 @@ def run(settings: Settings, options: Options) -> Exit:
     except bigquery.Held as held:
         log.error(str(held))
         return Exit.HELD
-    except ProjectWrong as wrong:
+    except (InvalidFederated, ProjectWrong) as wrong:
         log.error(str(wrong))
         return Exit.WRONG
 
 
 def _build(settings: Settings, options: Options, client: Any, dbt: Dbt) -> Exit:
     day = options.export_date or settings.today()
+    tables = federated.read(settings.federated) if settings.federated else []
     manifest = dbt.parse()
+    loaded = Federation(client, settings).load(tables, day)
     late = bigquery.late(_tables(manifest), bigquery.states(client, settings, day), day)
     for table, state in sorted(late.items()):
         log.warning(f"table {table} is late: {state}", event="late_table", table=table, state=state)
@@ -52,10 +56,10 @@ def _build(settings: Settings, options: Options, client: Any, dbt: Dbt) -> Exit:
     _leave(settings, dbt, manifest, built, late, day)
     if not options.without_catalog:
         _leave_catalog(settings, dbt)
-    failed = results.failed(built)
+    failed = results.failed(built) + [one.table.audited for one in loaded if one.state != "loaded"]
     counts = {"nodes": len(built), "failed": len(failed), "bytes": results.billed(built)}
     if failed:
-        log.error(f"{len(failed)} of {len(built)} nodes failed: {', '.join(failed)}", event="built", **counts)
+        log.error(f"{len(failed)} of {len(built) + len(loaded)} failed: {', '.join(failed)}", event="built", **counts)
         return Exit.FAILED
     log.info(f"{len(built)} nodes were built and tested", event="built", **counts)
     return Exit.GOOD

@@ -85,9 +85,10 @@ class DailyWorkflow(unittest.TestCase):
         self.assertEqual(both, arguments("--export-date", "2026-11-22", "--task-id", task))
 
     def test_dbt_runs_between_them_and_is_told_the_day(self):
-        dbt = self.run_day({"export_date": "2026-11-22"}, DBT_JOB="dbt")[1]
+        _, dbt, publish = self.run_day({"export_date": "2026-11-22"}, DBT_JOB="dbt")
         self.assertEqual(self.names(), ["isthmus-stg-load-export", "dbt", "isthmus-stg-bigquery-to-s3"])
-        self.assertEqual(dbt["body"], arguments("--export-date", "2026-11-22"))
+        day = arguments("--export-date", "2026-11-22")
+        self.assertEqual((dbt["body"], publish["body"]), (day, day))
 
     def test_a_task_tells_dbt_its_day(self):
         for task in ["prod-20261122-s101500", "prod-eu-20261122", "stg-20261122"]:

@@ -9,7 +9,7 @@ use super::rules::{
     BODY_BYTES, BUCKET_ENDS, BUCKET_LENGTH, BUCKET_STARTS, COLUMN_LENGTH, DEFAULT_BODY_BYTES, DEFAULT_DELETES,
     DEFAULT_GENERATIONS, DEFAULT_REJECTS, DEFAULT_SHARDS, GENERATIONS, NAME_LENGTH, PREFIX_LENGTH, ROWS, SHARDS,
 };
-use super::{Limit, Mode, OnEmpty};
+use super::{Limit, Mode, OnEmpty, Require};
 use crate::json::Int64;
 
 /// As it is written to `config/syncs.schema.json`.
@@ -60,6 +60,9 @@ struct SyncShape {
     json: Option<JsonShape>,
     /// What stops a generation before it is published.
     guards: Option<GuardsShape>,
+    /// `fresh`: published only if dbt built its marts today, of loads that were proven.
+    #[schemars(extend("default" = "any"))]
+    require: Option<Require>,
 }
 
 /// Where the objects go. No two syncs share a prefix, nor lies one within another's.

@@ -7,10 +7,10 @@ use handoff::sync::{Destination, Layout};
 use yaml::{Entry, Fields, Node, Problem, Spanned, entries, place, whole, word};
 
 use super::rules;
-use super::{Guards, Limit, Mode, OnEmpty, Sync, SyncName};
+use super::{Guards, Limit, Mode, OnEmpty, Require, Sync, SyncName};
 use crate::json::{Int64, JsonOptions};
 
-const SETTINGS: [&str; 11] = [
+const SETTINGS: [&str; 12] = [
     "query",
     "query_file",
     "key",
@@ -22,6 +22,7 @@ const SETTINGS: [&str; 11] = [
     "max_body_bytes",
     "json",
     "guards",
+    "require",
 ];
 
 /// The syncs that hold; the rest are problems. Query files are looked for in `dir`.
@@ -66,6 +67,7 @@ fn sync(name: Option<SyncName>, fields: &mut Fields<'_>, dir: &Path, bucket: Opt
     let max_body_bytes = fields.or("max_body_bytes", rules::DEFAULT_BODY_BYTES, whole(rules::BODY_BYTES));
     let json = json(fields);
     let guards = guards(fields);
+    let require = fields.or("require", Require::Any, word(&rules::REQUIRES));
     Some(Sync {
         name: name?,
         query: query?,
@@ -78,6 +80,7 @@ fn sync(name: Option<SyncName>, fields: &mut Fields<'_>, dir: &Path, bucket: Opt
         max_body_bytes: max_body_bytes?,
         json: json?,
         guards: guards?,
+        require: require?,
     })
 }
 
