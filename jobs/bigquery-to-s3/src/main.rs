@@ -31,8 +31,8 @@ Environment, required:
   SYNCS_FILE, AWS_REGION, AWS_ROLE_ARN, AWS_AUDIENCE, GOOGLE_CLOUD_PROJECT, BIGQUERY_LOCATION
 Environment, with defaults:
   S3_BUCKET_NAME (for destinations without a bucket), SCRATCH_DATASET (isthmus_scratch), MAX_CONCURRENCY (200; 10 to
-  1000), GATES_FILE (for syncs that require fresh marts), LEASE_SECONDS (60), GIVE_UP_MINUTES (15), STREAM_IDLE_SECONDS (60), BIGQUERY_ENDPOINT,
-  BIGQUERY_STORAGE_ENDPOINT, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL
+  1000), GATES_FILE (what dbt says of each sync), LEASE_SECONDS (60), GIVE_UP_MINUTES (15), STREAM_IDLE_SECONDS (60),
+  BIGQUERY_ENDPOINT, BIGQUERY_STORAGE_ENDPOINT, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL
 Exit codes:
   0 done   1 a sync failed, or a guard held it back   2 configuration or usage
   3 another execution is writing the sync   143 stopped by a signal; the next attempt goes on where this one was";
@@ -46,8 +46,8 @@ struct Arguments {
     /// Only this sync; may be given several times [default: all]
     #[arg(long, global = true, value_name = "NAME")]
     sync: Vec<String>,
-    /// For syncs that require fresh marts: the day whose loads they must be made of [default: that of the last build]
-    #[arg(long, value_name = "DATE")]
+    /// For syncs that require fresh marts: the day of whose loads they must be made
+    #[arg(long, global = true, value_name = "DATE")]
     export_date: Option<chrono::NaiveDate>,
     /// Print one JSON object instead of text
     #[arg(long, global = true)]

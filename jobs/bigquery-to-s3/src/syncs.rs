@@ -70,7 +70,8 @@ pub struct Sync {
     pub max_body_bytes: usize,
     pub json: JsonOptions,
     pub guards: Guards,
-    pub require: Require,
+    /// None where the list says nothing: fresh where there are gates.
+    pub require: Option<Require>,
 }
 
 impl Sync {

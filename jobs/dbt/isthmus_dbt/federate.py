@@ -10,7 +10,7 @@ from google.cloud import bigquery
 
 from isthmus_dbt import log
 from isthmus_dbt.bigquery import OWN_DATASET
-from isthmus_dbt.federated import COUNT, Table
+from isthmus_dbt.federated import COUNT, Table, external
 from isthmus_dbt.settings import Settings
 
 
@@ -40,11 +40,19 @@ class Federation:
         try:
             (self._whole if table.key is None else self._new_rows)(table, outcome)
         except exceptions.GoogleAPIError as refused:
-            outcome.message = f"{refused}"[:1000]
+            outcome.message = f"{refused}"[:1000] + self._advice(table, refused)
         fields = {"event": "federated", "table": table.audited, "state": outcome.state, "rows": outcome.rows_loaded}
         said = f": {outcome.message}" if outcome.message else f", {outcome.rows_loaded} rows"
         (log.info if outcome.state == "loaded" else log.error)(f"{table.audited} is {outcome.state}{said}", **fields)
         return outcome
+
+    def _advice(self, table: Table, refused: exceptions.GoogleAPIError) -> str:
+        """BigQuery names a type that it does not know by its number in the database, and no column."""
+        if "support" not in f"{refused}":
+            return ""
+        rows = self._query(f"SELECT name, type FROM {self._external(table, table.types())}")
+        casts = table.casts((row.name, row.type) for row in rows)
+        return f"; write in its columns: {', '.join(casts)}" if casts else ""
 
     def _whole(self, table: Table, outcome: Outcome) -> None:
         copy = self._copy(table, None, outcome)
@@ -61,7 +69,7 @@ class Federation:
             self._query(f"CREATE OR REPLACE TABLE {raw} AS SELECT * EXCEPT ({COUNT}) FROM {copy}")
         else:
             new = f"SELECT * EXCEPT ({COUNT}) FROM {copy}"
-            self._query(f"MERGE {raw} AS old USING ({new}) AS new ON old.{table.key} = new.{table.key} WHEN NOT MATCHED THEN INSERT ROW")
+            self._query(f"MERGE {raw} AS old USING ({new}) AS new ON old.`{table.key}` = new.`{table.key}` WHEN NOT MATCHED THEN INSERT ROW")
         largest = self._largest(table)
         expected = self._one(f"SELECT n FROM {self._external(table, table.count(largest))}") if largest is not None else 0
         self._judge(outcome, expected, self._one(f"SELECT COUNT(*) AS n FROM {raw}"))
@@ -86,13 +94,12 @@ class Federation:
 
     def _largest(self, table: Table) -> int | None:
         try:
-            return self._one(f"SELECT MAX({table.key}) AS n FROM {self._raw(table)}")
+            return self._one(f"SELECT MAX(`{table.key}`) AS n FROM {self._raw(table)}")
         except exceptions.NotFound:
             return None
 
     def _external(self, table: Table, sql: str) -> str:
-        connection = f"{self.settings.project}.{self.settings.location}.{table.connection}"
-        return f"EXTERNAL_QUERY('{connection}', '''{sql}''')"
+        return external(f"{self.settings.project}.{self.settings.location}", table.connection, sql)
 
     def _raw(self, table: Table) -> str:
         return f"`{self.settings.project}.{table.dataset}.{table.name}`"

@@ -1,7 +1,8 @@
 """config/federated.yaml: tables that BigQuery reads from another database by itself, over a connection. Pure but for the
 reading of the file."""
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,15 @@ import yaml
 WORD = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 ID = re.compile(r"^[A-Za-z0-9_-]+$")
 QUOTES = {"postgres": '"', "mysql": "`"}
+# What BigQuery takes from neither, as their catalogs name it:
+# https://cloud.google.com/bigquery/docs/reference/standard-sql/federated_query_functions#data_type_mappings
+UNKNOWN = {
+    "postgres": set(
+        "money,time with time zone,interval,inet,cidr,macaddr,macaddr8,uuid,jsonb,tsquery,tsvector,txid_snapshot,pg_lsn,"
+        "box,circle,line,lseg,path,point,polygon,ARRAY".split(",")
+    ),
+    "mysql": {"bit", "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geomcollection"},
+}  # fmt: skip
 # The rows of the source, counted in the same statement and so in the same moment as they are read.
 COUNT = "isthmus_rows"
 
@@ -49,9 +59,33 @@ class Table:
         where = "" if up_to is None else f" WHERE {self._quoted(self.key or '')} <= {up_to}"
         return f"SELECT COUNT(*) AS n FROM {self._quoted(self.source)}{where}"
 
+    def types(self) -> str:
+        """Asks the database for its columns and their types."""
+        schema, _, name = self.source.rpartition(".")
+        default = "current_schema()" if self.engine == "postgres" else "DATABASE()"
+        text = "text" if self.engine == "postgres" else "char"
+        return (
+            f"SELECT CAST(column_name AS {text}) AS name, CAST(data_type AS {text}) AS type FROM information_schema.columns "
+            f"WHERE table_name = '{name}' AND table_schema = {f"'{schema}'" if schema else default} ORDER BY ordinal_position"
+        )
+
+    def casts(self, types: Iterable[tuple[str, str]]) -> list[str]:
+        """What `columns` needs for the types that BigQuery does not know."""
+        return [f"{self._cast(name, type_)} AS {name}" for name, type_ in types if type_ in UNKNOWN[self.engine]]
+
+    def _cast(self, name: str, type_: str) -> str:
+        if self.engine == "postgres":
+            return f"CAST({name} AS text)"
+        return f"{name} + 0" if type_ == "bit" else f"ST_AsText({name})"
+
     def _quoted(self, path: str) -> str:
         quote = QUOTES[self.engine]
         return ".".join(f"{quote}{word}{quote}" for word in path.split("."))
+
+
+def external(place: str, connection: str, sql: str) -> str:
+    """The rows of a query in the database's own SQL. A text of BigQuery has the escapes of JSON's."""
+    return f"EXTERNAL_QUERY('{place}.{connection}', {json.dumps(sql, ensure_ascii=False)})"
 
 
 def read(path: Path) -> list[Table]:
@@ -98,7 +132,7 @@ def _table(place: str, source: str, said: Any, problems: list[str]) -> tuple[str
         problems.append(f"{place}: a key belongs to mode incremental, and that mode to a key")
     if key is not None and not WORD.match(str(key)):
         problems.append(f"{place}.key: expected a column, found {key}")
-    if not isinstance(columns, str) or "'''" in str(columns) or ";" in str(columns):
+    if not isinstance(columns, str) or not columns.strip() or ";" in columns:
         problems.append(f"{place}.columns: expected what stands between SELECT and FROM")
     return (columns, key) if len(problems) == before else None
 

@@ -2,7 +2,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from isthmus_dbt.federated import InvalidFederated, Table, read
+from isthmus_dbt.federated import InvalidFederated, Table, external, read
 
 
 def tables(text):
@@ -43,6 +43,21 @@ class Federated(unittest.TestCase):
         self.assertTrue(events.rows(7).endswith('FROM "public"."events" WHERE "id" > 7'))
         self.assertEqual(events.count(7), 'SELECT COUNT(*) AS n FROM "public"."events" WHERE "id" <= 7')
         self.assertNotIn("WHERE", events.rows(None))
+
+    def test_each_type_that_bigquery_does_not_know_has_its_cast(self):
+        prescriptions, _, shelves = tables(GOOD)
+        found = prescriptions.casts([("id", "bigint"), ("patient", "uuid"), ("note", "text"), ("facts", "jsonb"), ("tags", "ARRAY")])
+        expected = ["CAST(patient AS text) AS patient", "CAST(facts AS text) AS facts", "CAST(tags AS text) AS tags"]
+        self.assertEqual(found, expected)
+        found = shelves.casts([("id", "int"), ("place", "point"), ("flags", "bit")])
+        self.assertEqual(found, ["ST_AsText(place) AS place", "flags + 0 AS flags"])
+        self.assertIn("table_schema = 'public'", prescriptions.types())
+        self.assertIn("table_schema = DATABASE()", shelves.types())
+
+    def test_quotes_and_backslashes_of_the_database_reach_it(self):
+        sql = "SELECT '\\d' AS a FROM \"public\".\"events\""
+        expected = "EXTERNAL_QUERY('p.asia-northeast1.pharmacy', \"SELECT '\\\\d' AS a FROM \\\"public\\\".\\\"events\\\"\")"
+        self.assertEqual(external("p.asia-northeast1", "pharmacy", sql), expected)
 
     def test_everything_that_is_wrong_is_told_at_once(self):
         with self.assertRaises(InvalidFederated) as raised:

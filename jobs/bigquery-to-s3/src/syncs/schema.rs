@@ -60,8 +60,7 @@ struct SyncShape {
     json: Option<JsonShape>,
     /// What stops a generation before it is published.
     guards: Option<GuardsShape>,
-    /// `fresh`: published only if dbt built its marts today, of loads that were proven.
-    #[schemars(extend("default" = "any"))]
+    /// `fresh`, the default where dbt builds marts: published only if it built them today, of loads that were proven.
     require: Option<Require>,
 }
 

@@ -7,7 +7,7 @@ use handoff::sync::{Destination, Layout};
 use yaml::{Entry, Fields, Node, Problem, Spanned, entries, place, whole, word};
 
 use super::rules;
-use super::{Guards, Limit, Mode, OnEmpty, Require, Sync, SyncName};
+use super::{Guards, Limit, Mode, OnEmpty, Sync, SyncName};
 use crate::json::{Int64, JsonOptions};
 
 const SETTINGS: [&str; 12] = [
@@ -67,7 +67,7 @@ fn sync(name: Option<SyncName>, fields: &mut Fields<'_>, dir: &Path, bucket: Opt
     let max_body_bytes = fields.or("max_body_bytes", rules::DEFAULT_BODY_BYTES, whole(rules::BODY_BYTES));
     let json = json(fields);
     let guards = guards(fields);
-    let require = fields.or("require", Require::Any, word(&rules::REQUIRES));
+    let require = fields.or("require", None, |node| word(&rules::REQUIRES)(node).map(Some));
     Some(Sync {
         name: name?,
         query: query?,
