@@ -108,7 +108,8 @@ fn a_federated_table_is_a_source_by_the_name_that_its_audit_has() {
     let list = "connections: {pharmacy: {engine: postgres, dataset: raw_pharmacy, tables: {public.events: {mode: incremental, key: id}}}}";
     fs::write(folder.path().join("config/federated.yaml"), list).unwrap();
     good(folder.path(), &["dbt", "sources"]);
-    let text = fs::read_to_string(folder.path().join("warehouse/models/staging/pharmacy/_pharmacy__sources.yml")).unwrap();
+    let text =
+        fs::read_to_string(folder.path().join("warehouse/models/staging/pharmacy/_pharmacy__sources.yml")).unwrap();
     let table = "\
       - name: events
         config:

@@ -12,7 +12,7 @@ locals {
       settings = var.load_export
       tasks    = 1
       file     = "tables.yaml"
-      env = merge(local.keyless, local.lineage, {
+      env = merge(local.keyless, {
         AWS_ROLE_ARN         = try(var.aws.load_export_role_arn, "")
         S3_BUCKET_NAME       = try(var.aws.export_bucket, "")
         ENV                  = var.env
@@ -23,19 +23,19 @@ locals {
         TRANSFER_MINUTES     = tostring(var.load_export.transfer_minutes)
         MIN_FILE_AGE_SECONDS = tostring(var.load_export.min_file_age_seconds)
         ON_DRIFT             = var.load_export.on_drift
-      })
+      }, local.lineage)
     }
     bigquery-to-s3 = {
       settings = var.bigquery_to_s3
       tasks    = var.bigquery_to_s3.tasks
       file     = "syncs.yaml"
-      env = merge(local.keyless, local.gates, {
+      env = merge(local.keyless, {
         AWS_ROLE_ARN    = try(var.aws.bigquery_to_s3_role_arn, "")
         S3_BUCKET_NAME  = try(var.aws.app_bucket, "")
         SYNCS_FILE      = "/config/syncs.yaml"
         SCRATCH_DATASET = google_bigquery_dataset.dataset["isthmus_scratch"].dataset_id
         MAX_CONCURRENCY = tostring(var.bigquery_to_s3.max_concurrency)
-      })
+      }, local.gates)
     }
   })
   # What a build leaves, for the jobs before and after it.

@@ -32,7 +32,9 @@ const SYNC: &str = "
     require: fresh
 ";
 
-pub async fn tables_are_proven_like_all_others_and_one_that_is_down_holds_back_what_is_made_of_it(stage: &Stage) -> Result<()> {
+pub async fn tables_are_proven_like_all_others_and_one_that_is_down_holds_back_what_is_made_of_it(
+    stage: &Stage,
+) -> Result<()> {
     let day = Warehouse::begin(stage, "wh-federated", vec![table("orders", 5), table("items", 7)]).await?;
     let bigquery = &day.story.cloud.emulators.bigquery;
     let database = Aurora::start(Engine::Postgres, &stage.dir.path().join("wh-federated-database")).await?;
@@ -52,7 +54,10 @@ pub async fn tables_are_proven_like_all_others_and_one_that_is_down_holds_back_w
 
     ended_with(&day.build(&[]).await?, 0)?;
     ensure!((day.rows("raw_pharmacy.prescriptions").await?, day.rows("raw_pharmacy.events").await?) == (40, 10));
-    let audit = format!("SELECT table_name, state, rows_expected, rows_loaded FROM {}.latest_loads WHERE table_name LIKE 'pharmacy.%' ORDER BY 1", day.story.cloud.audit_dataset());
+    let audit = format!(
+        "SELECT table_name, state, rows_expected, rows_loaded FROM {}.latest_loads WHERE table_name LIKE 'pharmacy.%' ORDER BY 1",
+        day.story.cloud.audit_dataset()
+    );
     let row = |name: &str, rows: u64| json!({"table_name": name, "state": "loaded", "rows_expected": rows, "rows_loaded": rows});
     let expected = [row("pharmacy.public.events", 10), row("pharmacy.public.prescriptions", 40)];
     ensure!(day.story.query(&audit).await? == expected, "{:#?}", day.story.query(&audit).await?);
@@ -66,7 +71,13 @@ pub async fn tables_are_proven_like_all_others_and_one_that_is_down_holds_back_w
     database.execute(DATABASE, "DELETE FROM events WHERE id = 3").await?;
     let finished = day.build(&[]).await?;
     ended_with(&finished, 1)?;
-    ensure!(finished.log.contains("pharmacy.public.events is failed: 12 of 11 rows: rows were changed or deleted behind the key"), "{}", finished.log);
+    ensure!(
+        finished
+            .log
+            .contains("pharmacy.public.events is failed: 12 of 11 rows: rows were changed or deleted behind the key"),
+        "{}",
+        finished.log
+    );
 
     // A type that BigQuery does not know is named, and the rows of before stay.
     lists(&LIST.replace("CAST(patient AS text) AS patient", "patient"))?;
@@ -81,7 +92,11 @@ pub async fn tables_are_proven_like_all_others_and_one_that_is_down_holds_back_w
     drop(database);
     let finished = day.build(&[]).await?;
     ended_with(&finished, 1)?;
-    ensure!(day.because("prescriptions")?.contains("table pharmacy.public.prescriptions: failed"), "{}", day.because("prescriptions")?);
+    ensure!(
+        day.because("prescriptions")?.contains("table pharmacy.public.prescriptions: failed"),
+        "{}",
+        day.because("prescriptions")?
+    );
     ensure!(day.gate("orders")?["fresh"] == true && day.rows("raw_pharmacy.prescriptions").await? == 40);
     Ok(())
 }

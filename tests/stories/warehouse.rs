@@ -26,8 +26,17 @@ pub async fn holds_back_the_sync_whose_column_was_dropped_and_publishes_the_othe
     // Before anything is built, the models of yesterday tell what the drift breaks: to the load, and to whoever asks.
     let breaks = "column shop.orders.name was removed since the last export: breaks staging.stg_shop__orders";
     ensure!(said.contains(breaks), "{said}");
-    let impact = day.story.cloud.isthmus_failing(&["lineage", "--impact", "manifest.json", "--dbt", "dbt/manifest.json", "--syncs", "syncs.yaml"])?;
-    let expected = "column shop.orders.name was removed: breaks staging.stg_shop__orders; stale then: mart.orders, sync orders\n";
+    let impact = day.story.cloud.isthmus_failing(&[
+        "lineage",
+        "--impact",
+        "manifest.json",
+        "--dbt",
+        "dbt/manifest.json",
+        "--syncs",
+        "syncs.yaml",
+    ])?;
+    let expected =
+        "column shop.orders.name was removed: breaks staging.stg_shop__orders; stale then: mart.orders, sync orders\n";
     ensure!(impact == expected, "{impact}");
 
     ended_with(&day.build(&[]).await?, 1)?;
@@ -38,7 +47,11 @@ pub async fn holds_back_the_sync_whose_column_was_dropped_and_publishes_the_othe
     ensure!(day.rows("mart.orders").await? == 50 && day.rows("mart.items").await? == 80);
     let finished = day.publish().await?;
     ended_with(&finished, 1)?;
-    ensure!(finished.log.contains("orders: not published, it requires fresh marts: model orders: skipped"), "{}", finished.log);
+    ensure!(
+        finished.log.contains("orders: not published, it requires fresh marts: model orders: skipped"),
+        "{}",
+        finished.log
+    );
     ensure!((day.published("orders")?, day.published("items")?) == (50, 80));
     Ok(())
 }
@@ -57,7 +70,10 @@ pub async fn holds_back_the_sync_whose_test_failed_or_whose_table_is_late(stage:
     let line = finished.log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let line = line.into_iter().find(|line| line["model"] == "unique_items_id" && line["severity"] == "ERROR");
     let line = line.with_context(|| finished.log.clone())?;
-    ensure!((&line["event"], &line["kind"], &line["failures"]) == (&json!("node"), &json!("test"), &json!(1)), "{line}");
+    ensure!(
+        (&line["event"], &line["kind"], &line["failures"]) == (&json!("node"), &json!("test"), &json!(1)),
+        "{line}"
+    );
     ensure!(day.rows("isthmus_dbt.unique_items_id").await? == 1);
     ensure!(day.because("items")?.contains("test unique_items_id: Got 1 result"), "{}", day.because("items")?);
     ended_with(&day.publish().await?, 1)?;
@@ -94,7 +110,10 @@ pub async fn is_built_by_one_execution_at_a_time_and_goes_on_after_a_kill(stage:
     // What an earlier build of the day said holds no more.
     let finished = day.publish().await?;
     ended_with(&finished, 1)?;
-    let closed = format!("items: not published, it requires fresh marts: the build of {} by dbt-1 has not ended", day.story.date());
+    let closed = format!(
+        "items: not published, it requires fresh marts: the build of {} by dbt-1 has not ended",
+        day.story.date()
+    );
     ensure!(finished.log.contains(&closed) && day.published("items").is_err(), "{}", finished.log);
     // Another execution keeps its hands off, the next attempt of the same one goes on.
     ended_with(&of("dbt-2")?.run(&["--without-catalog"]).await?, 4)?;

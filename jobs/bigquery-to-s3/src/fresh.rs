@@ -125,7 +125,9 @@ mod tests {
         assert!(told("", Some(""), DAY).starts_with("read config/gates.json: No such file"));
         assert!(told("", Some("{\"export_date\": "), DAY).starts_with("read config/gates.json: EOF"));
         assert_eq!(told("", Some(&gates("")), DAY), "the build of 2026-11-22 by dbt-1 has not ended");
-        assert!(told("", Some(&gates(r#", "syncs": {}"#)), DAY).starts_with("the build of 2026-11-22 does not know it"));
+        assert!(
+            told("", Some(&gates(r#", "syncs": {}"#)), DAY).starts_with("the build of 2026-11-22 does not know it")
+        );
         assert_eq!(told("", Some(&fresh()), None), "say of which day with --export-date");
         assert!(told(", require: fresh", None, DAY).starts_with("the variable GATES_FILE is not set"));
     }

@@ -42,12 +42,14 @@ mod tests {
                                   "compiled_code": "SELECT id FROM raw_shop.orders", "depends_on": {"nodes": ["source.o"]}}},
         });
         std::fs::write(path("manifest.json"), dbt.to_string()).unwrap();
-        let list = "syncs: {orders: {query: SELECT id FROM mart.orders, key: id, layout: packed, destination: {prefix: o}}}";
+        let list =
+            "syncs: {orders: {query: SELECT id FROM mart.orders, key: id, layout: packed, destination: {prefix: o}}}";
         std::fs::write(path("syncs.yaml"), list).unwrap();
         let drift = json!([{"table": "shop.orders", "change": "column_removed", "column": "id"}]);
         let drift: Vec<Drift> = serde_json::from_value(drift).unwrap();
         let told = |dbt: &str| breakage(&drift, Some(&path(dbt)), Some(&path("syncs.yaml")));
-        let expected = ("column shop.orders.id was removed".to_owned(), "breaks mart.orders; stale then: sync orders".to_owned());
+        let expected =
+            ("column shop.orders.id was removed".to_owned(), "breaks mart.orders; stale then: sync orders".to_owned());
         assert_eq!(told("manifest.json").into_iter().collect::<Vec<_>>(), [expected]);
         assert_eq!(told("nothing.json"), BTreeMap::new());
         assert_eq!(breakage(&drift, None, None), BTreeMap::new());
