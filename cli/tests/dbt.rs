@@ -120,6 +120,31 @@ fn a_federated_table_is_a_source_by_the_name_that_its_audit_has() {
 }
 
 #[test]
+fn tables_of_database_to_bigquery_are_sources_and_another_dataset_is_another_source() {
+    let folder = folder(&json!([]));
+    let list = "databases: {
+        shop: {engine: mysql, dataset: direct_shop, tables: {carts: {destination: shop_carts}}},
+        app: {engine: postgres, tables: {users: {}, sales.orders: {}}}}";
+    fs::write(folder.path().join("config/extracts.yaml"), list).unwrap();
+    good(folder.path(), &["dbt", "sources"]);
+    let read = |name: &str| {
+        let file = format!("warehouse/models/staging/{name}/_{name}__sources.yml");
+        fs::read_to_string(folder.path().join(file)).unwrap()
+    };
+    assert!(read("shop").contains("schema: raw_shop\n") && !read("shop").contains("carts"));
+    let carts = "      - name: shop_carts\n        config:\n          meta: {isthmus_table: shop.carts}\n";
+    assert!(read("direct_shop").contains("schema: direct_shop\n") && read("direct_shop").contains(carts));
+    let app = read("app");
+    assert!(app.contains("schema: raw_app\n"), "{app}");
+    for (name, table) in [("users", "app.public.users"), ("sales_orders", "app.sales.orders")] {
+        assert!(
+            app.contains(&format!("- name: {name}\n        config:\n          meta: {{isthmus_table: {table}}}\n")),
+            "{app}"
+        );
+    }
+}
+
+#[test]
 fn a_staging_model_is_written_once_with_the_cast_that_each_column_needs() {
     let folder = folder(&json!([]));
     let scaffold = ["dbt", "scaffold", "shop.orders", "--manifest", "manifest.json"];

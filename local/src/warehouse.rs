@@ -29,7 +29,7 @@ impl Cloud {
         let key = ExportKey::Manifest(&self.env, date).to_string();
         let manifest = self.s3.store().get(&self.bucket, &key).with_context(|| format!("read {key}"))?;
         std::fs::write(self.dir.join("manifest.json"), &manifest.bytes).context("write manifest.json")?;
-        let lists = ["--tables", "tables.yaml", "--federated", "federated.yaml"];
+        let lists = ["--tables", "tables.yaml", "--extracts", "extracts.yaml", "--federated", "federated.yaml"];
         self.isthmus(&[&["dbt", "sources", "--manifest", "manifest.json"], &lists[..]].concat())?;
         self.isthmus(&[&["dbt", "exposures", "--syncs", "syncs.yaml"], &lists[..]].concat())?;
         Ok(())

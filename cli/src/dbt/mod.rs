@@ -2,7 +2,7 @@
 
 mod cast;
 mod exposures;
-mod federated;
+mod lists;
 mod project;
 mod scaffold;
 mod sources;
@@ -14,7 +14,6 @@ use anyhow::{Context, Result, ensure};
 use handoff::{Manifest, TableList};
 
 pub use exposures::exposures;
-pub use federated::federated;
 pub use project::Project;
 pub use scaffold::scaffold;
 pub use sources::{Loaded, SourceFile, sources};
@@ -49,16 +48,33 @@ impl Generated {
     }
 }
 
-/// Everything that is loaded, by database or connection.
-pub fn loaded(list: &TableList, federated_list: &Path) -> Result<BTreeMap<String, Vec<Loaded>>> {
-    let mut loaded = federated(federated_list)?;
-    for table in &list.transfers(&"any".parse()?)? {
-        loaded.entry(table.source.database().to_owned()).or_default().push(table.into());
+/// Where the lists are of what is loaded.
+#[derive(Debug, Clone, Copy)]
+pub struct Lists<'a> {
+    pub tables: &'a TableList,
+    pub extracts: &'a Path,
+    pub federated: &'a Path,
+}
+
+/// Everything that is loaded, by dbt's name for the source: the database or the connection; its dataset, where a list before
+/// loads the same database into another one.
+pub fn loaded(lists: Lists<'_>) -> Result<BTreeMap<String, Vec<Loaded>>> {
+    let transfers = lists.tables.transfers(&"any".parse()?)?;
+    let mut all: Vec<(String, Loaded)> =
+        transfers.iter().map(|table| (table.source.database().to_owned(), table.into())).collect();
+    all.extend(lists::extracts(lists.extracts)?);
+    all.extend(lists::federated(lists.federated)?);
+    let mut loaded = BTreeMap::<String, Vec<Loaded>>::new();
+    for (database, table) in all {
+        let before = loaded.get(&database).and_then(|tables| tables.first());
+        let elsewhere = before.is_some_and(|before| before.dataset != table.dataset);
+        let source = if elsewhere { table.dataset.clone() } else { database };
+        loaded.entry(source).or_default().push(table);
     }
     Ok(loaded)
 }
 
-/// One for each database and connection. Columns come from the manifest, or stay as they are in the files.
+/// One for each source. Columns come from the manifest, or stay as they are in the files.
 pub fn source_files(
     loaded: &BTreeMap<String, Vec<Loaded>>,
     manifest: Option<&Manifest>,
