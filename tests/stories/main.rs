@@ -4,6 +4,7 @@ mod completion;
 mod day;
 mod engine;
 mod faults;
+mod federated;
 mod healing;
 mod infrastructure;
 mod kill;
@@ -17,6 +18,7 @@ mod redelivery;
 mod reload;
 mod repair;
 mod resume;
+mod warehouse;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -64,6 +66,11 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
         runtime,
         stage,
         [
+            federated::tables_are_proven_like_all_others_and_one_that_is_down_holds_back_what_is_made_of_it,
+            warehouse::holds_back_the_sync_whose_column_was_dropped_and_publishes_the_others,
+            warehouse::holds_back_the_sync_whose_test_failed_or_whose_table_is_late,
+            warehouse::is_built_by_one_execution_at_a_time_and_goes_on_after_a_kill,
+            warehouse::of_the_repository_follows_what_changes_from_night_to_night,
             day::flows_from_aurora_to_bigquery_and_every_row_is_proven,
             day::after_it_brings_drift_an_emptied_table_and_no_row_of_yesterday,
             day::is_replaced_by_a_spot_export_without_a_doubled_row,
