@@ -5,6 +5,7 @@
 
 mod comparison;
 pub mod dbt;
+pub mod deploy;
 pub mod picture;
 mod proposal;
 

@@ -1,4 +1,5 @@
 mod dbt_command;
+mod deploy_command;
 mod lineage_command;
 
 use std::io::Read;
@@ -16,6 +17,7 @@ Examples:
   isthmus tables check --manifest manifest.json
   isthmus lineage --table shop.orders --column total
   isthmus lineage --impact manifest.json
+  isthmus deploy stg --print
 Exit codes:
   0 done; what is compared agrees   1 it differs, breaks something, or a file is wrong   2 usage";
 
@@ -35,6 +37,10 @@ enum Command {
     /// What dbt is told: sources, exposures, staging models
     #[command(subcommand)]
     Dbt(dbt_command::Dbt),
+    /// Make or update an environment on both clouds; shows what it would change and asks
+    Deploy(deploy_command::Deploy),
+    /// Export, load and publish one day by hand, and wait for each
+    FirstDay(deploy_command::FirstDay),
     /// What comes of a table or column, what a sync is made of, what breaks by a drift
     Lineage(lineage_command::LineageArguments),
 }
@@ -86,6 +92,8 @@ fn main() -> ExitCode {
             Ok(true)
         }
         Command::Dbt(command) => dbt_command::run(command),
+        Command::Deploy(deploy) => deploy_command::deploy(deploy),
+        Command::FirstDay(day) => deploy_command::first_day(day),
         Command::Lineage(arguments) => lineage_command::run(arguments),
     };
     match result {

@@ -5,7 +5,7 @@ locals {
   provider = "aws-account"
 
   # By the service account that the role acts as. Null until terraform/aws was applied.
-  aws_role_arns = { start-load = try(var.aws.publish_export_role_arn, null) }
+  aws_role_arns = { start-load = try(local.aws.publish_export_role_arn, null) }
   aws_roles = {
     for key, arn in local.aws_role_arns : key => { account = split(":", arn)[4], name = reverse(split("/", arn))[0] } if arn != null
   }
@@ -22,7 +22,7 @@ resource "google_iam_workload_identity_pool" "aws" {
   workload_identity_pool_id = local.pool
   description               = "Programs of isthmus on AWS"
 
-  depends_on = [google_project_service.api]
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_iam_workload_identity_pool_provider" "aws" {
@@ -62,6 +62,8 @@ resource "google_project_iam_custom_role" "start_load" {
   title       = "isthmus start-load"
   description = "Start the daily workflow"
   permissions = ["workflows.executions.create"]
+
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_project_iam_member" "start_load" {

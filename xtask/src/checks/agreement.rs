@@ -53,16 +53,24 @@ fn jobs(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize> {
 fn across_clouds(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize> {
     let (aws, gcp) = ("terraform/aws", "terraform/gcp");
     let crossing = [
-        (aws, "output \"aws\" {", gcp, "variable \"aws\" {"),
-        (gcp, "output \"service_account_ids\" {", aws, "variable \"google_service_account_ids\" {"),
-        (gcp, "output \"audience\" {", aws, "variable \"audience\" {"),
-        (gcp, "output \"start_load\" {", aws, "variable \"start_load\" {"),
+        (aws, "output \"aws\" {", "value = {", gcp, "variable \"aws\" {"),
+        (gcp, "output \"service_account_ids\" {", "value = {", aws, "variable \"google_service_account_ids\" {"),
+        (
+            gcp,
+            "output \"for_aws\" {",
+            "google_service_account_ids = {",
+            aws,
+            "variable \"google_service_account_ids\" {",
+        ),
+        (gcp, "output \"for_aws\" {", "google_project = {", aws, "variable \"google_project\" {"),
+        (gcp, "output \"audience\" {", "value = {", aws, "variable \"audience\" {"),
+        (gcp, "output \"start_load\" {", "value = {", aws, "variable \"start_load\" {"),
     ];
     let mut count = 0;
-    for (from, output, to, variable) in crossing {
+    for (from, output, head, to, variable) in crossing {
         let outputs = file(workspace, &format!("{from}/outputs.tf"))?;
         let variables = file(workspace, &format!("{to}/variables.tf"))?;
-        let value = block(block(&outputs, output)?, "value = {").map(keys).unwrap_or_default();
+        let value = block(block(&outputs, output)?, head).map(keys).unwrap_or_default();
         let block = block(&variables, variable)?;
         let wanted = block
             .split_once("object({")
