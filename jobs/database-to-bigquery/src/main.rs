@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{error, info};
 
 /// For the audit. ECS and Cloud Run kill a task some time after SIGTERM.
-const LAST_WORDS: Duration = Duration::from_secs(60);
+const LAST_WORDS: Duration = Duration::from_mins(1);
 
 const AFTER_HELP: &str = "\
 Environment, required:
