@@ -59,7 +59,7 @@ impl Claim {
 
 /// What an execution finds when it asks.
 pub enum Claimed {
-    Held(Held),
+    Held(Box<Held>),
     /// Another task, or an earlier attempt, of this execution has published this generation.
     Published(Generation),
 }
@@ -137,7 +137,7 @@ pub async fn claim_unowned(sync: &Sync, clouds: &Clouds, task: &Task) -> Result<
     if claim.taken_over {
         fence(&leased, destination, &claim.generation).await?;
     }
-    Ok(Claimed::Held(Held { bucket: leased, claim, lease, shared: task.count > 1 }))
+    Ok(Claimed::Held(Box::new(Held { bucket: leased, claim, lease, shared: task.count > 1 })))
 }
 
 fn lease_of(bucket: &Bucket, destination: &Destination, time: Duration, execution: &str) -> (LeaseObject, Terms) {

@@ -26,6 +26,7 @@ pub mod price;
 pub mod progress;
 pub mod publish;
 pub mod put;
+mod query;
 pub mod read;
 pub mod report;
 pub mod rollback;

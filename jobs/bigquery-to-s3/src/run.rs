@@ -83,11 +83,11 @@ impl Attempt<'_> {
         if let Some(published) = standing.published.clone().filter(|standing| standing.current.generation == generation)
         {
             // We were killed between the flip and the end.
-            return tidy(sync, &published, held).await;
+            return tidy(sync, &published, *held).await;
         }
         begin(sync, &generation, task, standing.published.as_ref(), &held.bucket).await?;
         match self.make(standing, &held).await {
-            Ok(Made::Published(published)) => tidy(sync, &published, held).await,
+            Ok(Made::Published(published)) => tidy(sync, &published, *held).await,
             Ok(Made::Share) => Ok(Outcome::share_done(sync, &generation)),
             Ok(Made::ByAnotherTask) => Ok(Outcome::already(sync, generation)),
             Err(RunError::Guard(guard)) => {
@@ -129,7 +129,7 @@ impl Attempt<'_> {
         let mut manifest = prove(sync, &clouds.scratch, generation, &workshop.table, previous, done)?;
         match self.from {
             From::Query => {
-                guard::at_the_end(&sync.guards, &manifest.totals, published_rows).map_err(RunError::Guard)?
+                guard::at_the_end(&sync.guards, &manifest.totals, published_rows).map_err(RunError::Guard)?;
             }
             From::Table(earlier) => manifest.query_sha256.clone_from(&earlier.query_sha256),
         }
@@ -160,7 +160,7 @@ impl Attempt<'_> {
         let owner = Some(owner(sync, &self.clouds.scratch));
         match flip(bucket, destination, generation, owner, base, sync.keep_generations).await? {
             Flip::Theirs => Ok(Made::ByAnotherTask),
-            Flip::Ours(current, etag) => Ok(Made::Published(Published { current, manifest, etag })),
+            Flip::Ours(current, etag) => Ok(Made::Published(Box::new(Published { current, manifest, etag }))),
         }
     }
 }
@@ -172,7 +172,7 @@ async fn names(bucket: &LeasedBucket, sync: &Sync, generation: &Generation) -> b
 
 enum Made {
     /// By us: we flipped `CURRENT`.
-    Published(Published),
+    Published(Box<Published>),
     ByAnotherTask,
     /// Other tasks have not finished theirs.
     Share,

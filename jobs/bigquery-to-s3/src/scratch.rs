@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::digest::{hex, sha256};
+use crate::query::in_own_lines;
 
 /// The columns that the job adds to the query's own.
 pub const KEY_COLUMN: &str = "isthmus_key";
@@ -76,7 +77,8 @@ impl BigQuery {
     pub async fn scratch_table(&self, source: &Source<'_>, generation: &Generation) -> Result<ScratchTable> {
         let name = table_name(source.sync, generation);
         let (sync, sql) = (source.sync, self.create_sql(source, &name));
-        self.run(&name, &sql).await.with_context(|| format!("run the query of sync {sync}"))?;
+        let made = self.run(&name, &sql).await.map_err(|error| told_in_own_lines(error, &sql, source.query));
+        made.with_context(|| format!("run the query of sync {sync}"))?;
         self.find(source, generation).await?.with_context(|| format!("the query of sync {sync} made no table {name}"))
     }
 
@@ -105,7 +107,8 @@ impl BigQuery {
             )
             .set_configuration(configuration);
         let call = self.jobs.insert_job().set_project_id(self.project.to_string()).set_job(job).with_idempotency(true);
-        let job = call.send().await.with_context(|| format!("dry-run the query of sync {}", source.sync))?;
+        let job = call.send().await.map_err(|error| told_in_own_lines(error.into(), &sql, source.query));
+        let job = job.with_context(|| format!("dry-run the query of sync {}", source.sync))?;
         let bytes = job.statistics.and_then(|statistics| statistics.total_bytes_processed);
         Ok(bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
     }
@@ -136,12 +139,12 @@ impl BigQuery {
         let hash = format!("CAST(CONCAT('0x', SUBSTR(TO_HEX(SHA256({key})), 1, 8)) AS INT64)");
         let shard =
             if bits == 0 { "CAST(0 AS INT64)".to_owned() } else { format!("IFNULL({hash} >> {}, 0)", 32 - bits) };
-        let query = source.query.trim().trim_end_matches(';');
         format!(
             "CREATE TABLE {table}\nCLUSTER BY {SHARD_COLUMN}\n\
              OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY))\n\
              AS SELECT isthmus_source.*, {key} AS {KEY_COLUMN}, {shard} AS {SHARD_COLUMN}\nFROM (\n{query}\n) AS isthmus_source",
-            table = self.quoted(name)
+            table = self.quoted(name),
+            query = source.query
         )
     }
 
@@ -223,6 +226,13 @@ fn table_name(sync: &str, generation: &Generation) -> String {
 fn configuration(sql: &str) -> JobConfiguration {
     let query = JobConfigurationQuery::new().set_query(sql).set_use_legacy_sql(false);
     JobConfiguration::new().set_query(query).set_labels([("app", "isthmus"), ("program", "bigquery-to-s3")])
+}
+
+/// An error that names a place is about the query, and is told in one line; every other one stays what it is.
+fn told_in_own_lines(error: anyhow::Error, sql: &str, query: &str) -> anyhow::Error {
+    let told = startup::with_causes(error.as_ref());
+    let own = in_own_lines(&told, sql, query);
+    if own == told { error } else { anyhow::Error::msg(own) }
 }
 
 /// Source: "BigQuery error messages": these are worth another try.

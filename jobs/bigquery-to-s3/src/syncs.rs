@@ -57,7 +57,7 @@ impl Syncs {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sync {
     pub name: SyncName,
-    /// Without a last semicolon.
+    /// One statement, without a last semicolon; its lines have the numbers that they have in the file.
     pub query: String,
     /// The column of the query's result that names a row.
     pub key: String,

@@ -7,6 +7,7 @@ use yaml::{Node, not, text, whole};
 
 use super::{Limit, Mode, OnEmpty};
 use crate::json::Int64;
+use crate::query::statement;
 
 pub const SHARDS: RangeInclusive<u32> = 1..=65_536;
 pub const DEFAULT_SHARDS: u32 = 256;
@@ -85,18 +86,20 @@ pub fn prefix(node: &Node) -> Result<String, String> {
     text(node, expected, |text| text.len() <= PREFIX_LENGTH && text.split('/').all(part))
 }
 
-/// Not empty; further rules are BigQuery's.
+/// One statement; further rules are BigQuery's.
 pub fn query(node: &Node) -> Result<String, String> {
-    text(node, "SQL", |text| !statement(text).is_empty()).map(|text| statement(&text).to_owned())
+    one_statement(&text(node, "SQL", |text| statement(text) != Ok(""))?)
+}
+
+/// `text` has one at least.
+pub fn one_statement(text: &str) -> Result<String, String> {
+    statement(text).map(str::to_owned).map_err(|line| {
+        format!("expected one statement, found another one on line {line} of the SQL: a script cannot be published")
+    })
 }
 
 pub fn query_file(node: &Node) -> Result<String, String> {
     text(node, "the name of a file with SQL", |text| !text.is_empty())
-}
-
-/// The query becomes a part of a longer statement, where a semicolon would end it.
-pub fn statement(text: &str) -> &str {
-    text.trim_start_matches('\u{feff}').trim().trim_end_matches(|c: char| c == ';' || c.is_whitespace())
 }
 
 pub fn power_of_two(range: RangeInclusive<u32>) -> impl Fn(&Node) -> Result<u32, String> {

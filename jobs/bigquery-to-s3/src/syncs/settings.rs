@@ -94,9 +94,9 @@ fn query_of(file: &Path) -> Result<String, String> {
     let name = file.display();
     let bytes = std::fs::read(file).map_err(|error| format!("read {name}: {error}"))?;
     let text = std::str::from_utf8(&bytes).map_err(|error| format!("expected {name} to be UTF-8: {error}"))?;
-    match rules::statement(text) {
-        "" => Err(format!("expected SQL in {name}, found nothing")),
-        statement => Ok(statement.to_owned()),
+    match rules::one_statement(text)? {
+        nothing if nothing.is_empty() => Err(format!("expected SQL in {name}, found nothing")),
+        statement => Ok(statement),
     }
 }
 

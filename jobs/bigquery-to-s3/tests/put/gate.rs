@@ -60,7 +60,7 @@ async fn a_gate_that_nobody_keeps_any_more_lets_nobody_through_once_closed() {
 async fn an_attempt_begins_only_where_the_lease_lasts_longer_than_it_can_take() {
     let cloud = Cloud::start().await;
     let limit = PutSettings::of_region("ap-northeast-1").attempt;
-    cloud.gate.hold(Moment::now(), limit.of(0) - MOMENT);
+    cloud.gate.hold(Moment::now(), limit.of(0).checked_sub(MOMENT).unwrap());
     let (small, large) = (cloud.engine(), cloud.engine());
     let waiting = tokio::spawn(async move { put_one(&small, "k").await });
     tokio::time::sleep(MOMENT).await;

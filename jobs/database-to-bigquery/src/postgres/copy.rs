@@ -102,7 +102,9 @@ mod tests {
         stream
     }
 
-    fn rows(stream: &[u8], piece: usize) -> Result<Vec<(Option<Vec<u8>>, Option<Vec<u8>>)>> {
+    type Field = Option<Vec<u8>>;
+
+    fn rows(stream: &[u8], piece: usize) -> Result<Vec<(Field, Field)>> {
         let (mut tuples, mut rows) = (Tuples::new(2), Vec::new());
         for piece in stream.chunks(piece) {
             tuples.push(piece);
@@ -118,7 +120,7 @@ mod tests {
     #[test]
     fn rows_are_whole_however_the_stream_is_cut() {
         let expected = vec![(Some(b"x".to_vec()), None), (Some(Vec::new()), Some(b"yz".to_vec()))];
-        for piece in 1..stream().len() + 1 {
+        for piece in 1..=stream().len() {
             assert_eq!(rows(&stream(), piece).unwrap(), expected, "pieces of {piece}");
         }
     }

@@ -103,7 +103,7 @@ pub async fn of_a_partitioned_table_reads_the_partitions_that_the_rows_are_in_an
         .wire
         .requests()
         .iter()
-        .map(|request| request.body_text())
+        .map(local::wire::Recorded::body_text)
         .find(|body| body.contains("MERGE `isthmus-local.raw_"));
     let merge = merge.context("no MERGE")?;
     let within = "old.`updated_at` BETWEEN TIMESTAMP '2026-11-20 10:00:00+00' AND TIMESTAMP '2026-11-22 09:00:00+00'";

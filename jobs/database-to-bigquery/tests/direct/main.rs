@@ -37,10 +37,7 @@ macro_rules! stories {
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let runtime = Arc::new(Runtime::new().unwrap());
-    let stage = match arguments.list {
-        true => None,
-        false => Some(Arc::new(runtime.block_on(Stage::set()).unwrap())),
-    };
+    let stage = if arguments.list { None } else { Some(Arc::new(runtime.block_on(Stage::set()).unwrap())) };
     let conclusion = libtest_mimic::run(&arguments, all(&runtime, stage.as_ref()));
     drop(stage); // stops the servers
     conclusion.exit_code()

@@ -1,5 +1,7 @@
 //! Every value that a database can hold, through a real server and a real Parquet file, beside what the server itself says
 //! of it.
+// One shape for every comparison.
+#![allow(clippy::unnecessary_wraps)]
 
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -46,10 +46,10 @@ fn syncs_come_in_the_order_of_their_names() {
 }
 
 #[test]
-fn a_query_file_lies_beside_the_list_and_loses_its_byte_order_mark_and_last_semicolon() {
+fn a_query_file_lies_beside_the_list_and_loses_its_byte_order_mark_and_what_follows_its_statement() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("syncs.yaml");
-    std::fs::write(dir.path().join("a.sql"), "\u{feff}-- users\nSELECT ';' AS id ;\n").unwrap();
+    std::fs::write(dir.path().join("a.sql"), "\u{feff}-- users\nSELECT ';' AS id ; -- all\n/* of them */").unwrap();
     std::fs::write(&file, sync_with("query_file: a.sql").replace("    query: SELECT 1 AS id\n", "")).unwrap();
     assert_eq!(Syncs::read(&file, None).unwrap().get("a").unwrap().query, "-- users\nSELECT ';' AS id");
 }

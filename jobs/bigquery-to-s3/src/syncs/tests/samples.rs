@@ -16,7 +16,7 @@ fn crate_file(name: &str) -> std::path::PathBuf {
 fn the_sample_file_is_good() {
     let file = crate_file("../../config/syncs.yaml");
     let syncs = Syncs::read(&file, Some(&"acme-prod-app".parse().unwrap())).unwrap();
-    assert!(syncs.get("user-profiles").unwrap().query.contains("AS user_id"));
+    assert!(syncs.get("user-profiles").unwrap().query.contains("user_id"));
     let prices = syncs.get("item-prices").unwrap();
     assert_eq!((prices.layout, prices.destination.bucket.as_str()), (Layout::Packed, "acme-prod-app"));
     let value: Value = serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();

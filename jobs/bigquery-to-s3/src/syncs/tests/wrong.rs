@@ -73,6 +73,16 @@ fn a_file_that_is_no_list_of_syncs_is_told() {
 }
 
 #[test]
+fn a_script_is_told_with_the_line_of_its_second_statement() {
+    let text = super::sync_with("query: |\n  DECLARE day DATE;\n  -- all\n  SELECT 1 AS id;");
+    let told = "a.query: expected one statement, found another one on line 3 of the SQL: a script cannot be published";
+    let problems = problems(&text);
+    assert!(problems.len() == 1 && problems[0].ends_with(told), "{problems:?}");
+    let empty = super::sync_with("query: ' ; -- nothing'");
+    assert!(super::problems(&empty)[0].ends_with("a.query: expected SQL, found \" ; -- nothing\""));
+}
+
+#[test]
 fn a_syntax_error_is_one_error_with_its_place() {
     for (text, place) in [("syncs:\n  a: {\n", "2:6"), ("syncs:\n\ta: 1\n", "2:2"), ("syncs: *a\n", "1:8")] {
         let problems = problems(text);

@@ -9,7 +9,7 @@ use crate::extracts::{Auth, ColumnRules, Engine, Guards, Lookback, Mask, Mode, O
 fn a_bare_table_is_loaded_in_full_under_its_own_name() {
     let orders = table("{}");
     assert_eq!((orders.source.to_string(), orders.target()), ("shop.orders".into(), "raw_shop.orders".into()));
-    assert_eq!((orders.mode, orders.on_drift, orders.max_time), (Mode::Full, OnDrift::Warn, Duration::from_secs(900)));
+    assert_eq!((orders.mode, orders.on_drift, orders.max_time), (Mode::Full, OnDrift::Warn, Duration::from_mins(15)));
     assert_eq!((orders.filter, orders.columns), (None, ColumnRules::default()));
     assert_eq!(orders.guards, Guards { max_rejects: 0, max_nulled: None });
 }
