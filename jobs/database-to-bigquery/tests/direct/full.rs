@@ -1,6 +1,6 @@
 //! Mode full: a table is replaced, whole or not at all.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use local::aurora::Engine;
 use serde_json::json;
 
@@ -53,6 +53,30 @@ pub async fn of_an_empty_table_leaves_no_row_of_yesterday(stage: &Stage) -> Resu
         let outcome = &story.run("carts: {}").await?[0];
         assert_eq!((&outcome["state"], &outcome["rows_loaded"]), (&json!("loaded"), &json!(0)));
         assert_eq!(story.rows("carts").await?, 0);
+    }
+    Ok(())
+}
+
+/// What holds a table in memory grows with it; ten times the rows are a third more here at most, which is the allocator's.
+pub async fn of_ten_times_the_rows_takes_no_more_memory(stage: &Stage) -> Result<()> {
+    for (engine, name) in [(Engine::Mysql, "memory_my"), (Engine::Postgres, "memory_pg")] {
+        let story = stage.story(engine, name).await?;
+        let mut peaks = Vec::new();
+        for rows in [40_000, 400_000] {
+            let source = match engine {
+                Engine::Mysql => format!("seq AS id, SHA2(seq, 256) AS a FROM seq_1_to_{rows}"),
+                Engine::Postgres => {
+                    format!("id, md5(id::text) || md5((-id)::text) AS a FROM generate_series(1, {rows}) AS id")
+                }
+            };
+            story.execute(&format!("DROP TABLE IF EXISTS t; CREATE TABLE t AS SELECT {source}")).await?;
+            let task = story.job("t: {}")?.start(&["--json"])?;
+            let finished = task.finish().await?;
+            super::stage::ended_with(&finished, 0)?;
+            peaks.push(finished.peak_memory_kib);
+        }
+        ensure!(peaks[1] < peaks[0] * 4 / 3 + 8 * 1024, "{name}: {peaks:?} KiB");
+        ensure!(peaks[1] < 128 * 1024, "{name}: {peaks:?} KiB");
     }
     Ok(())
 }

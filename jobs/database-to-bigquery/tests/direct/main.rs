@@ -51,6 +51,7 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
         [
             full::replaces_a_table_and_proves_it_on_the_second_day_as_on_the_first,
             full::of_an_empty_table_leaves_no_row_of_yesterday,
+            full::of_ten_times_the_rows_takes_no_more_memory,
             incremental::merges_what_was_written_since_and_what_was_committed_late,
             incremental::without_news_reads_the_last_rows_again_and_changes_nothing,
             incremental::with_reconcile_deletes_what_is_gone_from_the_source,
@@ -72,6 +73,8 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             source::ends_a_connection_and_the_table_is_read_again_from_a_new_snapshot,
             source::takes_too_long_and_the_transaction_ends_in_time,
             source::alters_a_table_after_the_snapshot_and_it_is_read_once_more,
+            source::holds_a_table_for_ten_seconds_and_it_is_asked_again,
+            source::ends_a_read_for_its_replay_and_says_which_setting_helps,
             source::is_written_to_meanwhile_and_every_snapshot_is_whole,
             source::shows_its_certificate_or_is_not_talked_to,
             commands::plan_says_what_a_run_would_do_and_does_nothing,

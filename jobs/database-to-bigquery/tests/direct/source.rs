@@ -83,6 +83,54 @@ pub async fn alters_a_table_after_the_snapshot_and_it_is_read_once_more(stage: &
     Ok(())
 }
 
+/// Whoever waits longer lets others queue behind it, writers too.
+pub async fn holds_a_table_for_ten_seconds_and_it_is_asked_again(stage: &Stage) -> Result<()> {
+    let held = async |engine, name| {
+        let story = stage.story(engine, name).await?;
+        story.execute(&filled(engine, 3)).await?;
+        let hold = match engine {
+            Engine::Mysql => "LOCK TABLES t WRITE; DO SLEEP(12); UNLOCK TABLES",
+            Engine::Postgres => "BEGIN; LOCK TABLE t; SELECT pg_sleep(12); COMMIT",
+        };
+        let job = story.job("t: {}")?;
+        let (held, finished) = tokio::join!(story.execute(hold), async {
+            tokio::time::sleep(Duration::from_millis(300)).await; // the lock comes first
+            job.run(&["--json"]).await
+        });
+        held?;
+        let finished = finished?;
+        ended_with(&finished, 0)?;
+        assert!(finished.log.contains("another statement holds the table"), "{}", finished.log);
+        anyhow::Ok(())
+    };
+    tokio::try_join!(held(Engine::Mysql, "held_my"), held(Engine::Postgres, "held_pg")).map(|_| ())
+}
+
+/// As a replica that has to replay what we read says it; a function says so until it is told to stop.
+pub async fn ends_a_read_for_its_replay_and_says_which_setting_helps(stage: &Stage) -> Result<()> {
+    let story = stage.story(Engine::Postgres, "replica").await?;
+    story.execute(&filled(Engine::Postgres, 3)).await?;
+    let conflict = "CREATE TABLE conflict (); INSERT INTO conflict DEFAULT VALUES;
+        CREATE FUNCTION replayed() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+          IF EXISTS (SELECT FROM conflict) THEN
+            RAISE EXCEPTION USING ERRCODE = '40001', MESSAGE = 'canceling statement due to conflict with recovery';
+          END IF;
+          RETURN true;
+        END $$";
+    story.execute(conflict).await?;
+    let job = story.job("t: {where: replayed()}")?;
+    let (finished, ended) = tokio::join!(job.run(&["--json"]), async {
+        tokio::time::sleep(Duration::from_secs(2)).await; // it fails meanwhile
+        story.execute("DELETE FROM conflict").await
+    });
+    ended?;
+    let finished = finished?;
+    ended_with(&finished, 0)?;
+    assert!(finished.log.contains("raise max_standby_streaming_delay"), "{}", finished.log);
+    assert_eq!(story.rows("t").await?, 3);
+    Ok(())
+}
+
 pub async fn is_written_to_meanwhile_and_every_snapshot_is_whole(stage: &Stage) -> Result<()> {
     for (engine, name) in [(Engine::Mysql, "busy_my"), (Engine::Postgres, "busy_pg")] {
         let story = stage.story(engine, name).await?;
