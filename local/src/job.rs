@@ -111,6 +111,11 @@ impl Task {
         Ok(Finished { exit_code, elapsed: self.began.elapsed(), peak_memory_kib, log: self.process.log() })
     }
 
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
     pub fn id(&self) -> u32 {
         self.process.id()
     }

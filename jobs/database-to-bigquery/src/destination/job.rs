@@ -128,6 +128,7 @@ impl BigQuery {
             let job = self.start(&id, sql, parameters).await?;
             let job = self.end_of(&id, &serde_json::to_value(job)?).await?;
             match outcome(&job) {
+                Outcome::Done(_) if !has_rows(&job) => return Ok(Vec::new()),
                 Outcome::Done(_) => return self.rows_of(&id).await,
                 Outcome::TryAgain(why) if n < TRIES => {
                     warn!(job = %id, "job {id} failed by no fault of its own, making it again: {why}");
@@ -167,6 +168,11 @@ impl BigQuery {
         ensure!(page.job_complete == Some(true), "job {id} is done, but its result is not");
         Ok(page.rows)
     }
+}
+
+/// A statement that changes something answers without rows.
+fn has_rows(job: &Value) -> bool {
+    job["statistics"]["query"]["statementType"].as_str().is_none_or(|statement| statement == "SELECT")
 }
 
 fn configuration(sql: &str, parameters: &[(&str, String)]) -> JobConfiguration {

@@ -21,8 +21,8 @@ pub async fn replaces_a_table_and_proves_it_on_the_second_day_as_on_the_first(st
         (&json!("loaded"), &json!(2), &json!(2))
     );
     let audit = "SELECT table_name, rows_expected, rows_loaded, state, proof, run_name LIKE 'isthmus-raw_full_orders-orders-%' AS job \
-                 FROM isthmus_audit.latest_loads WHERE table_name = 'full_orders.orders'";
-    let written = json!({"table_name": "full_orders.orders", "rows_expected": 2, "rows_loaded": 2, "state": "loaded", "proof": "count", "job": true});
+                 FROM isthmus_audit.latest_loads WHERE table_name = 'raw_full_orders.orders'";
+    let written = json!({"table_name": "raw_full_orders.orders", "rows_expected": 2, "rows_loaded": 2, "state": "loaded", "proof": "count", "job": true});
     assert_eq!(stage.bigquery.query(audit).await?, [written]);
     let all = "SELECT id, note, total, CAST(at AS STRING) AS at FROM {raw}.orders ORDER BY id";
     let first = json!({"id": 1, "note": "a", "total": "1.5", "at": "2026-11-22 04:05:06.000007"});
@@ -35,7 +35,7 @@ pub async fn replaces_a_table_and_proves_it_on_the_second_day_as_on_the_first(st
     assert_eq!(ids, [json!({"id": 2}), json!({"id": 3})]);
     let loads = stage
         .bigquery
-        .query("SELECT COUNT(*) AS n FROM isthmus_audit.loads WHERE table_name = 'full_orders.orders'")
+        .query("SELECT COUNT(*) AS n FROM isthmus_audit.loads WHERE table_name = 'raw_full_orders.orders'")
         .await?;
     assert_eq!(loads, [json!({"n": 2})], "every load has its row");
     assert_eq!(std::fs::read_dir(story.dir.join("work"))?.count(), 0, "nothing is left on the disk");

@@ -75,7 +75,7 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             source::alters_a_table_after_the_snapshot_and_it_is_read_once_more,
             source::holds_a_table_for_ten_seconds_and_it_is_asked_again,
             source::ends_a_read_for_its_replay_and_says_which_setting_helps,
-            source::is_written_to_meanwhile_and_every_snapshot_is_whole,
+            source::is_written_to_five_thousand_times_a_second_and_every_snapshot_is_whole,
             source::shows_its_certificate_or_is_not_talked_to,
             commands::plan_says_what_a_run_would_do_and_does_nothing,
             commands::check_tells_everything_that_is_wrong_at_once,
