@@ -62,15 +62,16 @@ variable "aws" {
     load_export_role_arn    = string
     bigquery_to_s3_role_arn = string
     publish_export_role_arn = optional(string)
+    extractor_role_arn      = optional(string)
   })
   default = null
 
   validation {
     condition = var.aws == null || alltrue([
-      for arn in [try(var.aws.load_export_role_arn, ""), try(var.aws.bigquery_to_s3_role_arn, ""), coalesce(try(var.aws.publish_export_role_arn, null), "arn:aws:iam::000000000000:role/")] :
+      for arn in [try(var.aws.load_export_role_arn, ""), try(var.aws.bigquery_to_s3_role_arn, ""), coalesce(try(var.aws.publish_export_role_arn, null), "arn:aws:iam::000000000000:role/"), coalesce(try(var.aws.extractor_role_arn, null), "arn:aws:iam::000000000000:role/")] :
       can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/", arn))
     ])
-    error_message = "aws.load_export_role_arn, aws.bigquery_to_s3_role_arn and aws.publish_export_role_arn must be ARNs of roles, such as arn:aws:iam::123456789012:role/name."
+    error_message = "aws.load_export_role_arn, aws.bigquery_to_s3_role_arn, aws.publish_export_role_arn and aws.extractor_role_arn must be ARNs of roles, such as arn:aws:iam::123456789012:role/name."
   }
 
   validation {
