@@ -5,8 +5,10 @@
 
 mod comparison;
 pub mod dbt;
+mod destinations;
 pub mod picture;
 mod proposal;
 
 pub use comparison::{Comparison, Found, Gone, Why};
+pub use destinations::shared;
 pub use proposal::proposal;

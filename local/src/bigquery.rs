@@ -19,6 +19,7 @@ pub const PROJECT: &str = "isthmus-local";
 /// What is changed comes before what starts it.
 const LAUNCH: &str = concat!(
     include_str!("bigquery/launch.py"),
+    include_str!("bigquery/conditions.py"),
     include_str!("bigquery/created_tables.py"),
     include_str!("bigquery/external_query.py"),
     include_str!("bigquery/loads.py"),
