@@ -198,7 +198,10 @@ fn a_table_that_both_lists_load_is_told_with_both_lines() {
     std::fs::create_dir(folder.path().join("config")).unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join("config").join(name), text).unwrap();
     write("tables.yaml", LIST);
-    write("extracts.yaml", "databases:\n  shop:\n    engine: mysql\n    dataset: direct_shop\n    tables:\n      orders: {}\n");
+    write(
+        "extracts.yaml",
+        "databases:\n  shop:\n    engine: mysql\n    dataset: direct_shop\n    tables:\n      orders: {}\n",
+    );
     assert!(run(folder.path(), "", &["check"]).status.success(), "another dataset");
     let extracts = "databases:\n  app:\n    engine: mysql\n    dataset: raw_shop\n    tables:\n      orders: {}\n      \
                     items: {}\n      archive: {destination: old_orders}\n";

@@ -244,7 +244,10 @@ impl Cloud {
             ("BIGQUERY_ENDPOINT", self.wires.bigquery.endpoint()),
             ("GCE_METADATA_HOST", self.emulators.metadata.host()),
         ];
-        let own = [(format!("DATABASE_URL_{suffix}"), url.to_owned()), (format!("DATABASE_PASSWORD_{suffix}"), password.to_owned())];
+        let own = [
+            (format!("DATABASE_URL_{suffix}"), url.to_owned()),
+            (format!("DATABASE_PASSWORD_{suffix}"), password.to_owned()),
+        ];
         Ok(Job::new(&tools::program("database-to-bigquery")?, &self.dir, owned(variables).chain(own)))
     }
 

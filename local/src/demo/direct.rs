@@ -52,9 +52,12 @@ pub(super) async fn load(steps: &mut Steps, aurora: &Aurora, cloud: &Cloud) -> R
     ensure!(full.len() == TABLES.len() && full.iter().all(|table| table.mode == "full"), "{full:?}");
     let sql = change();
     let change = aurora.execute(DATABASE, &sql);
-    steps.run("direct_change", "change and delete planes in the database", change, |()| "in MariaDB alone".into()).await?;
+    steps
+        .run("direct_change", "change and delete planes in the database", change, |()| "in MariaDB alone".into())
+        .await?;
     let only = ["--table", &format!("{DATABASE}.{CHANGED}")];
-    let told = |tables: &Vec<Loaded>| tables.iter().map(|table| format!("{} rows merged", grouped(table.rows))).collect();
+    let told =
+        |tables: &Vec<Loaded>| tables.iter().map(|table| format!("{} rows merged", grouped(table.rows))).collect();
     let again = run(aurora, cloud, &only);
     let again = steps.run("direct_changed", "database-to-bigquery again, what changed", again, told).await?;
     ensure!(again.len() == 1 && again[0].mode == "incremental", "{again:?}");
@@ -71,7 +74,9 @@ async fn prepare(aurora: &Aurora, cloud: &Cloud) -> Result<()> {
     let time = columns(aurora.engine(), "DATETIME");
     let cursor = format!("ALTER TABLE {CHANGED} ADD COLUMN {CURSOR} {time} NOT NULL DEFAULT '2014-01-01 00:00:00'");
     let user = match aurora.engine() {
-        Engine::Mysql => format!("CREATE USER {USER} IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON {DATABASE}.* TO {USER}"),
+        Engine::Mysql => {
+            format!("CREATE USER {USER} IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON {DATABASE}.* TO {USER}")
+        }
         Engine::Postgres => format!("CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'; GRANT pg_read_all_data TO {USER}"),
     };
     aurora.execute(DATABASE, &cursor).await?;
@@ -111,7 +116,12 @@ struct Loaded {
 async fn run(aurora: &Aurora, cloud: &Cloud, arguments: &[&str]) -> Result<Vec<Loaded>> {
     let job = cloud.database_to_bigquery(DATABASE, &aurora.url_of(USER, DATABASE), PASSWORD)?;
     let finished = job.run(&[&["--json"], arguments].concat()).await?;
-    ensure!(finished.exit_code == Some(0), "database-to-bigquery ended with {:?}\n{}", finished.exit_code, finished.log);
+    ensure!(
+        finished.exit_code == Some(0),
+        "database-to-bigquery ended with {:?}\n{}",
+        finished.exit_code,
+        finished.log
+    );
     let mut lines = finished.log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let report = lines.find(|line| line["tables"].is_array());
     let report = report.with_context(|| format!("database-to-bigquery did not report\n{}", finished.log))?;

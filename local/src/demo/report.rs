@@ -112,7 +112,8 @@ impl Report {
         if let Some(problem) = self.reload.problem(self.tables.len()) {
             bail!(problem);
         }
-        let unequal: Vec<&str> = self.direct.iter().filter(|(_, e)| !e.agree()).map(|(name, _)| name.as_str()).collect();
+        let unequal: Vec<&str> =
+            self.direct.iter().filter(|(_, e)| !e.agree()).map(|(name, _)| name.as_str()).collect();
         ensure!(unequal.is_empty(), "read directly, the rows differ of {}", unequal.join(", "));
         let lost = layers::problems(&self.layers, |table| self.tables.get(table).map(|counts| counts.bigquery));
         let problems = self.syncs.iter().filter_map(|(name, sync)| Some(format!("{name}: {}", sync.problem()?)));
@@ -200,7 +201,10 @@ mod tests {
     #[test]
     fn a_row_that_differs_when_read_directly_fails_the_demo() {
         let (row, other) = (Fingerprint { rows: 1, hashes: 7 }, Fingerprint { rows: 1, hashes: 8 });
-        let with = |bigquery| Report { direct: [("planes".into(), Ends { source: row, bigquery })].into(), ..report(&[], &[]) };
+        let with = |bigquery| Report {
+            direct: [("planes".into(), Ends { source: row, bigquery })].into(),
+            ..report(&[], &[])
+        };
         assert!(with(row).check().is_ok());
         assert_eq!(with(other).check().unwrap_err().to_string(), "read directly, the rows differ of planes");
     }

@@ -57,7 +57,10 @@ fn extractor(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize>
     // Google.
     let elsewhere = [
         ("terraform/aws/extractor.tf", ["MASK_KEY", "EXTRACTS_FILE"].as_slice()),
-        ("terraform/gcp/extractor.tf", ["MASK_KEY", "AWS_REGION", "GOOGLE_AUDIENCE", "GOOGLE_SERVICE_ACCOUNT"].as_slice()),
+        (
+            "terraform/gcp/extractor.tf",
+            ["MASK_KEY", "AWS_REGION", "GOOGLE_AUDIENCE", "GOOGLE_SERVICE_ACCOUNT"].as_slice(),
+        ),
     ];
     let mut count = 0;
     for (name, elsewhere) in elsewhere {
@@ -76,7 +79,8 @@ fn extractor(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize>
     let written: BTreeSet<&str> = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
     let looked_for = pattern_words(pattern.trim_matches([' ', '=', '"']));
     let unknown = looked_for.iter().filter(|word| !written.contains(word.as_str()));
-    problems.extend(unknown.map(|word| format!("extractor_alarms.tf looks for {word} in the log; the job writes none")));
+    problems
+        .extend(unknown.map(|word| format!("extractor_alarms.tf looks for {word} in the log; the job writes none")));
     Ok(count + looked_for.len())
 }
 
@@ -95,7 +99,8 @@ fn across_clouds(workspace: &Workspace, problems: &mut Vec<String>) -> Result<us
         let outputs = file(workspace, &format!("{from}/outputs.tf"))?;
         let variables = variables(workspace, to)?;
         let output_block = block(&outputs, output)?;
-        let value = value_head(output_block).and_then(|head| block(output_block, &head).ok()).map(keys).unwrap_or_default();
+        let value =
+            value_head(output_block).and_then(|head| block(output_block, &head).ok()).map(keys).unwrap_or_default();
         let block = block(&variables, variable)?;
         let wanted = block
             .split_once("object({")

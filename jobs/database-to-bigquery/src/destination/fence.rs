@@ -5,7 +5,7 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 
 use super::BigQuery;
-use super::job::{CHANGING, JobId, TRIES, configuration};
+use super::job::{CHANGING, JobId, TRIES, configuration, is_worth_another};
 
 /// What a job is marked with that has an id so that no other can have it.
 const LABEL: (&str, &str) = ("purpose", "fence");
@@ -13,15 +13,22 @@ const LABEL: (&str, &str) = ("purpose", "fence");
 impl BigQuery {
     /// Returns when no job of these ids can change anything any more: it cannot be made, or it has ended.
     pub async fn fence(&self, jobs: &JobId) -> Result<()> {
-        let ids = CHANGING.iter().flat_map(|step| (1..=TRIES).map(|n| jobs.step(step).attempt(n)));
-        try_join_all(ids.map(|id| self.fence_one(id))).await.map(|_| ())
+        try_join_all(CHANGING.iter().map(|step| self.fence_step(jobs.step(step)))).await.map(|_| ())
     }
 
-    async fn fence_one(&self, id: String) -> Result<()> {
-        let mut fence = configuration("SELECT 1", &[]);
-        fence.labels.insert(LABEL.0.to_owned(), LABEL.1.to_owned());
-        let job = self.start(&id, fence).await.with_context(|| format!("fence job {id}"))?;
-        self.end_of(&id, &serde_json::to_value(job)?).await?; // where there was one already
+    /// Another attempt is made only after one that failed by no fault of its own, so the first that did not is the last.
+    async fn fence_step(&self, step: JobId) -> Result<()> {
+        for n in 1..=TRIES {
+            let id = step.attempt(n);
+            let mut fence = configuration("SELECT 1", &[]);
+            fence.labels.insert(LABEL.0.to_owned(), LABEL.1.to_owned());
+            let job = self.start(&id, fence).await.with_context(|| format!("fence job {id}"))?;
+            // Where there was one already, it ends here.
+            let job = self.end_of(&id, &serde_json::to_value(job)?).await?;
+            if !is_worth_another(&job) {
+                break;
+            }
+        }
         Ok(())
     }
 }

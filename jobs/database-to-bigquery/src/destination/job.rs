@@ -223,6 +223,11 @@ fn outcome(job: &Value) -> Outcome {
     }
 }
 
+/// Whether it failed by no fault of its own.
+pub fn is_worth_another(job: &Value) -> bool {
+    matches!(outcome(job), Outcome::TryAgain(_))
+}
+
 /// Source: "BigQuery error messages": these are worth another try. Two statements that write one table at once are told
 /// `Could not serialize access`.
 fn is_google_s_fault(error: &ErrorProto) -> bool {

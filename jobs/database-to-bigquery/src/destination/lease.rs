@@ -126,7 +126,8 @@ impl lease::Place for Place {
         let mut table = json!({"description": text, "expirationTime": expires});
         let method = if over.is_some() { Method::PATCH } else { Method::POST };
         if over.is_none() {
-            table["tableReference"] = json!({"projectId": self.project, "datasetId": self.dataset, "tableId": self.name});
+            table["tableReference"] =
+                json!({"projectId": self.project, "datasetId": self.dataset, "tableId": self.name});
         }
         let (status, body) = match self.call(method, over, Some(&table), limit).await {
             Ok(answer) => answer,

@@ -78,7 +78,8 @@ impl Uploads {
     }
 
     async fn begin(&self, job: &Value, bytes: u64) -> Begun {
-        let request = self.rest.client.post(&self.url).json(job).header("X-Upload-Content-Type", "application/octet-stream");
+        let request =
+            self.rest.client.post(&self.url).json(job).header("X-Upload-Content-Type", "application/octet-stream");
         let request = request.header("X-Upload-Content-Length", bytes);
         let answer = match self.rest.send(request).await {
             Ok(answer) => answer,

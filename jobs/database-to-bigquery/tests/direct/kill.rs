@@ -98,20 +98,23 @@ pub async fn while_it_reads_leaves_no_transaction_open(stage: &Stage) -> Result<
     Ok(())
 }
 
+fn is_last_chunk(call: &Recorded) -> bool {
+    call.method == "PUT" && call.path.starts_with("/upload/")
+}
+
+fn is_merge(call: &Recorded) -> bool {
+    call.path.ends_with("/jobs") && call.body_text().contains("MERGE `isthmus-local.raw_")
+}
+
 /// Its last call is held on the way, and it sleeps. Another execution takes over and loads what is newer; then the call
 /// arrives, and the sleeper wakes up.
 pub async fn no_sleeper_that_wakes_late_puts_older_rows_over_newer_ones(stage: &Stage) -> Result<()> {
-    let last_chunk = |call: &Recorded| call.method == "PUT" && call.path.starts_with("/upload/");
-    let merge = |call: &Recorded| call.path.ends_with("/jobs") && call.body_text().contains("MERGE `");
-    let cases: [(&str, &str, fn(&Recorded) -> bool); 2] = [
-        ("late_load", "a: {}", last_chunk),
-        ("late_merge", "a: {mode: incremental, cursor: v, lookback: 10}", merge),
-    ];
-    for (name, settings, call) in cases {
+    let cases = [("late_load", "a: {}"), ("late_merge", "a: {mode: incremental, cursor: v, lookback: 10}")];
+    for (name, settings) in cases {
         let story = two_tables(stage, name).await?;
         ended_with(&story.job(settings)?.run(&["--json"]).await?, 0)?;
         story.execute("UPDATE a SET v = 1 WHERE id = 7").await?;
-        story.wire.fault(1, Effect::HoldRequest, call);
+        story.wire.fault(1, Effect::HoldRequest, if name == "late_load" { is_last_chunk } else { is_merge });
         let sleeper = with_a_short_lease(&story, settings)?.start(&["--json"])?;
         story.wire.held().await;
         sleeper.signal(SIGSTOP);
