@@ -1,4 +1,4 @@
-//! DuckDB waits for the disk at each commit, which is half of what a statement takes, and cannot be told not to.
+//! DuckDB waits for the disk at each commit, which takes longer than many a statement, and cannot be told not to.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

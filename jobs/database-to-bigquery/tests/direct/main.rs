@@ -7,6 +7,7 @@ mod commands;
 mod faults;
 mod full;
 mod incremental;
+mod keyless;
 mod kill;
 mod private;
 mod program;
@@ -67,6 +68,8 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             faults::forget_an_upload_whose_job_was_made_and_the_job_is_found_again,
             faults::lose_the_answer_of_every_call_and_the_rows_are_there_once,
             faults::refuse_an_upload_and_the_table_says_why,
+            keyless::of_an_ecs_task_loads_as_the_service_account_and_has_no_key,
+            keyless::of_another_role_are_refused_and_told_which_it_is,
             kill::by_sigkill_at_twenty_points_both_sides_end_right,
             kill::while_it_reads_leaves_no_transaction_open,
             kill::no_two_executions_load_a_table_at_once,
