@@ -29,8 +29,17 @@ const DEMO: [&str; 8] = [
     "lookup",
     "isthmus",
 ];
-const BENCH: [&str; 8] =
-    ["bench", "put-client", "local", "start-export", "publish-export", "load-export", "bigquery-to-s3", "lookup"];
+const BENCH: [&str; 9] = [
+    "bench",
+    "put-client",
+    "local",
+    "start-export",
+    "publish-export",
+    "load-export",
+    "bigquery-to-s3",
+    "lookup",
+    "isthmus",
+];
 /// As the images are built: their Dockerfiles name the same feature.
 const AS_DEPLOYED: [&str; 3] = ["--release", "--features", "bigquery-to-s3/jemalloc"];
 
