@@ -29,7 +29,7 @@ const DEMO: [&str; 8] = [
     "lookup",
     "isthmus",
 ];
-const BENCH: [&str; 9] = [
+const BENCH: [&str; 10] = [
     "bench",
     "put-client",
     "local",
@@ -37,6 +37,7 @@ const BENCH: [&str; 9] = [
     "publish-export",
     "load-export",
     "bigquery-to-s3",
+    "database-to-bigquery",
     "lookup",
     "isthmus",
 ];

@@ -72,7 +72,11 @@ pub(super) async fn load(steps: &mut Steps, aurora: &Aurora, cloud: &Cloud) -> R
 /// The application keeps a time of change, and the deployment a list, a dataset, a user.
 async fn prepare(aurora: &Aurora, cloud: &Cloud) -> Result<()> {
     let time = columns(aurora.engine(), "DATETIME");
-    let cursor = format!("ALTER TABLE {CHANGED} ADD COLUMN {CURSOR} {time} NOT NULL DEFAULT '2014-01-01 00:00:00'");
+    // One plane is the newest: what has its time is read again.
+    let cursor = format!(
+        "ALTER TABLE {CHANGED} ADD COLUMN {CURSOR} {time} NOT NULL DEFAULT '2013-12-31 00:00:00'; \
+         UPDATE {CHANGED} SET {CURSOR} = '2014-01-01 00:00:00' WHERE tailnum = 'N14228'"
+    );
     let user = match aurora.engine() {
         Engine::Mysql => {
             format!("CREATE USER {USER} IDENTIFIED BY '{PASSWORD}'; GRANT SELECT ON {DATABASE}.* TO {USER}")
