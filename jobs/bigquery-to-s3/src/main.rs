@@ -10,11 +10,7 @@ use bigquery_to_s3::read::{Patience, Reader};
 use bigquery_to_s3::run::{Attempt, From};
 use bigquery_to_s3::scratch::BigQuery;
 use bigquery_to_s3::syncs::{self, Sync};
-<<<<<<< HEAD
-use bigquery_to_s3::{Clouds, RunError, Stop, doctor, owner, plan, rollback, run, verify};
-=======
-use bigquery_to_s3::{Clouds, RunError, Stop, doctor, fresh, owner, plan, rollback, run};
->>>>>>> w-warehouse
+use bigquery_to_s3::{Clouds, RunError, Stop, doctor, fresh, owner, plan, rollback, run, verify};
 use clap::{Parser, Subcommand};
 use google_cloud_auth::credentials::Builder as GoogleCredentials;
 use handoff::sync::Generation;
@@ -194,22 +190,17 @@ async fn work(
                 json!({"sync": sync.name.to_string(), "state": "adopted", "before": before}),
             ));
         }
-<<<<<<< HEAD
         Some(Command::Verify { repair: false }) => {
             let verified = verify::verify(sync, clouds, &config.task, &stop).await?;
             let json = serde_json::to_value(&verified).context("write what was found")?;
             return Ok(show(arguments, &verified.to_text(), json));
         }
         other => {
+            fresh::check(sync, config.gates.as_deref(), arguments.export_date).map_err(RunError::Guard)?;
             let all = matches!(other, Some(Command::Verify { .. }));
             let inspect = if all { Inspect::All } else { Inspect::Share(sync.verify_runs) };
             let attempt = Attempt { sync, from: From::Query, inspect, clouds, task: &config.task, stop };
             run::run(attempt).await?
-=======
-        _ => {
-            fresh::check(sync, config.gates.as_deref(), arguments.export_date).map_err(RunError::Guard)?;
-            run::run(Attempt { sync, from: From::Query, clouds, task: &config.task, stop }).await?
->>>>>>> w-warehouse
         }
     };
     let json = serde_json::to_value(&outcome).context("write the outcome")?;

@@ -10,7 +10,7 @@ use super::rules;
 use super::{Guards, Limit, Mode, OnEmpty, Sync, SyncName};
 use crate::json::{Int64, JsonOptions};
 
-const SETTINGS: [&str; 12] = [
+const SETTINGS: [&str; 13] = [
     "query",
     "query_file",
     "key",
