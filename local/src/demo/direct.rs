@@ -158,7 +158,8 @@ async fn in_bigquery(cloud: &Cloud, table: &str) -> Result<Fingerprint> {
 /// How a database writes the values of a row as the same text as the others: `{}` is the column.
 struct Side {
     text: &'static str,
-    /// Of a floating point number or a decimal: its millionths, whose text is the same everywhere.
+    /// Of a floating point number or a decimal: its whole millionths, whose text is the same everywhere. Not rounded: of a
+    /// half, one side makes the even number.
     millionths: &'static str,
     time: &'static str,
     /// Eight hexadecimal digits of MD5 as a number: `{}` is the text.
@@ -167,19 +168,19 @@ struct Side {
 
 const MYSQL: Side = Side {
     text: "CAST({} AS CHAR)",
-    millionths: "CAST(CAST(ROUND({} * 1000000) AS SIGNED) AS CHAR)",
+    millionths: "CAST(CAST(FLOOR({} * 1000000) AS SIGNED) AS CHAR)",
     time: "DATE_FORMAT({}, '%Y-%m-%d %H:%i:%s')",
     hash: "CAST(CONV(LEFT(MD5({}), 8), 16, 10) AS UNSIGNED)",
 };
 const POSTGRES: Side = Side {
     text: "CAST({} AS TEXT)",
-    millionths: "CAST(CAST(ROUND({} * 1000000) AS BIGINT) AS TEXT)",
+    millionths: "CAST(CAST(FLOOR({} * 1000000) AS BIGINT) AS TEXT)",
     time: "TO_CHAR({}, 'YYYY-MM-DD HH24:MI:SS')",
     hash: "('x' || LEFT(MD5({}), 8))::bit(32)::bigint",
 };
 const BIGQUERY: Side = Side {
     text: "CAST({} AS STRING)",
-    millionths: "CAST(CAST(ROUND({} * 1000000) AS INT64) AS STRING)",
+    millionths: "CAST(CAST(FLOOR({} * 1000000) AS INT64) AS STRING)",
     time: "FORMAT_DATETIME('%Y-%m-%d %H:%M:%S', {})",
     hash: "CAST(CONCAT('0x', SUBSTR(TO_HEX(MD5({})), 1, 8)) AS INT64)",
 };
@@ -212,7 +213,7 @@ mod tests {
     #[test]
     fn every_value_of_a_row_is_in_its_hash() {
         let sql = BIGQUERY.fingerprint("airports", "d.airports");
-        for value in ["CAST(name AS STRING)", "ROUND(lat * 1000000)", "ROUND(tz * 1000000)", "CAST(tzone AS STRING)"] {
+        for value in ["CAST(name AS STRING)", "FLOOR(lat * 1000000)", "FLOOR(tz * 1000000)", "CAST(tzone AS STRING)"] {
             assert!(sql.contains(value), "{sql}");
         }
         assert_eq!(sql.matches("COALESCE").count(), 8);
