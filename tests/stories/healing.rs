@@ -78,7 +78,9 @@ pub async fn comes_by_itself_within_the_runs_of_a_round(stage: &Stage) -> Result
     // No reader looks for these: what else lies there is nobody's row.
     let strange = [format!("{OBJECTS}/0110/notes.txt"), format!("{OBJECTS}/1101/1.json")];
     let (store, bucket) = (reverse.cloud().s3.store(), &reverse.cloud().app_bucket);
-    strange.iter().for_each(|key| drop(store.put(bucket, key, "notes")));
+    for key in &strange {
+        store.put(bucket, key, "notes");
+    }
     // Of layout packed, a shard that readers need, and one with another content.
     store.delete(bucket, &shard_of(&reverse, PACKED, 17)?);
     store.put(bucket, &shard_of(&reverse, PACKED, 3)?, "not a shard");
