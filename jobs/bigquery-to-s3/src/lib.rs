@@ -21,6 +21,7 @@ mod frame;
 pub mod guard;
 pub mod inspection;
 pub mod json;
+mod key_text;
 pub mod leased;
 pub mod listing;
 pub mod owner;
