@@ -6,8 +6,10 @@
 mod comparison;
 pub mod dbt;
 pub mod deploy;
+mod destinations;
 pub mod picture;
 mod proposal;
 
 pub use comparison::{Comparison, Found, Gone, Why};
+pub use destinations::shared;
 pub use proposal::proposal;

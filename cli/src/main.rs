@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
 use handoff::{Manifest, TableList, table_list_schema};
-use isthmus::{Comparison, proposal};
+use isthmus::{Comparison, proposal, shared};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -76,6 +76,9 @@ struct Check {
     /// The manifest of an export; `-` reads it from standard input
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
+    /// The list of database-to-bigquery, which must load other tables [default: extracts.yaml beside the list of tables]
+    #[arg(long, value_name = "FILE")]
+    extracts: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -135,6 +138,10 @@ fn judge(check: &Check) -> Result<bool> {
     let env = manifest.as_ref().map_or_else(|| "any".parse(), |manifest| Ok(manifest.env.clone()))?;
     // Names and destinations first: they are wrong whatever the export holds.
     let listed = list.transfers(&env)?.len();
+    if let Some(shared) = shared_destinations(check)? {
+        tell(check.list.json, &shared.to_string().lines().map(str::to_owned).collect::<Vec<_>>(), "");
+        return Ok(false);
+    }
     let Some(manifest) = manifest else {
         tell(check.list.json, &[], &format!("{listed} tables, nothing wrong with the list itself"));
         return Ok(true);
@@ -143,6 +150,16 @@ fn judge(check: &Check) -> Result<bool> {
     let problems = comparison.problems();
     tell(check.list.json, &problems, &format!("{listed} tables agree with {}", manifest.task_id));
     Ok(problems.is_empty())
+}
+
+/// A file that was named must be there.
+fn shared_destinations(check: &Check) -> Result<Option<yaml::InvalidFile>> {
+    let beside = check.list.tables.with_file_name("extracts.yaml");
+    match &check.extracts {
+        Some(extracts) => shared(&check.list.tables, extracts),
+        None if beside.exists() => shared(&check.list.tables, &beside),
+        None => Ok(None),
+    }
 }
 
 fn tell(json: bool, problems: &[String], good: &str) {

@@ -9,6 +9,7 @@ locals {
     bigquery_to_s3_role_arn = coalesce(var.aws.bigquery_to_s3_role_arn, "${local.aws_role}-bigquery-to-s3")
     # Where every name is given and no account, the role of publish-export is let in only if it is given too.
     publish_export_role_arn = try(coalesce(var.aws.publish_export_role_arn, var.aws.account_id == null ? null : "${local.aws_role}-publish-export"), null)
+    extractor_role_arn      = try(coalesce(var.aws.extractor_role_arn, var.aws.account_id == null ? null : "${local.aws_role}-database-to-bigquery"), null)
   }
 
   aws_account = try(coalesce(var.aws.account_id), "")

@@ -50,6 +50,16 @@ output "start_load" {
   }
 }
 
+output "extract_into" {
+  description = "Where database-to-bigquery on AWS loads to, and as whom: variable extract_into of terraform/aws. Names, no secret; null where there is no extractor."
+  value = var.extractor == null ? null : {
+    project         = var.project
+    location        = var.location
+    audience        = local.federation_audience
+    service_account = google_service_account.extractor["this"].email
+  }
+}
+
 output "registry" {
   description = "Where images are pushed: {registry}/load-export:{image_tag}."
   value       = local.registry

@@ -63,6 +63,7 @@ variable "aws" {
     load_export_role_arn    = optional(string)
     bigquery_to_s3_role_arn = optional(string)
     publish_export_role_arn = optional(string)
+    extractor_role_arn      = optional(string)
   })
   default = null
 
@@ -80,10 +81,10 @@ variable "aws" {
 
   validation {
     condition = alltrue([
-      for name in ["load_export_role_arn", "bigquery_to_s3_role_arn", "publish_export_role_arn"] :
+      for name in ["load_export_role_arn", "bigquery_to_s3_role_arn", "publish_export_role_arn", "extractor_role_arn"] :
       can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/", coalesce(try(var.aws[name], null), "arn:aws:iam::000000000000:role/")))
     ])
-    error_message = "aws.load_export_role_arn, aws.bigquery_to_s3_role_arn and aws.publish_export_role_arn must be ARNs of roles, such as arn:aws:iam::123456789012:role/name."
+    error_message = "aws.load_export_role_arn, aws.bigquery_to_s3_role_arn, aws.publish_export_role_arn and aws.extractor_role_arn must be ARNs of roles, such as arn:aws:iam::123456789012:role/name."
   }
 
   validation {

@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use crate::digest::{hex, sha256};
 use crate::frame::frame_bytes;
+use crate::key_text::ensure_one_text;
 use crate::query::in_own_lines;
 
 /// The columns that the job adds to the query's own.
@@ -101,7 +102,9 @@ impl BigQuery {
         };
         let bytes = table.num_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
         let path = format!("projects/{}/datasets/{}/tables/{name}", self.project, self.scratch);
-        let frame_bytes = frame_bytes(&table.schema.unwrap_or_default().fields);
+        let fields = table.schema.unwrap_or_default().fields;
+        ensure_one_text(&fields, source.key)?;
+        let frame_bytes = frame_bytes(&fields);
         let shard_rows = vec![0; source.shards as usize];
         let table = ScratchTable { name, path, bytes, frame_bytes, shard_rows, ..ScratchTable::default() };
         Ok(Some(self.counted(table).await?))
