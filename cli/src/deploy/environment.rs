@@ -4,7 +4,8 @@ use std::path::Path;
 
 use yaml::{Fields, InvalidFile, Node, Problem, either, entries, parse, place, text};
 
-const KNOWN: [&str; 6] = ["project", "cluster", "emails", "aws_account", "aws_region", "google_location"];
+const KNOWN: [&str; 8] =
+    ["project", "cluster", "emails", "aws_account", "aws_region", "google_location", "export_bucket", "app_bucket"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
@@ -16,6 +17,9 @@ pub struct Environment {
     pub aws_account: Option<String>,
     pub aws_region: String,
     pub google_location: String,
+    /// Where the buckets on AWS have names of the team's own.
+    pub export_bucket: Option<String>,
+    pub app_bucket: Option<String>,
 }
 
 /// What the file holds before anyone has edited it.
@@ -95,6 +99,12 @@ fn fields_of(name: &str, fields: &mut Fields<'_>, samples: Samples) -> Option<En
     let region = |node: &Node| text(node, "a region", |text| !text.is_empty());
     let aws_region = fields.or("aws_region", "ap-northeast-1".to_owned(), region);
     let google_location = fields.or("google_location", "asia-northeast1".to_owned(), region);
+    let bucket = |node: &Node| {
+        let is_bucket = |text: &str| (3..=63).contains(&text.len()) && !text.contains(['/', ':', '_']);
+        text(node, "an S3 bucket's name, without s3://", is_bucket).map(Some)
+    };
+    let export_bucket = fields.or("export_bucket", None, bucket);
+    let app_bucket = fields.or("app_bucket", None, bucket);
     let emails = emails.and_then(|emails| match emails[..] {
         [] => fields.wrong("emails: missing: nobody would be told of a failure"),
         _ => Some(emails),
@@ -107,6 +117,8 @@ fn fields_of(name: &str, fields: &mut Fields<'_>, samples: Samples) -> Option<En
         aws_account: aws_account?,
         aws_region: aws_region?,
         google_location: google_location?,
+        export_bucket: export_bucket?,
+        app_bucket: app_bucket?,
     })
 }
 

@@ -19,6 +19,7 @@ run "names_on_aws_follow_from_the_account" {
       load_export_role_arn    = "arn:aws:iam::123456789012:role/isthmus-stg-load-export"
       bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/isthmus-stg-bigquery-to-s3"
       publish_export_role_arn = "arn:aws:iam::123456789012:role/isthmus-stg-publish-export"
+      extractor_role_arn      = "arn:aws:iam::123456789012:role/isthmus-stg-database-to-bigquery"
     }
     error_message = "region, buckets and roles"
   }
@@ -89,10 +90,7 @@ run "aws_is_told_what_it_has_to_know" {
   }
 
   assert {
-    condition = output.for_aws == {
-      google_service_account_ids = output.service_account_ids
-      google_project             = { id = "shop-isthmus-stg", number = data.google_project.this.number, location = "asia-northeast1" }
-    }
+    condition     = output.for_aws.google_service_account_ids == output.service_account_ids && output.for_aws.google_project == { id = "shop-isthmus-stg", number = data.google_project.this.number, location = "asia-northeast1" } && output.for_aws.extract_into == null
     error_message = "the variables of terraform/aws"
   }
   assert {
