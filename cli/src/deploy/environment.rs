@@ -2,10 +2,19 @@
 
 use std::path::Path;
 
-use yaml::{Fields, InvalidFile, Node, Problem, either, entries, parse, place, text};
+use yaml::{Fields, InvalidFile, Node, Problem, either, entries, not, parse, place, text};
 
-const KNOWN: [&str; 8] =
-    ["project", "cluster", "emails", "aws_account", "aws_region", "google_location", "export_bucket", "app_bucket"];
+const KNOWN: [&str; 9] = [
+    "project",
+    "cluster",
+    "emails",
+    "aws_account",
+    "aws_region",
+    "google_location",
+    "export_bucket",
+    "app_bucket",
+    "extractor_on_google",
+];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
@@ -20,6 +29,8 @@ pub struct Environment {
     /// Where the buckets on AWS have names of the team's own.
     pub export_bucket: Option<String>,
     pub app_bucket: Option<String>,
+    /// `extractor.cloud_run` of terraform/gcp is set: its image is one more.
+    pub extractor_on_google: bool,
 }
 
 /// What the file holds before anyone has edited it.
@@ -105,6 +116,11 @@ fn fields_of(name: &str, fields: &mut Fields<'_>, samples: Samples) -> Option<En
     };
     let export_bucket = fields.or("export_bucket", None, bucket);
     let app_bucket = fields.or("app_bucket", None, bucket);
+    let truth = |node: &Node| match node {
+        Node::Bool(truth) => Ok(*truth),
+        other => Err(not("true or false", other)),
+    };
+    let extractor_on_google = fields.or("extractor_on_google", false, truth);
     let emails = emails.and_then(|emails| match emails[..] {
         [] => fields.wrong("emails: missing: nobody would be told of a failure"),
         _ => Some(emails),
@@ -119,6 +135,7 @@ fn fields_of(name: &str, fields: &mut Fields<'_>, samples: Samples) -> Option<En
         google_location: google_location?,
         export_bucket: export_bucket?,
         app_bucket: app_bucket?,
+        extractor_on_google: extractor_on_google?,
     })
 }
 

@@ -259,6 +259,7 @@ mod tests {
             google_location: "asia-northeast1".to_owned(),
             export_bucket: Some("shop-exports".to_owned()),
             app_bucket: None,
+            extractor_on_google: true,
         }
     }
 
@@ -273,6 +274,25 @@ mod tests {
         let files: Vec<_> = written.iter().map(|(file, _)| *file).collect();
         assert_eq!(files, ["terraform/aws/generated/prod.tfvars.json", "terraform/gcp/generated/prod.tfvars.json"]);
         assert!(written.iter().all(|(_, text)| !text.contains("app_bucket")), "names that follow are not told");
+    }
+
+    #[test]
+    fn an_extractor_on_google_is_one_more_image_and_otherwise_none() {
+        let mut environment = environment();
+        for by in [Images::CloudBuild, Images::Docker] {
+            for (wanted, uses) in [(true, 1), (false, 0)] {
+                environment.extractor_on_google = wanted;
+                let steps = then(&environment, &Facts::default(), by, true);
+                let built = steps.iter().flat_map(|step| &step.acts).filter(|act| match act {
+                    Act::Unless { checks, run } => {
+                        checks[0].0.concat().contains("/database-to-bigquery:$TAG")
+                            && run[0].0.concat().contains("jobs/database-to-bigquery/")
+                    }
+                    _ => false,
+                });
+                assert_eq!(built.count(), uses, "{by:?}");
+            }
+        }
     }
 
     #[test]
