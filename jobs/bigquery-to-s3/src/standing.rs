@@ -121,7 +121,7 @@ impl Standing {
         let fault = match self.bucket.checksum(&key).await? {
             Checksum::Sha256(sha256) if hex(&sha256) == file.sha256 => return Ok(Found::default()),
             Checksum::NoObject => Fault::Missing,
-            Checksum::Sha256(_) | Checksum::Unknown => Fault::Changed,
+            Checksum::Sha256(_) | Checksum::Unreadable => Fault::Changed,
         };
         warn!("s3://{}/{key} is gone or another one", self.bucket.name);
         Ok(fault.into())
