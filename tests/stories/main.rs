@@ -2,8 +2,10 @@
 
 mod completion;
 mod day;
+mod deploy;
 mod engine;
 mod faults;
+mod federated;
 mod healing;
 mod infrastructure;
 mod kill;
@@ -17,6 +19,7 @@ mod redelivery;
 mod reload;
 mod repair;
 mod resume;
+mod warehouse;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -64,6 +67,11 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
         runtime,
         stage,
         [
+            federated::tables_are_proven_like_all_others_and_one_that_is_down_holds_back_what_is_made_of_it,
+            warehouse::holds_back_the_sync_whose_column_was_dropped_and_publishes_the_others,
+            warehouse::holds_back_the_sync_whose_test_failed_or_whose_table_is_late,
+            warehouse::is_built_by_one_execution_at_a_time_and_goes_on_after_a_kill,
+            warehouse::of_the_repository_follows_what_changes_from_night_to_night,
             day::flows_from_aurora_to_bigquery_and_every_row_is_proven,
             day::after_it_brings_drift_an_emptied_table_and_no_row_of_yesterday,
             day::is_replaced_by_a_spot_export_without_a_doubled_row,
@@ -132,6 +140,7 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             outages::of_a_stream_are_resumed_at_the_row_where_it_was_cut,
             outages::of_a_read_session_that_expires_are_read_anew,
             outages::of_sts_and_credentials_that_run_out_again_and_again_lose_nothing,
+            deploy::of_an_environment_is_whole_at_once_and_changes_nothing_the_second_time,
             infrastructure::of_a_transfer_key_is_rotated_and_its_secret_is_never_shown,
             infrastructure::of_aws_is_applied_once_allows_what_a_day_does_and_is_destroyed,
             faults::that_last_fail_with_the_name_of_what_failed,

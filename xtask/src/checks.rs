@@ -1,6 +1,7 @@
 //! Every check of `cargo xtask test`, quick ones first where the order does not matter.
 
 mod agreement;
+mod apis;
 mod cargo;
 mod commands;
 mod dbt;
@@ -60,7 +61,7 @@ const CHECKS: [Step; 24] = [
     Step { name: "test", about: "unit, contract and story tests", run: cargo::test },
     Step {
         name: "googlesql",
-        about: "every statement that the tests sent to BigQuery, and every query here, by GoogleSQL's own analyzer",
+        about: "what the tests sent to BigQuery, every query here, all that dbt compiles, by GoogleSQL's own analyzer",
         run: googlesql::check,
     },
     Step { name: "cfn-lint", about: "template.yaml, by cfn-lint 1.51", run: sam::cfn_lint },

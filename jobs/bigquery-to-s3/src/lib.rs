@@ -18,6 +18,7 @@ pub mod delta;
 pub mod digest;
 pub mod doctor;
 mod frame;
+pub mod fresh;
 pub mod guard;
 pub mod inspection;
 pub mod json;

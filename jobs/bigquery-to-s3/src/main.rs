@@ -10,7 +10,7 @@ use bigquery_to_s3::read::{Patience, Reader};
 use bigquery_to_s3::run::{Attempt, From};
 use bigquery_to_s3::scratch::BigQuery;
 use bigquery_to_s3::syncs::{self, Sync};
-use bigquery_to_s3::{Clouds, RunError, Stop, doctor, owner, plan, rollback, run, verify};
+use bigquery_to_s3::{Clouds, RunError, Stop, doctor, fresh, owner, plan, rollback, run, verify};
 use clap::{Parser, Subcommand};
 use google_cloud_auth::credentials::Builder as GoogleCredentials;
 use handoff::sync::Generation;
@@ -32,8 +32,8 @@ Environment, required:
   SYNCS_FILE, AWS_REGION, AWS_ROLE_ARN, AWS_AUDIENCE, GOOGLE_CLOUD_PROJECT, BIGQUERY_LOCATION
 Environment, with defaults:
   S3_BUCKET_NAME (for destinations without a bucket), SCRATCH_DATASET (isthmus_scratch), MAX_CONCURRENCY (200; 10 to
-  1000), LEASE_SECONDS (60), GIVE_UP_MINUTES (15), STREAM_IDLE_SECONDS (60), BIGQUERY_ENDPOINT,
-  BIGQUERY_STORAGE_ENDPOINT, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL
+  1000), GATES_FILE (what dbt says of each sync), LEASE_SECONDS (60), GIVE_UP_MINUTES (15), STREAM_IDLE_SECONDS (60),
+  BIGQUERY_ENDPOINT, BIGQUERY_STORAGE_ENDPOINT, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL
 Exit codes:
   0 done   1 a sync failed, or a guard held it back   2 configuration or usage
   3 another execution is writing the sync   143 stopped by a signal; the next attempt goes on where this one was";
@@ -47,6 +47,9 @@ struct Arguments {
     /// Only this sync; may be given several times [default: all]
     #[arg(long, global = true, value_name = "NAME")]
     sync: Vec<String>,
+    /// For syncs that require fresh marts: the day of whose loads they must be made
+    #[arg(long, global = true, value_name = "DATE")]
+    export_date: Option<chrono::NaiveDate>,
     /// Print one JSON object instead of text
     #[arg(long, global = true)]
     json: bool,
@@ -193,6 +196,7 @@ async fn work(
             return Ok(show(arguments, &verified.to_text(), json));
         }
         other => {
+            fresh::check(sync, config.gates.as_deref(), arguments.export_date).map_err(RunError::Guard)?;
             let all = matches!(other, Some(Command::Verify { .. }));
             let inspect = if all { Inspect::All } else { Inspect::Share(sync.verify_runs) };
             let attempt = Attempt { sync, from: From::Query, inspect, clouds, task: &config.task, stop };

@@ -10,7 +10,7 @@ use super::rules::{
     DEFAULT_GENERATIONS, DEFAULT_REJECTS, DEFAULT_SHARDS, DEFAULT_VERIFY_RUNS, GENERATIONS, NAME_LENGTH, PREFIX_LENGTH,
     ROWS, SHARDS, VERIFY_RUNS,
 };
-use super::{Limit, Mode, OnEmpty};
+use super::{Limit, Mode, OnEmpty, Require};
 use crate::json::Int64;
 
 /// As it is written to `config/syncs.schema.json`.
@@ -64,6 +64,8 @@ struct SyncShape {
     json: Option<JsonShape>,
     /// What stops a generation before it is published.
     guards: Option<GuardsShape>,
+    /// `fresh`, the default where dbt builds marts: published only if it built them today, of loads that were proven.
+    require: Option<Require>,
 }
 
 /// Where the objects go. No two syncs share a prefix, nor lies one within another's.

@@ -10,7 +10,7 @@ use super::rules;
 use super::{Guards, Limit, Mode, OnEmpty, Sync, SyncName};
 use crate::json::{Int64, JsonOptions};
 
-const SETTINGS: [&str; 12] = [
+const SETTINGS: [&str; 13] = [
     "query",
     "query_file",
     "key",
@@ -23,6 +23,7 @@ const SETTINGS: [&str; 12] = [
     "max_body_bytes",
     "json",
     "guards",
+    "require",
 ];
 
 /// The syncs that hold; the rest are problems. Query files are looked for in `dir`.
@@ -68,6 +69,7 @@ fn sync(name: Option<SyncName>, fields: &mut Fields<'_>, dir: &Path, bucket: Opt
     let max_body_bytes = fields.or("max_body_bytes", rules::DEFAULT_BODY_BYTES, whole(rules::BODY_BYTES));
     let json = json(fields);
     let guards = guards(fields);
+    let require = fields.or("require", None, |node| word(&rules::REQUIRES)(node).map(Some));
     Some(Sync {
         name: name?,
         query: query?,
@@ -81,6 +83,7 @@ fn sync(name: Option<SyncName>, fields: &mut Fields<'_>, dir: &Path, bucket: Opt
         max_body_bytes: max_body_bytes?,
         json: json?,
         guards: guards?,
+        require: require?,
     })
 }
 
