@@ -1,3 +1,6 @@
+mod dbt_command;
+mod lineage_command;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,8 +14,10 @@ const AFTER_HELP: &str = "\
 Examples:
   aws s3 cp s3://BUCKET/stg-20261122/manifest.json - | isthmus tables discover --manifest -
   isthmus tables check --manifest manifest.json
+  isthmus lineage --table shop.orders --column total
+  isthmus lineage --impact manifest.json
 Exit codes:
-  0 done; the list and the export agree   1 they differ, or a file is wrong   2 usage";
+  0 done; what is compared agrees   1 it differs, breaks something, or a file is wrong   2 usage";
 
 /// The operator's command of isthmus.
 #[derive(Debug, Parser)]
@@ -27,6 +32,11 @@ enum Command {
     /// The list of tables that are loaded into BigQuery
     #[command(subcommand)]
     Tables(Tables),
+    /// What dbt is told: sources, exposures, staging models
+    #[command(subcommand)]
+    Dbt(dbt_command::Dbt),
+    /// What comes of a table or column, what a sync is made of, what breaks by a drift
+    Lineage(lineage_command::LineageArguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -68,14 +78,15 @@ struct List {
 }
 
 fn main() -> ExitCode {
-    let Command::Tables(command) = Arguments::parse().command;
-    let result = match &command {
-        Tables::Discover(discover) => propose(discover),
-        Tables::Check(check) => judge(check),
-        Tables::Schema => {
+    let result = match &Arguments::parse().command {
+        Command::Tables(Tables::Discover(discover)) => propose(discover),
+        Command::Tables(Tables::Check(check)) => judge(check),
+        Command::Tables(Tables::Schema) => {
             println!("{:#}", table_list_schema());
             Ok(true)
         }
+        Command::Dbt(command) => dbt_command::run(command),
+        Command::Lineage(arguments) => lineage_command::run(arguments),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -66,7 +66,7 @@ fn is_dotted(table: &TableName) -> bool {
 }
 
 /// In quotes where YAML could take it for something else: a number, a truth, nothing.
-fn word(name: &str) -> String {
+pub(crate) fn word(name: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'$');
     let letter = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
     let reserved = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];

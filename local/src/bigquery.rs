@@ -20,6 +20,7 @@ const LAUNCH: &str = concat!(
     include_str!("bigquery/launch.py"),
     include_str!("bigquery/created_tables.py"),
     include_str!("bigquery/external_query.py"),
+    include_str!("bigquery/loads.py"),
     "\nmain(sys.argv[1:])\n"
 );
 /// It needs 4 s alone; a busy laptop takes longer.
@@ -132,6 +133,17 @@ impl BigQuery {
         let url = self.url(&format!("datasets/{dataset}/tables/{table}"));
         let answer = self.client.get(&url).send().await.with_context(|| format!("look for {dataset}.{table}"))?;
         Ok(answer.status().is_success())
+    }
+
+    /// The newest thousand jobs.
+    pub async fn jobs(&self) -> Result<Vec<Value>> {
+        let page = self.get("jobs?maxResults=1000&projection=full").await?;
+        Ok(page["jobs"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// The table as the API describes it.
+    pub async fn table(&self, dataset: &str, table: &str) -> Result<Value> {
+        self.get(&format!("datasets/{dataset}/tables/{table}")).await
     }
 
     /// The rows of a query's answer, each an object by column name.

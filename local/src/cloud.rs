@@ -110,7 +110,8 @@ impl Cloud {
         Ok(Self { env: env.parse()?, bucket, app_bucket, cluster, emulators, s3, rds, transfer, wires, dir })
     }
 
-    /// What Terraform does with `tables.yaml`: datasets, empty destination tables, a transfer config for each table.
+    /// What Terraform does with `tables.yaml`: datasets, empty destination tables, a transfer config for each table. What
+    /// is there already stays as it is.
     pub async fn apply(&self, tables: &TableList) -> Result<()> {
         std::fs::write(self.tables_file(), serde_json::to_vec_pretty(tables)?)?; // JSON is YAML
         let bigquery = &self.emulators.bigquery;
@@ -120,7 +121,9 @@ impl Cloud {
             if !bigquery.table_exists(&table.dataset, &table.table).await? {
                 bigquery.create_table(&table.dataset, &table.table).await?;
             }
-            self.transfer.create_config(&self.env, &self.bucket, &table, &table.pattern)?;
+            if !self.transfer.has_config(&table.display_name) {
+                self.transfer.create_config(&self.env, &self.bucket, &table, &table.pattern)?;
+            }
         }
         Ok(())
     }
@@ -158,9 +161,13 @@ impl Cloud {
         self.lambda("publish-export", variables)
     }
 
-    /// Quick polls, and no wait for files to grow old: the local Data Transfer sees them at once.
+    /// Quick polls, and no wait for files to grow old: the local Data Transfer sees them at once. Each is an execution of
+    /// its own; what is run of it more than once are its attempts. A lease that a killed one leaves behind ends soon.
     pub fn load_export(&self) -> Result<Job> {
+        let execution = format!("load-export-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
         let variables = [
+            ("CLOUD_RUN_EXECUTION", execution),
+            ("LEASE_SECONDS", "4".to_owned()),
             ("ENV", self.env.to_string()),
             ("S3_BUCKET_NAME", self.bucket.clone()),
             ("AWS_REGION", REGION.to_owned()),

@@ -14,6 +14,8 @@ use crate::process::Process;
 pub struct Job {
     name: String,
     program: PathBuf,
+    /// Before those of an execution: what the image's entry point has.
+    leading: Vec<String>,
     variables: BTreeMap<String, String>,
     logs: PathBuf,
 }
@@ -36,7 +38,16 @@ impl Job {
     /// `logs` is a folder for the logs of the tasks.
     pub fn new(program: &Path, logs: &Path, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Self { name, program: program.into(), variables: variables.into_iter().collect(), logs: logs.into() }
+        let (variables, logs) = (variables.into_iter().collect(), logs.into());
+        Self { name, program: program.into(), leading: Vec::new(), variables, logs }
+    }
+
+    /// A program that another one runs, such as Python: with a name of its own, and the arguments that name it.
+    #[must_use]
+    pub fn started_by(mut self, name: &str, leading: &[&str]) -> Self {
+        name.clone_into(&mut self.name);
+        self.leading = leading.iter().map(ToString::to_string).collect();
+        self
     }
 
     /// The same job with one variable set otherwise.
@@ -71,7 +82,7 @@ impl Job {
 
     pub fn start(&self, arguments: &[&str]) -> Result<Task> {
         let mut command = Command::new(&self.program);
-        command.args(arguments).env_clear().env("HOME", &self.logs).envs([
+        command.args(&self.leading).args(arguments).env_clear().env("HOME", &self.logs).envs([
             ("CLOUD_RUN_JOB", self.name.as_str()),
             ("CLOUD_RUN_EXECUTION", "local-1"),
             ("CLOUD_RUN_TASK_INDEX", "0"),

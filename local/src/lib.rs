@@ -24,4 +24,5 @@ pub mod sink;
 pub mod sts;
 pub mod tools;
 pub mod transfer;
+pub mod warehouse;
 pub mod wire;

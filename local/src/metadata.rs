@@ -97,15 +97,15 @@ impl Server {
 }
 
 fn router(server: Arc<Server>) -> Router {
-    let account = Router::new()
-        .route("/", get(account))
+    let accounts = Router::new()
         .route("/identity", get(identity))
         .route("/token", get(token))
         .route("/email", get(|State(server): State<Arc<Server>>| async move { server.account.email.clone() }))
         .route("/scopes", get("https://www.googleapis.com/auth/cloud-platform\n"));
     let metadata = Router::new()
         .route("/", get(""))
-        .nest("/computeMetadata/v1/instance/service-accounts/{account}", account)
+        .nest("/computeMetadata/v1/instance/service-accounts/{account}", accounts)
+        .route("/computeMetadata/v1/instance/service-accounts/{account}/", get(account))
         .route("/computeMetadata/v1/instance/region", get(format!("projects/{PROJECT_NUMBER}/regions/{REGION}")))
         .route("/computeMetadata/v1/instance/zone", get(format!("projects/{PROJECT_NUMBER}/zones/{REGION}-1")))
         .route("/computeMetadata/v1/instance/id", get("00local"))

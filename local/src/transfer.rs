@@ -117,6 +117,10 @@ impl Transfer {
         }))
     }
 
+    pub fn has_config(&self, display_name: &str) -> bool {
+        self.service.has_config(display_name)
+    }
+
     /// Makes any config in `LOCATION` and returns its name.
     pub fn create(&self, config: &Value) -> Result<String> {
         let made = self.service.create(LOCATION.to_owned(), config, Utc::now()).context("create a transfer config")?;

@@ -18,6 +18,9 @@ locals {
   }
   log_of_execution = { for key, link in local.logs_of : key => replace(link, "EXECUTION", "$${log.extracted_label.execution}") }
 
+  # Of one model or test: what dbt said about it.
+  log_of_node = join("", [for link in [try(local.logs_of["dbt"], "")] : replace(replace(link, "EXECUTION%22", "EXECUTION%22%20jsonPayload.model%3D%22NODE%22"), "EXECUTION", "$${log.extracted_label.execution}")])
+
   execution_label = { execution = "EXTRACT(labels.\"run.googleapis.com/execution_name\")" }
 
   # What one line of a log tells.
@@ -30,6 +33,36 @@ locals {
         filter   = "resource.type=\"cloud_run_job\" resource.labels.job_name=\"${job.name}\" log_id(\"cloudaudit.googleapis.com/system_event\") protoPayload.methodName=\"/Jobs.RunJob\" protoPayload.status.message:\"has failed to complete\""
         labels   = { execution = "REGEXP_EXTRACT(protoPayload.resourceName, \"executions/([^/]+)\")" }
         document = "Execution `$${log.extracted_label.execution}` failed.\n\n[Its log](${local.log_of_execution[key]}): the lines of severity ERROR say what, and on which table or sync. Nothing is half done: start it again when the cause is removed."
+      }
+    },
+    !contains(keys(local.jobs), "dbt") ? {} : {
+      dbt-node = {
+        title    = "a model or a test of the warehouse failed"
+        severity = "ERROR"
+        filter   = "${local.from_job["dbt"]} jsonPayload.event=\"node\" severity=ERROR"
+        labels   = merge(local.execution_label, { node = "EXTRACT(jsonPayload.model)", kind = "EXTRACT(jsonPayload.kind)" })
+        document = "The $${log.extracted_label.kind} `$${log.extracted_label.node}` failed.\n\n[What dbt said about it](${replace(local.log_of_node, "NODE", "$${log.extracted_label.node}")}), [the whole log](${local.log_of_execution["dbt"]}). Its table keeps its last good rows, and so does everything that is made of it; rows that a test found are in the dataset isthmus_dbt."
+      }
+      dbt-stale = {
+        title    = "a source of the warehouse is stale"
+        severity = "WARNING"
+        filter   = "${local.from_job["dbt"]} jsonPayload.event=\"source_freshness\" severity>=WARNING"
+        labels   = merge(local.execution_label, { source = "EXTRACT(jsonPayload.source)" })
+        document = "The newest proven rows of `$${log.extracted_label.source}` are older than they may be.\n\n[Log of the build](${local.log_of_execution["dbt"]}). What load-export said about the table is in the audit table isthmus_audit.loads."
+      }
+      dbt-gate = {
+        title    = "a sync is not fresh"
+        severity = "WARNING"
+        filter   = "${local.from_job["dbt"]} jsonPayload.event=\"gate\""
+        labels   = merge(local.execution_label, { sync = "EXTRACT(jsonPayload.sync)" })
+        document = "What `$${log.extracted_label.sync}` is made of was not built of today's proven rows; with `require: fresh` it is not published.\n\n[Log of the build](${local.log_of_execution["dbt"]}): the lines with the event gate name the table, the model or the test."
+      }
+      dbt-bytes = {
+        title    = "a build of the warehouse was billed for much"
+        severity = "WARNING"
+        filter   = "${local.from_job["dbt"]} jsonPayload.event=\"built\" jsonPayload.bytes>${var.dbt.alert_above_bytes}"
+        labels   = merge(local.execution_label, { bytes = "EXTRACT(jsonPayload.bytes)" })
+        document = "A build was billed for $${log.extracted_label.bytes} bytes.\n\n[Log of the build](${local.log_of_execution["dbt"]}): each model's line has its bytes. The dashboard shows since when."
       }
     },
     var.aws == null ? {} : {

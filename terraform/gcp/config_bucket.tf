@@ -32,9 +32,21 @@ resource "google_storage_bucket_object" "config" {
 }
 
 resource "google_storage_bucket_iam_member" "reader" {
-  for_each = toset(["load-export", "bigquery-to-s3"])
+  for_each = toset(["load-export", "bigquery-to-s3", "dbt"])
 
   bucket = google_storage_bucket.config.name
   role   = "roles/storage.objectViewer"
   member = google_service_account.account[each.key].member
+}
+
+# What a build leaves: dbt's manifest and results, and which syncs are fresh. Nothing else in the bucket.
+resource "google_storage_bucket_iam_member" "dbt" {
+  bucket = google_storage_bucket.config.name
+  role   = "roles/storage.objectUser"
+  member = google_service_account.account["dbt"].member
+
+  condition {
+    title      = "below dbt/"
+    expression = "resource.name.startsWith(\"projects/_/buckets/${google_storage_bucket.config.name}/objects/dbt/\")"
+  }
 }

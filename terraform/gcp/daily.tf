@@ -7,7 +7,7 @@ resource "google_workflows_workflow" "daily" {
 
   name                = local.workflow
   region              = var.location
-  description         = "load-export, dbt, bigquery-to-s3: in this order, until one fails"
+  description         = "load-export, dbt, bigquery-to-s3: in this order"
   service_account     = google_service_account.account["workflow"].id
   source_contents     = file("${path.module}/daily.workflow.yaml")
   call_log_level      = "LOG_ERRORS_ONLY"
@@ -15,7 +15,7 @@ resource "google_workflows_workflow" "daily" {
 
   user_env_vars = {
     LOAD_EXPORT_JOB    = google_cloud_run_v2_job.job["load-export"].name
-    DBT_JOB            = var.dbt_job == null ? "" : var.dbt_job
+    DBT_JOB            = try(google_cloud_run_v2_job.job["dbt"].name, "")
     BIGQUERY_TO_S3_JOB = google_cloud_run_v2_job.job["bigquery-to-s3"].name
     EXPORT_TIMEZONE    = var.export_timezone
   }
@@ -35,15 +35,6 @@ resource "google_project_iam_member" "workflow" {
   project = var.project
   role    = google_project_iam_custom_role.workflow.name
   member  = google_service_account.account["workflow"].member
-}
-
-resource "google_cloud_run_v2_job_iam_member" "workflow_dbt" {
-  for_each = var.aws == null || var.dbt_job == null ? toset([]) : toset([var.dbt_job])
-
-  name     = each.key
-  location = var.location
-  role     = "roles/run.jobsExecutor"
-  member   = google_service_account.account["workflow"].member
 }
 
 resource "google_cloud_scheduler_job" "daily" {

@@ -3,7 +3,13 @@ locals {
   ours = "logging_googleapis_com:user_isthmus"
 
   # Left to right, top to bottom, two in a row.
-  charts = [
+  charts = concat(local.charts_of_the_day, local.charts_of_dbt)
+  charts_of_dbt = !contains(keys(local.jobs), "dbt") ? [] : [
+    { title = "Models and tests of the warehouse by status", query = "sum by (kind, status) (increase(${local.ours}_dbt_nodes{monitored_resource=\"cloud_run_job\"}[1h]))" },
+    { title = "Seconds of each model", query = "sum by (model) (increase(${local.ours}_dbt_seconds_sum{monitored_resource=\"cloud_run_job\"}[1h]))" },
+    { title = "Bytes billed for each model and test", query = "sum by (model) (increase(${local.ours}_dbt_bytes_sum{monitored_resource=\"cloud_run_job\"}[1h]))" },
+  ]
+  charts_of_the_day = [
     { title = "Proven loads of each table within 26 hours (0 is stale)", query = "sum by (table) (increase(${local.ours}_table_loads{monitored_resource=\"cloud_run_job\",state=~\"loaded|truncated\"}[26h]))" },
     { title = "Tables that were not proven, by state", query = "sum by (table, state) (increase(${local.ours}_table_loads{monitored_resource=\"cloud_run_job\",state!~\"loaded|truncated\"}[1h]))" },
     { title = "Rows loaded into each table", query = "sum by (table) (increase(${local.ours}_table_rows_sum{monitored_resource=\"cloud_run_job\"}[1h]))" },

@@ -8,6 +8,7 @@ locals {
       warehouse     = { description = "Facts and dimensions", expiration_ms = null }
       mart          = { description = "What reports and syncs read", expiration_ms = null }
       isthmus_audit = { description = "What load-export proved; it makes its table loads", expiration_ms = null }
+      isthmus_dbt   = { description = "Rows that tests of dbt found, for a month, and which execution builds", expiration_ms = 30 * 24 * 60 * 60 * 1000 }
       # bigquery-to-s3 reads a result within hours; a day is for looking at it afterwards.
       isthmus_scratch = { description = "Results of syncs, for a day", expiration_ms = 24 * 60 * 60 * 1000 }
     },
@@ -21,9 +22,12 @@ locals {
       "${id} load-export" = { dataset = id, role = "roles/bigquery.dataEditor", account = "load-export" }
       # Loads.
       "${id} transfer" = { dataset = id, role = "roles/bigquery.dataEditor", account = "transfer" }
+      "${id} dbt"      = { dataset = id, role = "roles/bigquery.dataViewer", account = "dbt" }
     }]...),
     { for id in var.query_datasets : "${id} bigquery-to-s3" => { dataset = id, role = "roles/bigquery.dataViewer", account = "bigquery-to-s3" } },
+    { for id in ["staging", "warehouse", "mart", "isthmus_dbt"] : "${id} dbt" => { dataset = id, role = "roles/bigquery.dataEditor", account = "dbt" } },
     {
+      "isthmus_audit dbt"              = { dataset = "isthmus_audit", role = "roles/bigquery.dataViewer", account = "dbt" }
       "isthmus_audit load-export"      = { dataset = "isthmus_audit", role = "roles/bigquery.dataEditor", account = "load-export" }
       "isthmus_scratch bigquery-to-s3" = { dataset = "isthmus_scratch", role = "roles/bigquery.dataEditor", account = "bigquery-to-s3" }
     },

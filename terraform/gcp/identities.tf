@@ -3,6 +3,7 @@ locals {
   accounts = {
     load-export    = "Runs the job load-export; AWS trusts its unique id"
     bigquery-to-s3 = "Runs the job bigquery-to-s3; AWS trusts its unique id"
+    dbt            = "Runs the job dbt"
     transfer       = "Owns the transfer configs"
     workflow       = "Runs the daily workflow"
     scheduler      = "Starts the daily workflow by the clock"
@@ -50,6 +51,20 @@ resource "google_project_iam_member" "bigquery_to_s3" {
   project = var.project
   role    = google_project_iam_custom_role.bigquery_to_s3.name
   member  = google_service_account.account["bigquery-to-s3"].member
+}
+
+# Wider than one resource: queries are jobs of the project. What they may read and write, datasets say.
+resource "google_project_iam_custom_role" "dbt" {
+  role_id     = "isthmusDbt"
+  title       = "isthmus dbt"
+  description = "Run the queries that build the warehouse"
+  permissions = ["bigquery.jobs.create"]
+}
+
+resource "google_project_iam_member" "dbt" {
+  project = var.project
+  role    = google_project_iam_custom_role.dbt.name
+  member  = google_service_account.account["dbt"].member
 }
 
 # Wider than one resource: the load jobs of a transfer are jobs of the project.

@@ -7,7 +7,7 @@ locals {
     BIGQUERY_LOCATION    = var.location
   }
 
-  all_jobs = {
+  all_jobs = merge(local.dbt, {
     load-export = {
       settings = var.load_export
       tasks    = 1
@@ -36,6 +36,24 @@ locals {
         SCRATCH_DATASET = google_bigquery_dataset.dataset["isthmus_scratch"].dataset_id
         MAX_CONCURRENCY = tostring(var.bigquery_to_s3.max_concurrency)
       })
+    }
+  })
+  # Its settings: docs/spec/warehouse.md. It has nothing to do with AWS.
+  dbt = var.dbt == null ? {} : {
+    dbt = {
+      settings = var.dbt
+      tasks    = 1
+      file     = "tables.yaml"
+      env = {
+        GOOGLE_CLOUD_PROJECT = var.project
+        BIGQUERY_LOCATION    = var.location
+        AUDIT_DATASET        = google_bigquery_dataset.dataset["isthmus_audit"].dataset_id
+        EXPORT_TIMEZONE      = var.export_timezone
+        ARTIFACTS_DIR        = "/artifacts/dbt"
+        MAXIMUM_BYTES_BILLED = tostring(var.dbt.maximum_bytes_billed)
+        # As long as an execution can take: another one waits no longer for one that was killed.
+        LOCK_MINUTES = tostring(ceil(var.dbt.timeout_seconds * (var.dbt.max_retries + 1) / 60))
+      }
     }
   }
   jobs = { for key, job in local.all_jobs : key => job if var.aws != null }
@@ -76,6 +94,13 @@ resource "google_cloud_run_v2_job" "job" {
           name       = "config"
           mount_path = "/config"
         }
+        dynamic "volume_mounts" {
+          for_each = each.key == "dbt" ? ["artifacts"] : []
+          content {
+            name       = volume_mounts.value
+            mount_path = "/${volume_mounts.value}"
+          }
+        }
       }
 
       volumes {
@@ -85,6 +110,18 @@ resource "google_cloud_run_v2_job" "job" {
           read_only = true
           # The images run as user 65532 (jobs/*/Dockerfile), and a mounted bucket belongs to root.
           mount_options = ["uid=65532", "gid=65532"]
+        }
+      }
+      # The same bucket; below dbt/ its account may write (config_bucket.tf).
+      dynamic "volumes" {
+        for_each = each.key == "dbt" ? ["artifacts"] : []
+        content {
+          name = volumes.value
+          gcs {
+            bucket        = google_storage_bucket.config.name
+            read_only     = false
+            mount_options = ["uid=65532", "gid=65532"]
+          }
         }
       }
     }
@@ -100,7 +137,7 @@ resource "google_cloud_run_v2_job" "job" {
   depends_on = [google_storage_bucket_iam_member.reader]
 }
 
-# The workflow runs both, and gives load-export the export date.
+# The workflow runs them, and tells load-export and dbt the day.
 resource "google_cloud_run_v2_job_iam_member" "workflow" {
   for_each = local.jobs
 

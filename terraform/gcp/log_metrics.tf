@@ -6,7 +6,7 @@ locals {
   published = "jsonPayload.event=\"published\""
   sync_name = "EXTRACT(jsonPayload.sync)"
 
-  log_metrics = var.aws == null ? {} : {
+  log_metrics = merge(local.dbt_metrics, var.aws == null ? {} : {
     # One line for each table and load, whatever became of it.
     table_loads = {
       filter = "${local.from_job["load-export"]} jsonPayload.table:* jsonPayload.state:*"
@@ -49,6 +49,25 @@ locals {
       filter = "resource.type=\"workflows.googleapis.com/Workflow\" resource.labels.workflow_id=\"${google_workflows_workflow.daily["daily"].name}\" jsonPayload.event=\"job_ended\""
       labels = { job = "EXTRACT(jsonPayload.job)" }
       value  = "EXTRACT(jsonPayload.seconds)", unit = "s"
+    }
+  })
+
+  # A line for each model, test, seed and snapshot of a build.
+  dbt_metrics = !contains(keys(local.jobs), "dbt") ? {} : {
+    dbt_nodes = {
+      filter = "${local.from_job["dbt"]} jsonPayload.event=\"node\""
+      labels = { kind = "EXTRACT(jsonPayload.kind)", status = "EXTRACT(jsonPayload.status)" }
+      value  = null, unit = "1"
+    }
+    dbt_seconds = {
+      filter = "${local.from_job["dbt"]} jsonPayload.event=\"node\" jsonPayload.kind=\"model\""
+      labels = { model = "EXTRACT(jsonPayload.model)" }
+      value  = "EXTRACT(jsonPayload.seconds)", unit = "s"
+    }
+    dbt_bytes = {
+      filter = "${local.from_job["dbt"]} jsonPayload.event=\"node\" jsonPayload.bytes>0"
+      labels = { model = "EXTRACT(jsonPayload.model)" }
+      value  = "EXTRACT(jsonPayload.bytes)", unit = "By"
     }
   }
 }

@@ -1,5 +1,5 @@
 variable "image_tag" {
-  description = "The tag of both images in the registry: a version or a commit. The same tag with another image would not reach the jobs."
+  description = "The tag of the images in the registry: a version or a commit. The same tag with another image would not reach the jobs."
   type        = string
   default     = null
 
@@ -89,14 +89,31 @@ variable "bigquery_to_s3" {
   }
 }
 
-variable "dbt_job" {
-  description = "The name of a Cloud Run job of this project and location that the daily workflow runs between the two, such as one that runs dbt. Null: none."
-  type        = string
-  default     = null
+variable "dbt" {
+  description = "The job dbt. BigQuery works, and it waits: a small machine is enough. A query that would read more than maximum_bytes_billed is refused before it costs anything; a build that was billed more than alert_above_bytes is told. Null: no job, and the daily workflow goes from load-export to bigquery-to-s3."
+  type = object({
+    cpu                  = optional(number, 1)
+    memory               = optional(string, "1Gi")
+    timeout_seconds      = optional(number, 7200)
+    max_retries          = optional(number, 1)
+    maximum_bytes_billed = optional(number, 1099511627776)
+    alert_above_bytes    = optional(number, 1099511627776)
+  })
+  default = {}
 
   validation {
-    condition     = var.dbt_job == null || can(regex("^[a-z][a-z0-9-]{0,62}$", var.dbt_job))
-    error_message = "dbt_job must be null or the name of a Cloud Run job."
+    condition     = var.dbt == null || try(var.dbt.timeout_seconds * (var.dbt.max_retries + 1) <= 86400 && var.dbt.timeout_seconds >= 600, false)
+    error_message = "dbt.timeout_seconds must be at least 600, and at most a day with all its retries."
+  }
+
+  validation {
+    condition     = var.dbt == null || try(var.dbt.max_retries >= 0 && var.dbt.max_retries <= 3, false)
+    error_message = "dbt.max_retries must be 0 to 3."
+  }
+
+  validation {
+    condition     = var.dbt == null || try(var.dbt.maximum_bytes_billed > 0 && var.dbt.alert_above_bytes > 0, false)
+    error_message = "dbt.maximum_bytes_billed and dbt.alert_above_bytes must be above 0."
   }
 }
 

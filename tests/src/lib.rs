@@ -135,11 +135,11 @@ impl Story {
         self.cloud.emulators.bigquery.query(sql).await
     }
 
-    /// The audit rows without their time of writing.
+    /// What the audit table has of each table and day, without the time of writing.
     pub async fn audit(&self) -> Result<Vec<Value>> {
         let audit = self.cloud.audit_dataset();
         let columns = "CAST(export_date AS STRING) AS export_date, table_name, rows_expected, rows_loaded, run_name, state, message";
-        self.query(&format!("SELECT {columns} FROM {audit}.loads ORDER BY export_date, table_name")).await
+        self.query(&format!("SELECT {columns} FROM {audit}.latest_loads ORDER BY export_date, table_name")).await
     }
 
     /// Every object of the bucket with its ETag.

@@ -210,7 +210,7 @@ impl Reverse {
         Ok(self.cloud().s3.store().get(&self.cloud().app_bucket, key).map(|object| object.bytes.to_vec()))
     }
 
-    /// The row objects of layout objects with their ETags: what readers get, whatever `CURRENT` says.
+    /// The row objects of layout objects with their `ETag`s: what readers get, whatever `CURRENT` says.
     pub fn row_objects(&self) -> BTreeMap<String, String> {
         let is_row = |key: &str| key.split('/').nth(1).is_some_and(is_folder);
         self.story_objects().into_iter().filter(|(key, _)| is_row(key)).collect()

@@ -8,14 +8,16 @@ use local::google::Work;
 use serde_json::{Value, json};
 use stories::{Outcome, Stage, Story, ended_with, table};
 
-/// What the daily workflow does: load-export for the date that it was told.
+/// What the daily workflow does: load-export for the date and the task that it was told.
 fn workflow(story: &Story) -> Result<Work> {
     let job = story.cloud.load_export()?;
     Ok(Arc::new(move |argument: Value| {
         let job = job.clone();
         Box::pin(async move {
-            let date = argument["export_date"].as_str().ok_or("no export_date")?.to_owned();
-            let finished = job.run(&["--export-date", &date]).await.map_err(|error| error.to_string())?;
+            let told = |name: &str| argument[name].as_str().map(str::to_owned).ok_or(format!("no {name}"));
+            let (date, task) = (told("export_date")?, told("task_id")?);
+            let arguments = ["--export-date", &date, "--task-id", &task];
+            let finished = job.run(&arguments).await.map_err(|error| error.to_string())?;
             if finished.exit_code == Some(0) { Ok(Value::Null) } else { Err(finished.log) }
         })
     }))

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use chrono::TimeDelta;
+use local::job::Job;
 use local::wire::{Effect, Wire};
 use serde_json::{Value, json};
 use stories::{Outcome, Stage, Story, ended_with, table};
@@ -62,14 +63,15 @@ pub async fn load_export_anywhere_and_the_next_run_ends_the_same(stage: &Stage) 
         Story::begin(stage, "kill-load", vec![table("orders", 100), table("items", 20), table("carts", 0)]).await?;
     story.configure(&["orders", "items", "carts"]).await?;
     story.publish_day().await?;
-    let wires = &story.cloud.wires;
+    let (wires, execution) = (&story.cloud.wires, story.cloud.load_export()?);
     for wire in [&wires.sts, &wires.s3, &wires.transfer, &wires.bigquery] {
         for (point, effect) in
             [(0, Effect::HoldRequest), (0, Effect::HoldAnswer), (1, Effect::HoldAnswer), (3, Effect::HoldAnswer)]
         {
-            kill_at(&story, wire, point, effect).await?;
+            kill_at(&story, &execution, wire, point, effect).await?;
         }
     }
+    // Another execution, which waits until the lease of the killed one has ended.
     ended_with(&story.load().await?, 0)?;
     ensure!((story.rows("orders").await?, story.rows("items").await?, story.rows("carts").await?) == (100, 20, 0));
     ensure!(story.audit().await?.len() == 3, "{:#?}", story.audit().await?);
@@ -79,9 +81,9 @@ pub async fn load_export_anywhere_and_the_next_run_ends_the_same(stage: &Stage) 
 }
 
 /// Runs the job until its request number `point` on this wire is held, and kills it there; or until it ends.
-async fn kill_at(story: &Story, wire: &Wire, point: usize, effect: Effect) -> Result<()> {
+async fn kill_at(story: &Story, execution: &Job, wire: &Wire, point: usize, effect: Effect) -> Result<()> {
     wire.fault_after(point, 1, effect, |_| true);
-    let task = story.cloud.load_export()?.start(&["--export-date", &story.date().to_string()])?;
+    let task = execution.start(&["--export-date", &story.date().to_string()])?;
     tokio::select! {
         () = wire.held() => {}
         done = task.finish() => { done?; }

@@ -8,10 +8,12 @@ mod infrastructure;
 mod kill;
 mod late;
 mod outages;
+mod proof;
 mod publication;
 mod query;
 mod races;
 mod redelivery;
+mod reload;
 mod repair;
 mod resume;
 
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
 }
 
 /// Without a stage there is only a list of them.
+#[allow(clippy::too_many_lines)] // one for each story
 fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
     let mut stories = stories!(
         runtime,
@@ -76,6 +79,11 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             late::past_the_last_try_is_one_error_that_says_why,
             completion::of_an_export_after_the_clock_gave_up_starts_the_load,
             completion::that_google_did_not_hear_of_is_loaded_by_the_clock_and_started_by_a_poll,
+            proof::of_yesterdays_rows_with_todays_count_fails_where_content_is_compared,
+            reload::of_days_in_turn_brings_each_days_rows_whatever_was_done_in_between,
+            reload::of_an_older_day_while_another_is_loaded_waits_or_is_refused_by_name,
+            reload::of_a_spot_export_waits_for_it_and_transfers_its_table_alone,
+            reload::of_a_table_with_a_dot_in_its_name_reads_its_own_folder,
             redelivery::of_every_event_changes_nothing,
             redelivery::of_the_schedule_at_the_same_moment_starts_one_export,
             repair::of_a_broken_day_is_the_event_that_the_error_names,

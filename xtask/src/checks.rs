@@ -3,6 +3,7 @@
 mod agreement;
 mod cargo;
 mod commands;
+mod dbt;
 mod googlesql;
 mod links;
 mod rights;
@@ -17,7 +18,7 @@ use anyhow::{Result, bail};
 use crate::environments;
 use crate::step::Step;
 
-const CHECKS: [Step; 21] = [
+const CHECKS: [Step; 23] = [
     Step { name: "fmt", about: "the code is formatted", run: cargo::fmt },
     Step {
         name: "variables",
@@ -50,6 +51,8 @@ const CHECKS: [Step; 21] = [
         about: "every command of README.md is run by a check, or says why not",
         run: commands::check,
     },
+    Step { name: "dbt", about: "the warehouse's project parses without a warning; tests of its job", run: dbt::check },
+    Step { name: "sqlfluff", about: "SQL of both dbt projects", run: dbt::sqlfluff },
     Step { name: "clippy", about: "no warning in any target", run: cargo::clippy },
     Step { name: "build", about: "every program builds", run: cargo::build },
     Step { name: "test", about: "unit, contract and story tests", run: cargo::test },

@@ -19,7 +19,8 @@ use crate::step::Step;
 use crate::workspace::Workspace;
 
 /// What the demo runs; the first starts the others.
-const DEMO: [&str; 6] = ["local", "start-export", "publish-export", "load-export", "bigquery-to-s3", "lookup"];
+const DEMO: [&str; 7] =
+    ["local", "start-export", "publish-export", "load-export", "bigquery-to-s3", "lookup", "isthmus"];
 const BENCH: [&str; 8] =
     ["bench", "put-client", "local", "start-export", "publish-export", "load-export", "bigquery-to-s3", "lookup"];
 /// As the images are built: their Dockerfiles name the same feature.

@@ -14,7 +14,7 @@ pub struct Document {
     pub holder: String,
     /// Given back: whoever comes next need not wait.
     pub released: bool,
-    /// When this holder took it, by its own clock: for people.
+    /// When this holder took it, by its own clock: for people; and another one each time that it is taken.
     pub since: DateTime<Utc>,
     /// Whoever sees this very document unchanged for so long may take the lease.
     pub time_ms: u64,

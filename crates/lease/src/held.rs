@@ -56,6 +56,9 @@ impl Held {
         if document.released {
             return Err(Lost("another process of this run gave the lease back".into()));
         }
+        if document.since != self.document.since {
+            return Err(Lost("the lease of this run was lost, and another process of it took it again".into()));
+        }
         if etag == self.etag {
             self.seen = self.seen.later_of(asked);
             // What was sent over this `ETag` may still come; that nothing came yet says only that we may try again.
@@ -124,12 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn another_holder_a_given_back_one_and_none_at_all_are_lost() {
+    fn another_holder_a_given_back_one_one_taken_again_and_none_at_all_are_lost() {
         let begin = Moment::now();
         let other = Document { holder: "other".into(), ..held(begin).document };
         let free = Document { released: true, ..held(begin).document };
+        let again = Document { since: Utc::now(), ..held(begin).document };
         let odd = Some(Standing { document: None, etag: "x".into() });
-        for standing in [None, odd, Some(stands(&other)), Some(stands(&free))] {
+        for standing in [None, odd, Some(stands(&other)), Some(stands(&free)), Some(stands(&again))] {
             assert!(held(begin).looked(standing, after(begin, 1)).is_err());
         }
     }

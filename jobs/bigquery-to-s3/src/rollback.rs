@@ -71,7 +71,7 @@ pub async fn rollback(
     owner::ensure_ours(&clouds.bucket(sync), sync, &clouds.scratch).await?;
     let earlier = earlier(&clouds.bucket(sync), sync, to).await?;
     match sync.layout {
-        Layout::Packed => flip_back(sync, &earlier, clouds, task).await,
+        Layout::Packed => flip_back(sync, to, clouds, task).await,
         Layout::Objects => {
             let as_then = Sync { shards: earlier.shards, key: earlier.key.clone(), ..sync.clone() };
             run(Attempt { sync: &as_then, from: From::Table(&earlier), clouds, task, stop }).await
@@ -93,15 +93,12 @@ async fn earlier(bucket: &Bucket, sync: &Sync, to: &Generation) -> Result<Genera
     Ok(manifest)
 }
 
-async fn flip_back(
-    sync: &Sync,
-    earlier: &GenerationManifest,
-    clouds: &Clouds,
-    task: &Task,
-) -> Result<Outcome, RunError> {
-    let (destination, to) = (&sync.destination, &earlier.generation);
+async fn flip_back(sync: &Sync, to: &Generation, clouds: &Clouds, task: &Task) -> Result<Outcome, RunError> {
+    let destination = &sync.destination;
     let Claimed::Held(held) = claim(sync, clouds, task).await? else { return Ok(Outcome::rolled_back(sync, to)) };
-    ensure_whole(&held.bucket, sync, earlier).await?;
+    // Looked at again: while we waited for the lease, another run may have collected it.
+    let earlier = earlier(&held.bucket, sync, to).await?;
+    ensure_whole(&held.bucket, sync, &earlier).await?;
     let base = published(&held.bucket, destination).await?;
     if base.as_ref().is_none_or(|base| base.current.generation != *to) {
         let owner = Some(owner::owner(sync, &clouds.scratch));

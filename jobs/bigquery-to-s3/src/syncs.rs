@@ -1,9 +1,6 @@
 //! `syncs.yaml`: what is published, where to, and how much may change in one run. See `docs/spec/syncs.md`.
 
-mod fields;
-mod node;
 mod overlap;
-mod problem;
 mod rules;
 mod schema;
 mod settings;
@@ -18,11 +15,11 @@ use std::str::FromStr;
 
 use handoff::sync::{Destination, Layout};
 use schemars::JsonSchema;
+use yaml::InvalidFile;
 
 use crate::digest::{hex, sha256};
 use crate::json::JsonOptions;
 
-pub use problem::{InvalidSyncs, Problem};
 pub use schema::schema;
 
 /// Every sync of one file, by name.
@@ -32,22 +29,18 @@ pub struct Syncs(BTreeMap<SyncName, Sync>);
 impl Syncs {
     /// Reads the file and the queries it names. Everything that is wrong with them is told at once. A destination that
     /// names no bucket is in `bucket`.
-    pub fn read(file: &Path, bucket: Option<&Bucket>) -> Result<Self, InvalidSyncs> {
-        let bytes = std::fs::read(file)
-            .map_err(|error| InvalidSyncs::new(file, vec![Problem::of_the_file(format!("cannot be read: {error}"))]))?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|error| InvalidSyncs::new(file, vec![Problem::of_the_file(format!("is not UTF-8: {error}"))]))?;
-        Self::parse(text, file, bucket)
+    pub fn read(file: &Path, bucket: Option<&Bucket>) -> Result<Self, InvalidFile> {
+        Self::parse(&yaml::read(file)?, file, bucket)
     }
 
     /// `file` is named in the errors, and query files are looked for beside it.
-    pub fn parse(text: &str, file: &Path, bucket: Option<&Bucket>) -> Result<Self, InvalidSyncs> {
-        let root = node::parse(text).map_err(|problem| InvalidSyncs::new(file, vec![problem]))?;
+    pub fn parse(text: &str, file: &Path, bucket: Option<&Bucket>) -> Result<Self, InvalidFile> {
+        let root = yaml::parse(text).map_err(|problem| InvalidFile::new(file, vec![problem]))?;
         let bucket = bucket.map(Bucket::as_str);
         let mut problems = overlap::problems(&root, bucket);
         let dir = file.parent().unwrap_or(Path::new(""));
         let syncs = settings::syncs(&root, dir, bucket, &mut problems);
-        if problems.is_empty() { Ok(Self(syncs)) } else { Err(InvalidSyncs::new(file, problems)) }
+        if problems.is_empty() { Ok(Self(syncs)) } else { Err(InvalidFile::new(file, problems)) }
     }
 
     pub fn get(&self, name: &str) -> Option<&Sync> {

@@ -1,9 +1,12 @@
-"""python -m isthmus_dbt [--export-date DATE] [--select NODES] [--full-refresh]"""
+"""python -m isthmus_dbt [--export-date DATE] [--select NODES] [--full-refresh] [--without-catalog]"""
 import argparse
 import os
 import signal
 import sys
 from datetime import date
+
+from google.api_core.exceptions import GoogleAPIError
+from google.auth.exceptions import GoogleAuthError
 
 from isthmus_dbt import log
 from isthmus_dbt.job import Exit, Options, run
@@ -23,6 +26,9 @@ def arguments(argv: list[str]) -> Options:
     )
     parser.add_argument("--select", nargs="+", default=[], metavar="NODES", help="only these, in dbt's own syntax")
     parser.add_argument("--full-refresh", action="store_true", help="build incremental models anew")
+    parser.add_argument(
+        "--without-catalog", action="store_true", help="leave catalog.json as it is: asking for every column takes a while"
+    )
     return Options(**vars(parser.parse_args(argv)))
 
 
@@ -35,6 +41,9 @@ def main(argv: list[str]) -> int:
     except InvalidSettings as wrong:
         log.error(str(wrong))
         return Exit.WRONG
+    except (GoogleAPIError, GoogleAuthError) as refused:
+        log.error(f"BigQuery: {refused}")
+        return Exit.FAILED
     except KeyboardInterrupt:
         log.warning("stopped by a signal: the next execution builds what is missing")
         return Exit.STOPPED

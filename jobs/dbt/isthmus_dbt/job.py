@@ -25,6 +25,7 @@ class Options:
     export_date: date | None = None
     select: tuple[str, ...] = ()
     full_refresh: bool = False
+    without_catalog: bool = False
 
 
 def run(settings: Settings, options: Options) -> Exit:
@@ -49,6 +50,8 @@ def _build(settings: Settings, options: Options, client: Any, dbt: Dbt) -> Exit:
     dbt.freshness()
     built = results.merged(_tries(settings, options, dbt))
     _leave(settings, dbt, manifest, built, late, day)
+    if not options.without_catalog:
+        _leave_catalog(settings, dbt)
     failed = results.failed(built)
     counts = {"nodes": len(built), "failed": len(failed), "bytes": results.billed(built)}
     if failed:
@@ -80,9 +83,12 @@ def _leave(settings: Settings, dbt: Dbt, manifest: Any, built: Any, late: Any, d
     for sync, gate in decided.items():
         for reason in gate["because"]:
             log.warning(f"{sync} is not fresh: {reason}", event="gate", sync=sync)
+
+
+def _leave_catalog(settings: Settings, dbt: Dbt) -> None:
     try:
         dbt.catalog()
-        artifacts.copy(dbt.target, folder, "catalog.json")
+        artifacts.copy(dbt.target, settings.artifacts, "catalog.json")
     except (ProjectWrong, OSError) as wrong:  # nothing waits for it
         log.warning(f"no catalog: {wrong}", event="catalog")
 

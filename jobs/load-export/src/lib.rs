@@ -46,6 +46,7 @@ use crate::wait::Wait;
 const ROUNDS: u32 = 3;
 /// Cloud Run kills a task ten seconds after SIGTERM. Source: Cloud Run container contract, "Container shutdown".
 const LAST_WORDS: Duration = Duration::from_secs(6);
+const LAST_ACT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -65,8 +66,8 @@ impl LoadError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Manifest(ManifestError::Late { .. }) | Self::Date(DateError::Late { .. }) => 3,
-            Self::Manifest(ManifestError::Invalid { .. }) | Self::Other(_) => 1,
-            Self::Manifest(_) | Self::Date(_) | Self::Turn(TurnError::Lease(_)) => 2,
+            Self::Manifest(ManifestError::Invalid { .. }) | Self::Turn(TurnError::Lease(_)) | Self::Other(_) => 1,
+            Self::Manifest(_) | Self::Date(_) => 2,
             Self::Turn(TurnError::Taken { .. } | TurnError::Lost(_)) => 4,
             Self::Stopped => STOPPED,
         }
@@ -101,7 +102,7 @@ pub async fn load_export(config: &Config, clouds: &Clouds<'_>, wait: Wait, stop:
         lost = turn.until_lost() => Err(TurnError::Lost(lost).into()),
         loaded = load_rounds(config, clouds, &turn, stop) => loaded,
     };
-    turn::give_back(lease, date, LAST_WORDS).await;
+    turn::give_back(lease, date, LAST_ACT).await;
     loaded
 }
 
@@ -142,9 +143,11 @@ async fn write_audit(
     turn: &Turn,
     stop: &Stop,
 ) -> Result<()> {
-    turn.is_ours().await?;
     let load_id = config.execution.load_id();
-    let write = audit::write(&clouds.bigquery, &config.audit_dataset, &load_id, manifest, &report.tables);
+    let write = async {
+        turn.is_ours().await?;
+        audit::write(&clouds.bigquery, &config.audit_dataset, &load_id, manifest, &report.tables).await
+    };
     let limit = if *stop.borrow() { LAST_WORDS } else { Duration::from_mins(10) };
     timeout(limit, write).await?
 }

@@ -121,12 +121,12 @@ impl Load<'_> {
         };
         let bytes = self.bigquery.bytes_read(&sql).await?;
         let rows = self.bigquery.query(&sql, &[]).await?;
-        let differences = questions.differences(rows.first().map(proof::answers).unwrap_or_default());
-        let (state, message) = match differences.is_empty() {
-            true => (State::Loaded, None),
-            false => (State::Different, Some(proof::told(&differences))),
-        };
-        Ok(Outcome { proof, proof_bytes: Some(bytes), state, message, ..outcome })
+        let differences = questions.differences(&rows.first().map(proof::answers).unwrap_or_default());
+        let outcome = Outcome { proof, proof_bytes: Some(bytes), ..outcome };
+        if differences.is_empty() {
+            return Ok(outcome);
+        }
+        Ok(Outcome { state: State::Different, message: Some(proof::told(&differences)), ..outcome })
     }
 
     async fn count(&self, step: &Step, expected: u64) -> Result<u64> {

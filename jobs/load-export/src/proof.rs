@@ -75,9 +75,9 @@ impl Questions {
     }
 
     /// Each answer that is another, in words.
-    pub fn differences(&self, answers: Vec<Option<String>>) -> Vec<String> {
+    pub fn differences(&self, answers: &[Option<String>]) -> Vec<String> {
         let lacking = self.lacking.iter().map(|column| format!("there is no column {column}"));
-        let answers = answers.into_iter().chain(std::iter::repeat(None));
+        let answers = answers.iter().map(Option::as_deref).chain(std::iter::repeat(None));
         lacking
             .chain(self.asked.iter().zip(answers).filter_map(|(question, found)| question.difference(found)))
             .collect()
@@ -94,15 +94,15 @@ impl Question {
         }
     }
 
-    fn difference(&self, found: Option<String>) -> Option<String> {
+    fn difference(&self, found: Option<&str>) -> Option<String> {
         let Self { column, what, expected } = self;
-        let found_text = found.as_deref().unwrap_or("nothing");
+        let found_text = found.unwrap_or("nothing");
         match what {
             What::Nulls if found_text == expected => None,
             What::Nulls => Some(format!("{column} has {found_text} nulls, in the export {expected}")),
             What::Min(comparable) | What::Max(comparable) => {
                 let end = if matches!(what, What::Min(_)) { "smallest" } else { "largest" };
-                let same = found.as_deref().is_some_and(|found| comparable.same(expected, found));
+                let same = found.is_some_and(|found| comparable.same(expected, found));
                 let (found, expected) = (short(&comparable.readable(found_text)), short(expected));
                 (!same).then(|| format!("the {end} {column} is {found}, in the export {expected}"))
             }

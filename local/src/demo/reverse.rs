@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::layers;
 use super::lookup::{self, Application};
 use super::report::{Published, grouped};
 use super::steps::Steps;
@@ -37,7 +38,6 @@ impl Written {
 type Run = BTreeMap<String, Written>;
 
 pub(super) async fn reverse(steps: &mut Steps, cloud: &Cloud) -> Result<(BTreeMap<String, Published>, Application)> {
-    prepare(cloud).await?;
     let first = steps.run("publish", "bigquery-to-s3 (Cloud Run job)", run(cloud, "first"), told).await?;
     let unchanged = steps.run("publish_unchanged", "bigquery-to-s3 again", run(cloud, "unchanged"), told).await?;
     let mut application = lookup::ask(steps, cloud).await?;
@@ -46,6 +46,7 @@ pub(super) async fn reverse(steps: &mut Steps, cloud: &Cloud) -> Result<(BTreeMa
             format!("{LATE} is late at Boston, {GONE} never flew")
         })
         .await?;
+    steps.run("dbt_again", "dbt again", layers::build(cloud), |()| "every sync is fresh".into()).await?;
     let changed = steps.run("publish_changed", "bigquery-to-s3 again", run(cloud, "changed"), told).await?;
     lookup::ask_again(steps, &mut application).await?;
     let mut published = BTreeMap::new();
@@ -58,7 +59,7 @@ pub(super) async fn reverse(steps: &mut Steps, cloud: &Cloud) -> Result<(BTreeMa
 }
 
 /// What a deployment does: the list and its queries, and the dataset for query results.
-async fn prepare(cloud: &Cloud) -> Result<()> {
+pub(super) async fn prepare(cloud: &Cloud) -> Result<()> {
     for (name, text) in FILES {
         let file = cloud.syncs_file().with_file_name(name);
         std::fs::write(&file, text).with_context(|| format!("write {}", file.display()))?;

@@ -95,6 +95,10 @@ impl Service {
         Ok(shown)
     }
 
+    pub(super) fn has_config(&self, display_name: &str) -> bool {
+        lock(&self.entries).values().any(|entry| entry.config.shown()["displayName"] == display_name)
+    }
+
     /// Fails with `NOT_FOUND` where there is no such config.
     pub(super) fn with<T>(
         &self,

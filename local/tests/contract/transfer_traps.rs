@@ -81,9 +81,9 @@ impl Cloud {
             dataset: self.dataset.clone(),
             table: table.into(),
             pattern: "*.parquet".into(),
-            display_name: format!("isthmus prod shop.{source}"),
             proof: handoff::Proof::default(),
             on_missing: handoff::OnMissing::default(),
+            display_name: format!("isthmus prod shop.{source}"),
         };
         self.transfer.create_config(&"prod".parse().unwrap(), BUCKET, &table, "*.parquet").unwrap()
     }

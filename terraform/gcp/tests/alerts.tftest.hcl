@@ -20,7 +20,7 @@ run "every_way_to_fail_has_an_alert" {
   command = plan
 
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.log)) == toset(["bigquery-to-s3-failed", "drift", "load-export-failed", "rejects"])
+    condition     = toset(keys(google_monitoring_alert_policy.log)) == toset(["bigquery-to-s3-failed", "dbt-bytes", "dbt-failed", "dbt-gate", "dbt-node", "dbt-stale", "drift", "load-export-failed", "rejects"])
     error_message = "alerts on log lines"
   }
   assert {
@@ -28,8 +28,17 @@ run "every_way_to_fail_has_an_alert" {
     error_message = "alerts on metrics"
   }
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.silence)) == toset(["bigquery-to-s3", "load-export"])
+    condition     = toset(keys(google_monitoring_alert_policy.silence)) == toset(["bigquery-to-s3", "dbt", "load-export"])
     error_message = "alerts on a day without success"
+  }
+}
+
+run "a_failed_model_is_told_with_what_dbt_said_about_it" {
+  command = plan
+
+  assert {
+    condition     = strcontains(google_monitoring_alert_policy.log["dbt-node"].documentation[0].content, "execution_name%22%3D%22$${log.extracted_label.execution}%22%20jsonPayload.model%3D%22$${log.extracted_label.node}%22?project=shop-isthmus-prod")
+    error_message = "the link leads to the lines of that model in that execution"
   }
 }
 

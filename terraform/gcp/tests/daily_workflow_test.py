@@ -84,9 +84,22 @@ class DailyWorkflow(unittest.TestCase):
         both = self.run_day({"export_date": "2026-11-22", "task_id": task})[0]["body"]
         self.assertEqual(both, arguments("--export-date", "2026-11-22", "--task-id", task))
 
-    def test_dbt_runs_between_them(self):
-        self.run_day({}, DBT_JOB="dbt")
+    def test_dbt_runs_between_them_and_is_told_the_day(self):
+        dbt = self.run_day({"export_date": "2026-11-22"}, DBT_JOB="dbt")[1]
         self.assertEqual(self.names(), ["isthmus-stg-load-export", "dbt", "isthmus-stg-bigquery-to-s3"])
+        self.assertEqual(dbt["body"], arguments("--export-date", "2026-11-22"))
+
+    def test_a_task_tells_dbt_its_day(self):
+        for task in ["prod-20261122-s101500", "prod-eu-20261122", "stg-20261122"]:
+            dbt = self.run_day({"task_id": task}, DBT_JOB="dbt")[1]
+            self.assertEqual(dbt["body"], arguments("--export-date", "2026-11-22"), task)
+
+    def test_after_a_load_or_a_model_that_failed_the_others_go_on_and_the_day_fails(self):
+        everything = ["isthmus-stg-load-export", "isthmus-stg-dbt", "isthmus-stg-bigquery-to-s3"]
+        for failing in ["load-export", "dbt"]:
+            with self.assertRaisesRegex(Exception, f"isthmus-stg-{failing} failed, see https://"):
+                self.run_day({}, failing=failing, error={"tags": ["HttpError"]}, DBT_JOB="isthmus-stg-dbt")
+            self.assertEqual(self.names(), everything)
 
     def test_what_is_no_date_is_refused_before_anything_runs(self):
         with self.assertRaisesRegex(Exception, "export_date must be a date such as 2026-11-22, found yesterday"):

@@ -1,13 +1,13 @@
 # Who of AWS is let in, and as whom.
 variables {
   env        = "stg"
-  project    = "acme-isthmus-stg"
+  project    = "shop-isthmus-stg"
   config_dir = "tests/config/shop"
   image_tag  = "abc1234"
   aws = {
     region                  = "ap-northeast-1"
-    export_bucket           = "acme-export"
-    app_bucket              = "acme-app"
+    export_bucket           = "shop-export"
+    app_bucket              = "shop-app"
     load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
     bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
     publish_export_role_arn = "arn:aws:iam::123456789012:role/isthmus-stg-publish-export"
@@ -55,7 +55,7 @@ run "publish_export_is_told_names_that_are_true" {
   command = apply
 
   assert {
-    condition     = output.start_load.workflow == "projects/acme-isthmus-stg/locations/asia-northeast1/workflows/${google_workflows_workflow.daily["daily"].name}"
+    condition     = output.start_load.workflow == "projects/shop-isthmus-stg/locations/asia-northeast1/workflows/${google_workflows_workflow.daily["daily"].name}"
     error_message = "the daily workflow"
   }
   assert {
@@ -86,8 +86,8 @@ run "an_older_terraform_aws_lets_nobody_in" {
   variables {
     aws = {
       region                  = "ap-northeast-1"
-      export_bucket           = "acme-export"
-      app_bucket              = "acme-app"
+      export_bucket           = "shop-export"
+      app_bucket              = "shop-app"
       load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
       bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
     }
@@ -104,8 +104,8 @@ run "a_role_that_is_no_role_is_refused" {
   variables {
     aws = {
       region                  = "ap-northeast-1"
-      export_bucket           = "acme-export"
-      app_bucket              = "acme-app"
+      export_bucket           = "shop-export"
+      app_bucket              = "shop-app"
       load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
       bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
       publish_export_role_arn = "isthmus-stg-publish-export"

@@ -47,13 +47,14 @@ run "each_job_has_its_name_image_and_time" {
   command = plan
 
   assert {
-    condition     = output.jobs == { load_export = "isthmus-stg-load-export", bigquery_to_s3 = "isthmus-stg-bigquery-to-s3" }
+    condition     = output.jobs == { dbt = "isthmus-stg-dbt", load_export = "isthmus-stg-load-export", bigquery_to_s3 = "isthmus-stg-bigquery-to-s3" }
     error_message = "names of jobs"
   }
   assert {
     condition = { for key, job in google_cloud_run_v2_job.job : key => job.template[0].template[0].containers[0].image } == {
       load-export    = "asia-northeast1-docker.pkg.dev/shop-isthmus-stg/isthmus/load-export:abc1234"
       bigquery-to-s3 = "asia-northeast1-docker.pkg.dev/shop-isthmus-stg/isthmus/bigquery-to-s3:abc1234"
+      dbt            = "asia-northeast1-docker.pkg.dev/shop-isthmus-stg/isthmus/dbt:abc1234"
     }
     error_message = "images"
   }
@@ -112,7 +113,7 @@ run "the_workflow_runs_the_jobs_in_order" {
     error_message = "load, model, publish"
   }
   assert {
-    condition     = google_workflows_workflow.daily["daily"].user_env_vars == tomap({ LOAD_EXPORT_JOB = "isthmus-stg-load-export", DBT_JOB = "", BIGQUERY_TO_S3_JOB = "isthmus-stg-bigquery-to-s3", EXPORT_TIMEZONE = "Asia/Tokyo" })
+    condition     = google_workflows_workflow.daily["daily"].user_env_vars == tomap({ LOAD_EXPORT_JOB = "isthmus-stg-load-export", DBT_JOB = "isthmus-stg-dbt", BIGQUERY_TO_S3_JOB = "isthmus-stg-bigquery-to-s3", EXPORT_TIMEZONE = "Asia/Tokyo" })
     error_message = "names of jobs"
   }
   assert {
@@ -121,20 +122,52 @@ run "the_workflow_runs_the_jobs_in_order" {
   }
 }
 
-run "a_dbt_job_runs_between_them" {
+run "without_dbt_the_workflow_knows_no_such_job" {
   command = plan
   variables {
-    dbt_job = "dbt"
+    dbt = null
   }
 
   assert {
-    condition     = google_workflows_workflow.daily["daily"].user_env_vars.DBT_JOB == "dbt"
-    error_message = "the workflow must know the job"
+    condition     = google_workflows_workflow.daily["daily"].user_env_vars.DBT_JOB == "" && !contains(keys(google_cloud_run_v2_job.job), "dbt")
+    error_message = "no job, and no step of the workflow"
   }
   assert {
-    condition     = google_cloud_run_v2_job_iam_member.workflow_dbt["dbt"].role == "roles/run.jobsExecutor"
-    error_message = "the workflow must be allowed to run it"
+    condition     = length([for name in concat(keys(google_monitoring_alert_policy.log), keys(google_logging_metric.figure)) : name if startswith(name, "dbt")]) == 0
+    error_message = "nothing is told about what is not there"
   }
+}
+
+run "dbt_gets_the_variables_that_it_reads_and_a_place_for_what_it_leaves" {
+  command = plan
+
+  assert {
+    condition = { for env in google_cloud_run_v2_job.job["dbt"].template[0].template[0].containers[0].env : env.name => env.value } == {
+      GOOGLE_CLOUD_PROJECT = "shop-isthmus-stg", BIGQUERY_LOCATION = "asia-northeast1", AUDIT_DATASET = "isthmus_audit",
+      EXPORT_TIMEZONE      = "Asia/Tokyo", ARTIFACTS_DIR = "/artifacts/dbt", MAXIMUM_BYTES_BILLED = "1099511627776",
+      LOCK_MINUTES         = "240"
+    }
+    error_message = "see docs/spec/warehouse.md, Settings"
+  }
+  assert {
+    condition = alltrue([for job in [google_cloud_run_v2_job.job["dbt"].template[0].template[0]] :
+      job.volumes[1].gcs[0].bucket == "shop-isthmus-stg-isthmus-config" && !job.volumes[1].gcs[0].read_only &&
+      job.containers[0].volume_mounts[1].mount_path == "/artifacts"
+    ])
+    error_message = "the config bucket once more, to write"
+  }
+  assert {
+    condition     = google_storage_bucket_iam_member.dbt.condition[0].expression == "resource.name.startsWith(\"projects/_/buckets/shop-isthmus-stg-isthmus-config/objects/dbt/\")"
+    error_message = "below dbt/, and nowhere else"
+  }
+}
+
+run "a_dbt_job_that_could_take_more_than_a_day_is_refused" {
+  command = plan
+  variables {
+    dbt = { timeout_seconds = 50000, max_retries = 1 }
+  }
+  expect_failures = [var.dbt]
 }
 
 run "the_schedule_is_tokyo_time_and_paused_unless_enabled" {

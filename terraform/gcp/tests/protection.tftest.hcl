@@ -60,11 +60,11 @@ run "a_result_in_the_scratch_dataset_ends_after_a_day_and_others_never" {
   command = plan
 
   assert {
-    condition     = { for id, dataset in google_bigquery_dataset.dataset : id => dataset.default_table_expiration_ms if dataset.default_table_expiration_ms != null } == { isthmus_scratch = 86400000 }
-    error_message = "only scratch tables expire"
+    condition     = { for id, dataset in google_bigquery_dataset.dataset : id => dataset.default_table_expiration_ms if dataset.default_table_expiration_ms != null } == { isthmus_dbt = 2592000000, isthmus_scratch = 86400000 }
+    error_message = "only scratch tables and what tests found expire"
   }
   assert {
-    condition     = toset(keys(google_bigquery_dataset.dataset)) == toset(["raw_shop", "raw_app_v2", "staging", "warehouse", "mart", "isthmus_audit", "isthmus_scratch"]) && alltrue([for dataset in google_bigquery_dataset.dataset : dataset.location == "asia-northeast1"])
+    condition     = toset(keys(google_bigquery_dataset.dataset)) == toset(["raw_shop", "raw_app_v2", "staging", "warehouse", "mart", "isthmus_audit", "isthmus_dbt", "isthmus_scratch"]) && alltrue([for dataset in google_bigquery_dataset.dataset : dataset.location == "asia-northeast1"])
     error_message = "datasets, all in one location"
   }
 }

@@ -27,6 +27,13 @@ run "every_account_has_just_the_roles_of_its_work" {
       "isthmus_scratch roles/bigquery.dataEditor serviceAccount:isthmus-bigquery-to-s3",
       "mart roles/bigquery.dataViewer serviceAccount:isthmus-bigquery-to-s3",
       "warehouse roles/bigquery.dataViewer serviceAccount:isthmus-bigquery-to-s3",
+      "raw_shop roles/bigquery.dataViewer serviceAccount:isthmus-dbt",
+      "raw_app_v2 roles/bigquery.dataViewer serviceAccount:isthmus-dbt",
+      "isthmus_audit roles/bigquery.dataViewer serviceAccount:isthmus-dbt",
+      "staging roles/bigquery.dataEditor serviceAccount:isthmus-dbt",
+      "warehouse roles/bigquery.dataEditor serviceAccount:isthmus-dbt",
+      "mart roles/bigquery.dataEditor serviceAccount:isthmus-dbt",
+      "isthmus_dbt roles/bigquery.dataEditor serviceAccount:isthmus-dbt",
     ])
     error_message = "rights on datasets"
   }
@@ -42,6 +49,7 @@ run "every_account_has_just_the_roles_of_its_work" {
     condition = alltrue([for pair in [
       [google_project_iam_member.load_export, google_project_iam_custom_role.load_export, "load-export"],
       [google_project_iam_member.bigquery_to_s3, google_project_iam_custom_role.bigquery_to_s3, "bigquery-to-s3"],
+      [google_project_iam_member.dbt, google_project_iam_custom_role.dbt, "dbt"],
       [google_project_iam_member.transfer, google_project_iam_custom_role.transfer, "transfer"],
       [google_project_iam_member.workflow, google_project_iam_custom_role.workflow, "workflow"],
     ] : pair[0].role == pair[1].name && startswith(pair[0].member, "serviceAccount:isthmus-${pair[2]}@")])
@@ -52,8 +60,8 @@ run "every_account_has_just_the_roles_of_its_work" {
     error_message = "the scheduler starts workflows, nothing else"
   }
   assert {
-    condition     = { for key, member in google_cloud_run_v2_job_iam_member.workflow : key => "${member.role} ${split("@", member.member)[0]}" } == { load-export = "roles/run.jobsExecutorWithOverrides serviceAccount:isthmus-workflow", bigquery-to-s3 = "roles/run.jobsExecutorWithOverrides serviceAccount:isthmus-workflow" }
-    error_message = "the workflow runs the two jobs"
+    condition     = { for key, member in google_cloud_run_v2_job_iam_member.workflow : key => "${member.role} ${split("@", member.member)[0]}" } == { dbt = "roles/run.jobsExecutorWithOverrides serviceAccount:isthmus-workflow", load-export = "roles/run.jobsExecutorWithOverrides serviceAccount:isthmus-workflow", bigquery-to-s3 = "roles/run.jobsExecutorWithOverrides serviceAccount:isthmus-workflow" }
+    error_message = "the workflow runs the three jobs"
   }
 }
 
@@ -93,7 +101,7 @@ run "no_custom_role_has_a_wildcard_or_a_right_to_give_rights" {
   assert {
     condition = alltrue([for permission in setunion(
       google_project_iam_custom_role.load_export.permissions, google_project_iam_custom_role.bigquery_to_s3.permissions,
-      google_project_iam_custom_role.transfer.permissions, google_project_iam_custom_role.workflow.permissions,
+      google_project_iam_custom_role.dbt.permissions, google_project_iam_custom_role.transfer.permissions, google_project_iam_custom_role.workflow.permissions,
       google_project_iam_custom_role.start_load.permissions,
     ) : !can(regex("[*]|setIamPolicy|actAs|delete", permission))])
     error_message = "no wildcard, no setIamPolicy, no actAs, no delete"

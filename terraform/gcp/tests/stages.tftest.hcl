@@ -23,7 +23,7 @@ run "first_what_aws_needs_to_know" {
   }
 
   assert {
-    condition     = length(google_service_account.account) == 6 && length(google_bigquery_dataset.dataset) == 7 && length(google_secret_manager_secret.secret) == 2
+    condition     = length(google_service_account.account) == 7 && length(google_bigquery_dataset.dataset) == 8 && length(google_secret_manager_secret.secret) == 2
     error_message = "accounts, datasets and empty secrets"
   }
   assert {
@@ -51,7 +51,7 @@ run "then_what_needs_aws" {
   }
 
   assert {
-    condition     = length(google_cloud_run_v2_job.job) == 2 && output.workflow == "isthmus-stg-daily" && length(google_cloud_scheduler_job.daily) == 1
+    condition     = length(google_cloud_run_v2_job.job) == 3 && output.workflow == "isthmus-stg-daily" && length(google_cloud_scheduler_job.daily) == 1
     error_message = "jobs, workflow, schedule"
   }
   assert {

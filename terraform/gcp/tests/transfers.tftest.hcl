@@ -86,10 +86,10 @@ run "a_dot_in_a_name_is_what_the_engine_says" {
 
   assert {
     condition = { for name, config in google_bigquery_data_transfer_config.table : config.display_name => config.params.data_path } == {
-      "isthmus stg app.public.users" = "s3://acme-export/stg-{run_time+9h|\"%Y%m%d\"}/app/public.users/*.parquet"
-      "isthmus stg crm.leads"        = "s3://acme-export/stg-{run_time+9h|\"%Y%m%d\"}/crm/crm.leads/*.parquet"
-      "isthmus stg shop.`core.user`" = "s3://acme-export/stg-{run_time+9h|\"%Y%m%d\"}/shop/shop.core.user/*.parquet"
-      "isthmus stg shop.orders"      = "s3://acme-export/stg-{run_time+9h|\"%Y%m%d\"}/shop/shop.orders/*.parquet"
+      "isthmus stg app.public.users" = "s3://shop-export/stg-{run_time+9h|\"%Y%m%d\"}/app/public.users/*.parquet"
+      "isthmus stg crm.leads"        = "s3://shop-export/stg-{run_time+9h|\"%Y%m%d\"}/crm/crm.leads/*.parquet"
+      "isthmus stg shop.`core.user`" = "s3://shop-export/stg-{run_time+9h|\"%Y%m%d\"}/shop/shop.core.user/*.parquet"
+      "isthmus stg shop.orders"      = "s3://shop-export/stg-{run_time+9h|\"%Y%m%d\"}/shop/shop.orders/*.parquet"
     }
     error_message = jsonencode({ for name, config in google_bigquery_data_transfer_config.table : config.display_name => config.params.data_path })
   }

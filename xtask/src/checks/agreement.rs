@@ -127,7 +127,7 @@ fn role_of_publish_export(workspace: &Workspace, problems: &mut Vec<String>) -> 
 /// A metric or an alert that looks for `event="published"` and `rows` finds a program that writes them.
 fn alerts_read_lines(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize> {
     let code = JOBS.iter().map(|job| sources(workspace, "jobs", job)).collect::<Result<String>>()?;
-    let code = code + &file(workspace, "terraform/gcp/daily.workflow.yaml")?;
+    let code = code + &file(workspace, "terraform/gcp/daily.workflow.yaml")? + &job_in_python(workspace)?;
     let words: BTreeSet<&str> = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
     let mut looked_for = BTreeSet::new();
     for name in ["alerts.tf", "log_metrics.tf"] {
@@ -142,6 +142,12 @@ fn alerts_read_lines(workspace: &Workspace, problems: &mut Vec<String>) -> Resul
     let unknown = looked_for.iter().filter(|word| !words.contains(word.as_str()));
     problems.extend(unknown.map(|word| format!("terraform/gcp looks for {word} in the log; no program writes it")));
     Ok(looked_for.len())
+}
+
+fn job_in_python(workspace: &Workspace) -> Result<String> {
+    let folder = workspace.root.join("jobs/dbt/isthmus_dbt");
+    let files = workspace.files(".py");
+    files.iter().filter(|file| file.starts_with(&folder)).map(|file| crate::read(file)).collect()
 }
 
 /// A metric of the template that looks for `$.event = "export_found"` finds a function that writes it.

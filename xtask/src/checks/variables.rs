@@ -12,6 +12,8 @@ use crate::workspace::Workspace;
 
 pub(super) const FUNCTIONS: [&str; 3] = ["start-export", "publish-export", "lookup"];
 pub(super) const JOBS: [&str; 2] = ["load-export", "bigquery-to-s3"];
+/// Not one of Cloud Run's.
+const OTHER_JOBS: [&str; 1] = ["database-to-bigquery"];
 
 /// Read by the same program where it is not deployed by the template: as a server, or in a network that reaches Google's
 /// APIs by private endpoints only.
@@ -41,7 +43,7 @@ pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
         );
         problems.extend(not_on_page(step.workspace, function, &read));
     }
-    for job in JOBS {
+    for job in JOBS.into_iter().chain(OTHER_JOBS) {
         let read = read_by_program(&sources(step.workspace, "jobs", job)?);
         count += read.len();
         problems.extend(not_on_page(step.workspace, job, &read));

@@ -18,12 +18,14 @@ impl TableList {
 
     /// On failure each place (`:3:5`) and what is wrong there.
     fn parse(text: &str) -> Result<Self, Vec<(String, String)>> {
-        let list = serde_saphyr::from_str(text).map_err(|error| {
+        let misread = yaml_words::problems(text);
+        if !misread.is_empty() {
+            return Err(misread);
+        }
+        serde_saphyr::from_str(text).map_err(|error| {
             let place = error.location().map_or(String::new(), |at| format!(":{}:{}", at.line(), at.column()));
             vec![(place, in_our_words(&error.without_snippet().to_string()))]
-        })?;
-        let misread = yaml_words::problems(text);
-        if misread.is_empty() { Ok(list) } else { Err(misread) }
+        })
     }
 }
 
@@ -69,12 +71,10 @@ mod tests {
 
     #[test]
     fn every_word_that_terraform_would_read_otherwise_is_told_at_once() {
-        let places: Vec<String> = TableList::parse("databases:\n  shop:\n    tables:\n      on: {}\n      010: {}\n")
-            .unwrap_err()
-            .into_iter()
-            .map(|(place, _)| place)
-            .collect();
-        assert_eq!(places, [":4:7", ":5:7"]);
+        let text = "databases:\n  shop:\n    tables:\n      on: {}\n      null: {}\n      010: {}\n";
+        let problems = TableList::parse(text).unwrap_err();
+        let places: Vec<&str> = problems.iter().map(|(place, _)| place.as_str()).collect();
+        assert_eq!(places, [":4:7", ":5:7", ":6:7"]);
         let quoted = "databases:\n  shop:\n    tables:\n      \"on\": {}\n      '010': {}\n";
         assert_eq!(TableList::parse(quoted).unwrap().databases["shop"].tables.len(), 2);
     }

@@ -135,13 +135,16 @@ mod tests {
         let json = r#"{"proof":"statistics","on_missing":"warn","databases":{
             "app":{"proof":"counts","tables":{"a":{},"b":{"proof":"statistics","on_missing":"fail"}}},
             "shop":{"on_missing":"fail","tables":{"c":{},"d":{"proof":"counts"}}}}}"#;
-        let settings: Vec<_> =
-            transfers(json).unwrap().into_iter().map(|table| (table.proof, table.on_missing)).collect();
-        use {
-            OnMissing::{Fail, Warn},
-            Proof::{Counts, Statistics},
-        };
-        assert_eq!(settings, [(Counts, Warn), (Statistics, Fail), (Statistics, Fail), (Counts, Fail)]);
+        let settings = transfers(json).unwrap().into_iter().map(|table| (table.proof, table.on_missing));
+        assert_eq!(
+            settings.collect::<Vec<_>>(),
+            [
+                (Proof::Counts, OnMissing::Warn),
+                (Proof::Statistics, OnMissing::Fail),
+                (Proof::Statistics, OnMissing::Fail),
+                (Proof::Counts, OnMissing::Fail),
+            ]
+        );
     }
 
     #[test]

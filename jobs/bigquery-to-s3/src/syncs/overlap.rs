@@ -1,9 +1,6 @@
 //! Two syncs whose objects would lie among each other: each would delete what it takes for its own.
 
-use serde_saphyr::{Location, Spanned};
-
-use super::node::{Node, place};
-use super::problem::Problem;
+use yaml::{Location, Node, Problem, Spanned, place};
 
 struct Claim<'a> {
     sync: &'a str,

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemars::generate::SchemaSettings;
-use schemars::transform::{RecursiveTransform, Transform};
-use schemars::{JsonSchema, Schema};
+use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use super::rules::{
@@ -16,24 +14,7 @@ use crate::json::Int64;
 
 /// As it is written to `config/syncs.schema.json`.
 pub fn schema() -> Value {
-    // Editors know draft 7 best.
-    let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<File>();
-    RecursiveTransform(never_null).transform(&mut schema);
-    schema.into()
-}
-
-/// A setting is left out, not set to nothing.
-fn never_null(schema: &mut Schema) {
-    if let Some(Value::Array(types)) = schema.get_mut("type") {
-        types.retain(|name| name != "null");
-        if let [name] = &types[..] {
-            let name = name.clone();
-            schema.insert("type".into(), name);
-        }
-    }
-    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
-        choices.retain(|choice| choice["type"] != "null");
-    }
+    yaml::schema_of::<File>()
 }
 
 /// The syncs of bigquery-to-s3: queries whose results are published to S3.

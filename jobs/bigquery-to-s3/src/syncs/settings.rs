@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_saphyr::Spanned;
+use handoff::sync::{Destination, Layout};
+use yaml::{Entry, Fields, Node, Problem, Spanned, entries, place, whole, word};
 
-use super::fields::{Entry, Fields, entries};
-use super::node::{Node, place};
-use super::problem::Problem;
-use super::rules::{self, whole, word};
+use super::rules;
 use super::{Guards, Limit, Mode, OnEmpty, Sync, SyncName};
 use crate::json::{Int64, JsonOptions};
-use handoff::sync::{Destination, Layout};
 
 const SETTINGS: [&str; 11] = [
     "query",
@@ -145,6 +142,6 @@ fn limit(guards: &mut Fields<'_>, name: &str, default: Limit) -> Option<Limit> {
         return limit.wrong("expected rows, fraction or both, found neither");
     }
     let rows = limit.or("rows", 0, whole(rules::ROWS));
-    let fraction = limit.or("fraction", 0.0, rules::fraction);
+    let fraction = limit.or("fraction", 0.0, yaml::fraction);
     Some(Limit { rows: rows?, fraction: fraction? })
 }

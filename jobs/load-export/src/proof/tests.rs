@@ -93,8 +93,8 @@ fn each_difference_is_told_with_both_values() {
     let asked = questions(Proof::Statistics, &columns()[..2]);
     let answers = |answers: [&str; 6]| answers.iter().map(|answer| Some((*answer).to_owned())).collect::<Vec<_>>();
     let right = ["0", "1", "9", "1", "1767225600000000", "253402214400000000"];
-    assert_eq!(asked.differences(answers(right)), [] as [&str; 0]);
-    let wrong = asked.differences(answers(["2", "1", "8", "1", "1767225600000001", "253402214400000000"]));
+    assert_eq!(asked.differences(&answers(right)), [] as [&str; 0]);
+    let wrong = asked.differences(&answers(["2", "1", "8", "1", "1767225600000001", "253402214400000000"]));
     assert_eq!(
         wrong,
         [
@@ -103,7 +103,7 @@ fn each_difference_is_told_with_both_values() {
             "the smallest expires is 2026-01-01T00:00:00.000001Z, in the export 2026-01-01T00:00:00.000000Z",
         ]
     );
-    assert_eq!(asked.differences(Vec::new()).len(), 6, "no answer is no proof");
+    assert_eq!(asked.differences(&[]).len(), 6, "no answer is no proof");
     let many: Vec<String> = wrong.iter().cloned().cycle().take(5).collect();
     assert!(told(&many).ends_with("; and 2 more differences"), "{}", told(&many));
 }
@@ -111,7 +111,7 @@ fn each_difference_is_told_with_both_values() {
 #[test]
 fn a_column_that_bigquery_lacks_is_a_difference() {
     let asked = Questions::of(Proof::Statistics, &columns()[..2], &fields()[..1], chrono::DateTime::UNIX_EPOCH);
-    assert_eq!(asked.differences(Vec::new())[0], "there is no column Expires");
+    assert_eq!(asked.differences(&[])[0], "there is no column Expires");
 }
 
 #[test]

@@ -216,3 +216,37 @@ async fn a_deployment_that_is_wrong_is_told_whole_before_anything_is_done() {
     assert_eq!(finished.exit_code, Some(2));
     assert!(finished.log.contains("export date \"2026-11-31\" is not a calendar date of the form 2026-11-22"));
 }
+
+#[tokio::test]
+async fn what_contradicts_itself_is_told_before_anything_is_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("tables.yaml");
+    std::fs::write(&file, "databases: {shop: {tables: {orders: {}}}}\n").unwrap();
+    let variables = [
+        ("TABLES_FILE", file.to_str().unwrap()),
+        ("ENV", "prod"),
+        ("S3_BUCKET_NAME", "exports"),
+        ("AWS_REGION", "ap-northeast-1"),
+        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/load-export"),
+        ("AWS_AUDIENCE", "isthmus-prod"),
+        ("GOOGLE_CLOUD_PROJECT", "acme"),
+        ("BIGQUERY_LOCATION", "asia-northeast1"),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_load-export"));
+    let job = local::job::Job::new(program, dir.path(), variables);
+    let date = ["--export-date", cloud::DATE];
+    for (job, arguments, said) in [
+        (job.clone(), ["--task-id", "prod-20261121"], "--task-id: prod-20261121 is not of --export-date 2026-11-20"),
+        (job.clone(), ["--task-id", "stg-20261120"], "--task-id: stg-20261120 is not of environment prod"),
+        (
+            job.with("EXPORT_TIMEZONE", "Europe/Berlin"),
+            ["--task-id", "prod-20261120"],
+            "the clocks of Europe/Berlin change during the year",
+        ),
+    ] {
+        let finished = job.run(&[arguments, date].concat()).await.unwrap();
+        assert_eq!(finished.exit_code, Some(2), "{}", finished.log);
+        assert!(finished.log.contains(said), "{}", finished.log);
+    }
+}

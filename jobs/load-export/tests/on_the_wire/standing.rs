@@ -4,9 +4,9 @@ use crate::cloud;
 
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use cloud::{Cloud, manifest, report, states};
-use serde_json::json;
+use serde_json::{Value, json};
 
 async fn loaded() -> Cloud {
     let cloud = Cloud::start().await;
@@ -57,7 +57,7 @@ async fn a_run_of_another_day_that_came_later_takes_the_rows_with_it() {
     // The day before, by hand: as many rows, and others.
     let other = cloud::prefix("orders").replace("20261120", "20261119");
     cloud.store().put(cloud::BUCKET, &format!("{other}1/part-0.parquet"), cloud::parquet(7, 50));
-    let configs: serde_json::Value = get(&cloud, "projects/p/locations/asia-northeast1/transferConfigs").await;
+    let configs: Value = get(&cloud, "projects/p/locations/asia-northeast1/transferConfigs").await;
     let config = configs["transferConfigs"]
         .as_array()
         .unwrap()
@@ -70,7 +70,7 @@ async fn a_run_of_another_day_that_came_later_takes_the_rows_with_it() {
     loaded_again(&cloud, 1).await;
 }
 
-async fn get(cloud: &Cloud, path: &str) -> serde_json::Value {
+async fn get(cloud: &Cloud, path: &str) -> Value {
     let answer = reqwest::get(format!("{}/v1/{path}", cloud.transfer.endpoint())).await.unwrap();
     serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
 }
@@ -99,17 +99,22 @@ async fn a_spot_export_of_one_table_transfers_one_table() {
 #[tokio::test]
 async fn each_table_waits_for_its_own_newest_part() {
     let mut cloud = Cloud::start().await;
-    cloud.variables.insert("MIN_FILE_AGE_SECONDS".into(), "5".into());
+    cloud.variables.insert("MIN_FILE_AGE_SECONDS".into(), "30".into());
     cloud.configure(&["items", "orders"]).await;
     cloud.export("items", 3);
     cloud.export("orders", 7);
+    // 20 seconds are left for one of them, and none for the other.
+    let ready = Utc::now() + TimeDelta::seconds(20);
     let mut day = manifest(&[("items", 3), ("orders", 7)]);
-    day.tables[0].newest_part_at = Some(Utc::now() - TimeDelta::hours(1));
-    day.tables[1].newest_part_at = Some(Utc::now());
+    day.tables[0].newest_part_at = Some(ready - TimeDelta::hours(1));
+    day.tables[1].newest_part_at = Some(ready - TimeDelta::seconds(30));
     cloud.publish(&day);
     let finished = cloud.run().await;
     assert_eq!(finished.exit_code, Some(0), "{}", finished.log);
-    let waits: Vec<&str> = finished.log.lines().filter(|line| line.contains("are young")).collect();
-    assert!(matches!(waits[..], [line] if line.contains("the files of shop.orders are young")), "{waits:?}");
-    assert!(finished.elapsed >= Duration::from_secs(4), "{:?}", finished.elapsed);
+    let ended = |table: &str| {
+        let is_it = |line: &&str| line.contains(&format!("loaded shop.{table}"));
+        let line: Value = serde_json::from_str(finished.log.lines().find(is_it).unwrap()).unwrap();
+        line["timestamp"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap()
+    };
+    assert!(ended("items") < ready && ended("orders") > ready, "{} {} {ready}", ended("items"), ended("orders"));
 }

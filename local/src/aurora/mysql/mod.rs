@@ -11,8 +11,8 @@ use handoff::TableName;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder, Pool, Value};
 
-use super::beginning;
 use super::csv::Csv;
+use super::{Certificates, beginning};
 use server::Server;
 
 pub use snapshot::Snapshot;
@@ -25,8 +25,8 @@ pub(super) struct MariaDb {
 }
 
 impl MariaDb {
-    pub(super) async fn start(dir: &Path) -> Result<Self> {
-        let server = Server::start(dir).await?;
+    pub(super) async fn start(dir: &Path, certificates: Option<&Certificates>) -> Result<Self> {
+        let server = Server::start(dir, certificates).await?;
         let options = OptsBuilder::default()
             .ip_or_hostname("127.0.0.1")
             .tcp_port(server.port)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tokio::net::TcpStream;
 
+use crate::aurora::Certificates;
 use crate::aurora::installed::{installed, is_root};
 use crate::process::{Process, free_port};
 
@@ -35,7 +36,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) async fn start(dir: &Path) -> Result<Self> {
+    pub(super) async fn start(dir: &Path, certificates: Option<&Certificates>) -> Result<Self> {
         let program = installed("mariadbd", PACKAGE, &[])?;
         let (data, template) = (dir.join("data"), template().await?);
         let copy = data.clone();
@@ -48,6 +49,9 @@ impl Server {
         command.args(["--socket=s", "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin"]);
         command.args(["--local-infile=1", "--character-set-server=utf8mb4", "--default-time-zone=+00:00"]);
         command.args(["--max-allowed-packet=256M", &format!("--port={port}")]);
+        if let Some(Certificates { certificate, key, .. }) = certificates {
+            command.arg(format!("--ssl-cert={}", certificate.display())).arg(format!("--ssl-key={}", key.display()));
+        }
         let mut process = Process::spawn("mariadbd", command, &dir.join("mariadbd.log"))?;
         process.ready(START_WITHIN, async || TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await?;
         Ok(Self { port, _process: process })

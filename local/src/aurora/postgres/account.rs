@@ -41,7 +41,7 @@ impl Account {
     /// Gives it the folder, and lets it pass through those of the temporary directory that lead there.
     pub(super) fn own(&self, folder: &Path) -> Result<()> {
         let what = || format!("give {} to {}", folder.display(), self.name);
-        chown(folder, Some(self.uid), Some(self.gid)).with_context(what)?;
+        self.give(folder)?;
         let temporary = std::env::temp_dir();
         let above = folder.ancestors().skip(1);
         for folder in above.take_while(|folder| **folder != temporary && folder.starts_with(&temporary)) {
@@ -50,6 +50,12 @@ impl Account {
             std::fs::set_permissions(folder, permissions).with_context(what)?;
         }
         Ok(())
+    }
+
+    /// Gives it a file of a folder that it has.
+    pub(super) fn give(&self, file: &Path) -> Result<()> {
+        let given = chown(file, Some(self.uid), Some(self.gid));
+        given.with_context(|| format!("give {} to {}", file.display(), self.name))
     }
 
     pub(super) fn runs(&self, command: &mut Command) {

@@ -15,8 +15,8 @@ use futures_util::{SinkExt, TryStreamExt};
 use handoff::TableName;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::beginning;
 use super::csv::Csv;
+use super::{Certificates, beginning};
 use server::{Server, USER};
 
 pub use snapshot::Snapshot;
@@ -31,8 +31,8 @@ pub(super) struct PostgreSql {
 }
 
 impl PostgreSql {
-    pub(super) async fn start(dir: &Path) -> Result<Self> {
-        Ok(Self { snapshots: AtomicU32::new(0), server: Server::start(dir).await? })
+    pub(super) async fn start(dir: &Path, certificates: Option<&Certificates>) -> Result<Self> {
+        Ok(Self { snapshots: AtomicU32::new(0), server: Server::start(dir, certificates).await? })
     }
 
     pub(super) fn url(&self, database: &str) -> String {

@@ -1,5 +1,6 @@
 //! The PostgreSQL server, which refuses to run as root.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::account::Account;
+use crate::aurora::Certificates;
 use crate::aurora::installed::installed;
 use crate::process::{Process, free_port};
 
@@ -38,7 +40,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) async fn start(dir: &Path) -> Result<Self> {
+    pub(super) async fn start(dir: &Path, certificates: Option<&Certificates>) -> Result<Self> {
         let (initdb, postgres) = programs()?;
         let data = dir.join("data");
         std::fs::create_dir_all(&data).with_context(|| format!("create {}", data.display()))?;
@@ -46,22 +48,47 @@ impl Server {
         if let Some(account) = &account {
             account.own(&data)?;
         }
-        let started = Self::on(dir, &initdb, &postgres, account.as_ref()).await;
+        let started = Self::on(dir, &initdb, &postgres, account.as_ref(), certificates).await;
         started.with_context(|| account.map_or_else(|| "start PostgreSQL".to_owned(), |account| account.advice()))
     }
 
-    async fn on(dir: &Path, initdb: &Path, postgres: &Path, account: Option<&Account>) -> Result<Self> {
+    async fn on(
+        dir: &Path,
+        initdb: &Path,
+        postgres: &Path,
+        account: Option<&Account>,
+        certificates: Option<&Certificates>,
+    ) -> Result<Self> {
         let data = dir.join("data");
         let initdb = command(initdb, &data, account);
         tokio::task::spawn_blocking(move || initialize(initdb)).await??;
         let port = free_port()?;
         let mut command = command(postgres, &data, account);
         command.args(["-p", &port.to_string()]).args(OPTIONS.iter().flat_map(|option| ["-c", option]));
+        if let Some(certificates) = certificates {
+            command.args(offer_tls(&data, account, certificates)?);
+        }
         // Immediate shutdown. After SIGKILL a piece of shared memory would stay.
         let mut process = Process::spawn_ended_by(libc::SIGQUIT, "postgres", command, &dir.join("postgres.log"))?;
         process.ready(START_WITHIN, async || connect(port, super::FIRST_DATABASE).await.is_ok()).await?;
         Ok(Self { port, _process: process })
     }
+}
+
+/// The server wants a key that is its own and nobody else's to read.
+fn offer_tls(data: &Path, account: Option<&Account>, certificates: &Certificates) -> Result<Vec<String>> {
+    let mut options = vec!["-c".to_owned(), "ssl=on".to_owned()];
+    let files = [("ssl_cert_file", &certificates.certificate), ("ssl_key_file", &certificates.key)];
+    for (name, from) in files {
+        let file = data.join(name);
+        std::fs::copy(from, &file).with_context(|| format!("copy to {}", file.display()))?;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
+        if let Some(account) = account {
+            account.give(&file)?;
+        }
+        options.extend(["-c".to_owned(), format!("{name}={name}")]);
+    }
+    Ok(options)
 }
 
 /// The connection lives as long as the client.

@@ -6,10 +6,12 @@ mod wrong;
 
 use std::path::Path;
 
-use super::{InvalidSyncs, Sync, Syncs};
+use yaml::InvalidFile;
+
+use super::{Sync, Syncs};
 
 /// As if it stood in `syncs.yaml` of the current directory.
-fn parse(text: &str) -> Result<Syncs, InvalidSyncs> {
+fn parse(text: &str) -> Result<Syncs, InvalidFile> {
     Syncs::parse(text, Path::new("syncs.yaml"), None)
 }
 

@@ -1,4 +1,4 @@
-//! What is wrong with the list of syncs, and where.
+//! What is wrong with a file, and where.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,34 +14,34 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn at(at: Location, text: String) -> Self {
+    pub fn at(at: Location, text: String) -> Self {
         Self { at: Some((at.line(), at.column())), text }
     }
 
-    pub(super) fn of_the_file(text: String) -> Self {
+    pub fn of_the_file(text: String) -> Self {
         Self { at: None, text }
     }
 }
 
 /// `syncs.yaml:7:13: user-profiles.shards: 1000 …`, a line for each problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidSyncs {
+pub struct InvalidFile {
     file: PathBuf,
     problems: Vec<Problem>,
 }
 
-impl InvalidSyncs {
+impl InvalidFile {
     /// An alias brings the same text in twice; it is wrong only once.
-    pub(super) fn new(file: &Path, mut problems: Vec<Problem>) -> Self {
+    pub fn new(file: &Path, mut problems: Vec<Problem>) -> Self {
         problems.sort();
         problems.dedup();
         Self { file: file.to_owned(), problems }
     }
 }
 
-impl std::error::Error for InvalidSyncs {}
+impl std::error::Error for InvalidFile {}
 
-impl fmt::Display for InvalidSyncs {
+impl fmt::Display for InvalidFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, Problem { at, text }) in self.problems.iter().enumerate() {
             let end = if index == 0 { "" } else { "\n" };

