@@ -31,6 +31,7 @@ enum Bench {
     PutCpu,
     LatencyBound,
     Packed,
+    Memory,
     Unchanged,
     Tasks,
     LookupWarm,
@@ -70,6 +71,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if chosen(Bench::Packed) {
         figures.extend(reverse::packed().await?);
+    }
+    if chosen(Bench::Memory) {
+        figures.extend(reverse::memory().await?);
     }
     if chosen(Bench::Unchanged) {
         figures.extend(reverse::unchanged().await?);

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use local::generated::Options;
 use local::job::{Finished, Job};
 use local::process::Process;
 use local::s3::S3;
@@ -77,6 +78,27 @@ pub async fn packed() -> Result<Figures> {
     Ok(figures)
 }
 
+/// The most that is resident where BigQuery's own bytes say little of what a row takes here.
+pub async fn memory() -> Result<Figures> {
+    let sparse = Options { rows: 60_000, shards: 256, empty_columns: 1000, ..Options::default() };
+    let null_keys = Options { rows: 100_000, shards: 256, null_keys: 1_500_000, ..Options::default() };
+    let skewed = Options { rows: 600_000, shards: 4, ..Options::default() };
+    let mut figures = Figures::new();
+    for (name, options) in
+        [("memory_sparse_mb", sparse), ("memory_null_keys_mb", null_keys), ("memory_large_shards_mb", skewed)]
+    {
+        let bench = Bench::of(options, None).await?;
+        bench.sync("packed", options.shards)?;
+        let list = bench.dir.path().join("syncs.yaml");
+        let any = "    guards: {max_rejects: {fraction: 1}}\n";
+        std::fs::write(&list, std::fs::read_to_string(&list)? + any)?;
+        let ran = bench.run(&bench.job(&bench.s3.endpoint())?, &[]).await?;
+        ensure!(ran.outcome["rows"] == options.rows, "{}", ran.outcome);
+        figures.insert(name, mega(ran.peak_kib));
+    }
+    Ok(figures)
+}
+
 /// A million objects, and the same million again.
 pub async fn unchanged() -> Result<Figures> {
     let bench = Bench::start(MILLION, 1024, 0, None).await?;
@@ -143,12 +165,16 @@ struct Bench {
 
 impl Bench {
     /// `core` is the processor that the generated BigQuery gets for itself.
-    async fn start(rows: u32, shards: u32, note_bytes: u32, core: Option<&str>) -> Result<Self> {
+    async fn start(rows: u32, shards: u32, note_bytes: usize, core: Option<&str>) -> Result<Self> {
+        Self::of(Options { rows, shards, note_bytes, ..Options::default() }, core).await
+    }
+
+    async fn of(table: Options, core: Option<&str>) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let s3 = S3::start().await?;
         s3.store().create_bucket(BUCKET);
         let role = Role::start(dir.path()).await?;
-        let (process, generated) = generated(rows, shards, note_bytes, core, dir.path()).await?;
+        let (process, generated) = generated(table, core, dir.path()).await?;
         Ok(Self { s3, role, generated, dir, _generated: process })
     }
 
@@ -227,13 +253,7 @@ fn outcome(finished: &Finished) -> Result<Value> {
     Ok(report["syncs"][0].clone())
 }
 
-async fn generated(
-    rows: u32,
-    shards: u32,
-    note_bytes: u32,
-    core: Option<&str>,
-    dir: &Path,
-) -> Result<(Process, Value)> {
+async fn generated(table: Options, core: Option<&str>, dir: &Path) -> Result<(Process, Value)> {
     let local = tools::program("local")?;
     let mut command = match core {
         Some(core) => {
@@ -243,8 +263,10 @@ async fn generated(
         }
         None => std::process::Command::new(&local),
     };
+    let Options { rows, shards, note_bytes, empty_columns, null_keys, .. } = table;
     command.args(["generated", "--rows", &rows.to_string(), "--shards", &shards.to_string()]);
-    command.args(["--note-bytes", &note_bytes.to_string()]);
+    command.args(["--note-bytes", &note_bytes.to_string(), "--empty-columns", &empty_columns.to_string()]);
+    command.args(["--null-keys", &null_keys.to_string()]);
     let log = dir.join("generated.log");
     let mut process = Process::spawn("local generated", command, &log)?;
     let says = || std::fs::read_to_string(&log).unwrap_or_default();
