@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use local::generated::Options;
-use local::job::{Finished, Job};
+use local::job::{Finished, Job, Task};
 use local::process::Process;
 use local::s3::S3;
 use local::tools;
@@ -221,30 +221,21 @@ impl Bench {
 
     async fn run(&self, job: &Job, before: &[&str]) -> Result<Ran> {
         let task = job.start(&[before, &["--json"]].concat())?;
-        let id = task.id();
-        let watching = tokio::spawn(watch(id));
+        let (cpu, peak_kib) = watch(&task).await;
         let finished = task.finish().await?;
-        let (cpu, peak_kib) = watching.await?;
         ensure!(finished.exit_code == Some(0), "the job ended with {:?}\n{}", finished.exit_code, finished.log);
         Ok(Ran { outcome: outcome(&finished)?, elapsed: finished.elapsed, cpu, peak_kib })
     }
 }
 
-/// The last that could be read of a process before it ended.
-async fn watch(id: u32) -> (Duration, u64) {
+/// The last that could be read of it before it ended.
+async fn watch(task: &Task) -> (Duration, u64) {
     let (mut spent, mut peak_kib) = (Duration::ZERO, 0);
-    while let (Ok(now), Some(peak)) = (cpu(id), peak(id)) {
+    while let (Ok(now), Some(peak)) = (cpu(task.id()), task.peak_memory_kib()) {
         (spent, peak_kib) = (now, peak);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     (spent, peak_kib)
-}
-
-/// `VmHWM`: nothing once the process has ended.
-fn peak(id: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches("kB").trim().parse().ok()
 }
 
 fn outcome(finished: &Finished) -> Result<Value> {

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
 use crate::chunks::{CHUNK_BYTES, row_bytes};
 use crate::counters::Counters;
 use crate::read::{Chunk, ReadRows, Reader};
+use crate::room::Room;
 use crate::scratch::ScratchTable;
 
-/// What chunks may take of memory together, from the first row that is read to the last that is written: four that are read
-/// and two that are worked on. A shard that alone takes more is worked on alone.
-const ROOM_KIB: u64 = 6 * (CHUNK_BYTES >> 10);
+/// What the columns of all chunks may take together, from the first row that is read to the last that is written. A shard
+/// that takes more is read alone.
+const READ_BYTES: u64 = 5 * CHUNK_BYTES;
 
 pub struct ReadAhead {
     reader: Reader,
@@ -21,7 +22,7 @@ pub struct ReadAhead {
     row_bytes: u64,
     /// There are keys of several rows.
     sieve: bool,
-    room: Arc<Semaphore>,
+    room: Room,
     counters: Arc<Counters>,
 }
 
@@ -39,7 +40,7 @@ impl ReadAhead {
             path: table.path.as_str().into(),
             row_bytes: row_bytes(table),
             sieve: table.repeated_keys > 0,
-            room: Arc::new(Semaphore::new(usize::try_from(ROOM_KIB).unwrap_or(usize::MAX))),
+            room: Room::of(READ_BYTES),
             counters: Arc::clone(counters),
         }
     }
@@ -48,21 +49,16 @@ impl ReadAhead {
     /// as if BigQuery said nothing. Ends when the caller drops it.
     pub fn begin(&self, nth: usize, chunk: Chunk) -> impl Future<Output = Result<Read>> + use<> {
         let (reader, path, counters) = (self.reader.clone(), Arc::clone(&self.path), Arc::clone(&self.counters));
-        let (room, sieve, kib) = (Arc::clone(&self.room), self.sieve, self.kib(chunk));
+        let (room, sieve, bytes) = (self.room.clone(), self.sieve, chunk.rows.saturating_mul(self.row_bytes));
         let mut one = JoinSet::new();
         one.spawn(async move {
-            let room = room.acquire_many_owned(kib).await?;
+            let room = room.take(bytes).await?;
             let rows =
                 if chunk.rows > 0 { reader.read(nth, &path, chunk, sieve).await? } else { ReadRows::default() };
             counters.rows_read.add(chunk.rows);
             Ok(Read { chunk, rows, room })
         });
         async move { one.join_next().await.context("nothing was spawned")?.context("read a chunk")? }
-    }
-
-    fn kib(&self, chunk: Chunk) -> u32 {
-        let kib = chunk.rows.saturating_mul(self.row_bytes) >> 10;
-        u32::try_from(kib.clamp(1, ROOM_KIB)).unwrap_or(u32::MAX)
     }
 }
 
@@ -133,7 +129,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_chunk_for_which_there_is_no_room_is_not_begun_until_there_is() {
         // About 10,000 rows in a shard, so that each takes more than half of the room.
-        let setting = Setting::start(ROOM_KIB * 1024 / 15_000).await;
+        let setting = Setting::start(READ_BYTES / 15_000).await;
         let (first, second) = (setting.ahead.begin(0, setting.chunk(0)), setting.ahead.begin(1, setting.chunk(1)));
         let mut both = [Box::pin(first), Box::pin(second)];
         let (read, _, rest) = futures_util::future::select_all(both.iter_mut()).await;
@@ -148,7 +144,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_chunk_that_takes_more_than_all_the_room_is_read_alone() {
-        let setting = Setting::start(ROOM_KIB * 1024).await;
+        let setting = Setting::start(READ_BYTES).await;
         assert!(setting.ahead.begin(0, setting.chunk(0)).await.is_ok());
     }
 }

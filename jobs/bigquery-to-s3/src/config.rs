@@ -56,9 +56,12 @@ impl Config {
         let max_concurrency = vars.or("MAX_CONCURRENCY", Whole::<10, 1000>(200));
         // Within a quarter of it, a second at least, a PUT has to be done.
         let lease = vars.or("LEASE_SECONDS", Whole::<4, 3600>(60));
-        if let (Some(syncs), Some(lease)) = (&syncs, &lease) {
-            problems.extend(syncs.iter().filter_map(|sync| too_long_for(lease.0 as u64, sync)));
-        }
+        let too_long = |lease: &Whole<4, 3600>| {
+            syncs.iter().flat_map(Syncs::iter).filter_map(|sync| too_long_for(lease.0 as u64, sync)).collect()
+        };
+        let too_long: Vec<String> = lease.as_ref().map(too_long).unwrap_or_default();
+        let lease = lease.filter(|_| too_long.is_empty());
+        problems.extend(too_long);
         let give_up = vars.or("GIVE_UP_MINUTES", Whole::<1, 1440>(15));
         let idle = vars.or("STREAM_IDLE_SECONDS", Whole::<1, 3600>(60));
         let bigquery_endpoint = vars.optional("BIGQUERY_ENDPOINT");

@@ -32,6 +32,7 @@ mod query;
 pub mod read;
 pub mod report;
 pub mod rollback;
+mod room;
 pub mod rows;
 pub mod run;
 pub mod scratch;

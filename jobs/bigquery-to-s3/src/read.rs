@@ -95,8 +95,8 @@ impl Reader {
         Ok(Self { connections, parent: format!("projects/{project}"), patience })
     }
 
-    /// All rows of the chunk; where `sieve`, two of each key. A read that fails half-way, or gives another number of rows than BigQuery counted, begins
-    /// anew with a new session: nothing of it has been used yet.
+    /// All rows of the chunk; where `sieve`, two of each key. A read that fails half-way, or gives another number of rows
+    /// than BigQuery counted, begins anew with a new session: nothing of it has been used yet.
     pub async fn read(&self, nth: usize, table: &str, chunk: Chunk, sieve: bool) -> Result<ReadRows> {
         let client = &self.connections[nth % self.connections.len()];
         let (began, mut pause, mut short) = (Instant::now(), Duration::from_millis(200), 0);

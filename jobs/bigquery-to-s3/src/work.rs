@@ -12,12 +12,13 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::ahead::{Read, ReadAhead};
-use crate::chunks::chunks;
+use crate::chunks::{CHUNK_BYTES, chunks, rendered_bytes};
 use crate::counters::Counters;
 use crate::json::RowFormat;
 use crate::progress::Progress;
 use crate::publish::Finished;
 use crate::read::{CONNECTIONS, Reader};
+use crate::room::Room;
 use crate::rows::Rendering;
 use crate::scratch::ScratchTable;
 use crate::shards::{Pass, Workshop, Writer};
@@ -27,6 +28,8 @@ use crate::{RunError, Stop};
 
 /// Chunks that are worked on at once; as many again as there are connections are read ahead.
 const CHUNKS_IN_FLIGHT: usize = 2;
+/// What they may take beside their columns, together. A shard that takes more is worked on alone.
+const WORK_BYTES: u64 = 3 * CHUNK_BYTES;
 
 pub fn workshop(
     sync: &Sync,
@@ -69,13 +72,15 @@ pub async fn work(
     let chunks = chunks(&workshop.table, shards, |shard| finished.has(shard));
     progress.expect_more(chunks.iter().map(|chunk| chunk.rows).sum());
     let (ahead, halt) = (ReadAhead::new(reader, &workshop.table, &workshop.counters), stop.clone());
+    let (work_room, compares) = (Room::of(WORK_BYTES), workshop.standing.rows() > 0);
     let begun = iter(chunks).enumerate().take_while(|_| ready(!*halt.borrow()));
     // In whatever order they come: one that waits for room keeps nobody waiting who has some.
     let reads = begun.map(|(nth, chunk)| ahead.begin(nth, chunk)).buffer_unordered(CONNECTIONS);
-    let work = reads.map(|read| async move {
+    let work = reads.map(|read| async {
         let Read { chunk, rows, room } = read?;
+        let more = work_room.take(rendered_bytes(&workshop.table, chunk, compares)).await?;
         let done = on_a_worker(Arc::clone(workshop).chunk(pass, chunk, rows)).await;
-        drop(room);
+        drop((room, more));
         done
     });
     let mut work = pin!(work.buffer_unordered(CHUNKS_IN_FLIGHT));
