@@ -29,6 +29,7 @@ enum Bench {
     StartExport,
     PublishExport,
     PutCpu,
+    PutCpuTls,
     LatencyBound,
     Packed,
     Memory,
@@ -65,6 +66,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if chosen(Bench::PutCpu) {
         figures.extend(reverse::put_cpu().await?);
+    }
+    if chosen(Bench::PutCpuTls) {
+        figures.extend(reverse::put_cpu_tls().await?);
     }
     if chosen(Bench::LatencyBound) {
         figures.extend(reverse::latency_bound().await?);

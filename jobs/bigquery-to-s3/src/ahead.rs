@@ -53,8 +53,7 @@ impl ReadAhead {
         let mut one = JoinSet::new();
         one.spawn(async move {
             let room = room.take(bytes).await?;
-            let rows =
-                if chunk.rows > 0 { reader.read(nth, &path, chunk, sieve).await? } else { ReadRows::default() };
+            let rows = if chunk.rows > 0 { reader.read(nth, &path, chunk, sieve).await? } else { ReadRows::default() };
             counters.rows_read.add(chunk.rows);
             Ok(Read { chunk, rows, room })
         });

@@ -170,7 +170,8 @@ mod tests {
         let sync = |name: &str, more: &str| {
             format!("  {name}: {{query: q, key: k, destination: {{bucket: abc, prefix: {name}}}, {more}}}\n")
         };
-        let (large, packed) = ("layout: objects, max_body_bytes: 104857600", "layout: packed, max_body_bytes: 104857600");
+        let (large, packed) =
+            ("layout: objects, max_body_bytes: 104857600", "layout: packed, max_body_bytes: 104857600");
         let list = format!("syncs:\n{}{}{}", sync("a", "layout: objects"), sync("b", large), sync("c", packed));
         std::fs::write(&file, list).unwrap();
         let told = |seconds: &str| {
@@ -187,7 +188,10 @@ mod tests {
         };
         let refused = told("60").unwrap();
         assert!(refused.starts_with("LEASE_SECONDS: a row of sync b may have 104857600 bytes"), "{refused}");
-        assert!(refused.ends_with("a lease of 60 seconds allows: set 147 or more") && !refused.contains('\n'), "{refused}");
+        assert!(
+            refused.ends_with("a lease of 60 seconds allows: set 147 or more") && !refused.contains('\n'),
+            "{refused}"
+        );
         assert!(told("146").is_some());
         assert_eq!(told("147"), None);
     }

@@ -63,6 +63,9 @@ impl PutSettings {
     }
 }
 
+/// In seconds, as `LEASE_SECONDS` may be.
+const LONGEST_LEASE: u64 = 3600;
+
 /// After how long an attempt is cut off. The gate lets one begin only where the lease is ours for longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttemptLimit {
@@ -87,7 +90,7 @@ impl AttemptLimit {
     /// The shortest lease, in seconds, beside which a body of so many bytes fits.
     pub fn lease_for(bytes: usize) -> u64 {
         let fits = |seconds: &u64| Self::within(Duration::from_secs(*seconds)).fits(bytes);
-        (1..).find(fits).unwrap_or(u64::MAX)
+        (1..=LONGEST_LEASE).find(fits).unwrap_or(LONGEST_LEASE)
     }
 
     pub fn of(self, bytes: usize) -> Duration {

@@ -329,7 +329,8 @@ mod tests {
         let batches = vec![batch(&[(Some("x"), 1.0); 5]), batch(&[(Some("y"), 1.0), (Some("x"), 1.0)])];
         let counted = counted(&batches);
         let kept = batches.iter().map(|batch| sieve.pass(batch).unwrap()).collect();
-        let rows = ChunkRows::new(ReadRows { batches: kept, repeated: sieve.repeated() }, ALL, SHARDS, &counted).unwrap();
+        let rows =
+            ChunkRows::new(ReadRows { batches: kept, repeated: sieve.repeated() }, ALL, SHARDS, &counted).unwrap();
         let shard = rows.render(KeyHash::of("x").shard(SHARDS), &rendering(Layout::Packed)).unwrap();
         let reject = Reject { key: Some("x".into()), reason: "6 rows have this key".into(), rows: 6 };
         assert_eq!(shard.rejects, [reject]);
@@ -346,7 +347,8 @@ mod tests {
         let shard = KeyHash::of("a").shard(SHARDS);
         let other = (shard + 1) % SHARDS;
         let range = ShardRange { first: other, last: other };
-        let error = ChunkRows::new(read(vec![batch(&[(Some("a"), 1.0)])]), range, SHARDS, &[1]).err().unwrap().to_string();
+        let error =
+            ChunkRows::new(read(vec![batch(&[(Some("a"), 1.0)])]), range, SHARDS, &[1]).err().unwrap().to_string();
         assert_eq!(error, format!("a row of shard {shard} came with shards {range}"));
     }
 

@@ -1,5 +1,7 @@
 //! The most that the whole program has resident, where BigQuery's count of bytes says little of what rows take here.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use local::generated::{Generated, Options};
