@@ -80,7 +80,7 @@ impl Setting {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_thousand_columns_that_are_null_is_bounded() {
     let setting = Setting::start(16).await;
-    let table = Options { rows: 8_000, shards: 16, empty_columns: 1000, ..Options::default() };
+    let table = Options { rows: 20_000, shards: 16, empty_columns: 1000, ..Options::default() };
     let peak = setting.publish(table).await;
     assert!(peak < LIMIT_MB, "{peak} MB");
 }
@@ -97,7 +97,7 @@ async fn of_rows_without_a_key_is_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_few_and_large_shards_is_bounded() {
     let setting = Setting::start(2).await;
-    let table = Options { rows: 140_000, shards: 2, changed: 0.05, ..Options::default() };
+    let table = Options { rows: 300_000, shards: 2, changed: 0.05, ..Options::default() };
     for seed in [0, 1] {
         let peak = setting.publish(Options { seed, ..table }).await;
         assert!(peak < LIMIT_MB, "{peak} MB in run {seed}");
