@@ -6,6 +6,7 @@ mod publish_export;
 mod put;
 mod reverse;
 mod start_export;
+mod warehouse;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Bench {
     LookupCold,
     LookupMemory,
     LookupStart,
+    Lineage,
+    DbtBuild,
 }
 
 /// By name; the unit is the end of the name.
@@ -84,6 +87,12 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if chosen(Bench::Tasks) {
         figures.extend(reverse::tasks().await?);
+    }
+    if chosen(Bench::Lineage) {
+        figures.extend(warehouse::lineage()?);
+    }
+    if chosen(Bench::DbtBuild) {
+        figures.extend(warehouse::build()?);
     }
     if chosen(Bench::LookupWarm) {
         figures.extend(lookup::warm().await?);

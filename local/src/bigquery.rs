@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::process::{Process, free_port};
 use crate::tools::emulator;
+use crate::transfer::LOCATION;
 
 /// The project that everything local is in.
 pub const PROJECT: &str = "isthmus-local";
@@ -108,6 +109,16 @@ impl BigQuery {
     /// `gs://{bucket}/{key}` is read from this folder's `{bucket}/{key}`.
     pub fn gcs_dir(&self) -> PathBuf {
         self.data.join("gcs")
+    }
+
+    /// A connection by which `EXTERNAL_QUERY` reads a database: `postgresql://…` or `mysql://…`. An earlier one of the same
+    /// id is replaced.
+    pub fn connect(&self, id: &str, url: &str) -> Result<()> {
+        let file = self.data.join("connections.json");
+        let there = std::fs::read(&file).unwrap_or_else(|_| b"{}".to_vec());
+        let mut connections: Value = serde_json::from_slice(&there).context("read connections.json")?;
+        connections[format!("{PROJECT}.{LOCATION}.{id}")] = url.into();
+        std::fs::write(&file, connections.to_string()).with_context(|| format!("write {}", file.display()))
     }
 
     /// Makes the dataset unless it is there.

@@ -70,8 +70,8 @@ locals {
         title    = "a table's columns changed"
         severity = "WARNING"
         filter   = "${local.from_job["load-export"]} jsonPayload.table:* jsonPayload.drift:*"
-        labels   = merge(local.execution_label, { table = "EXTRACT(jsonPayload.table)", drift = "EXTRACT(jsonPayload.drift)" })
-        document = "`$${log.extracted_label.table}`: $${log.extracted_label.drift} since the last export.\n\n[Log of the execution](${local.log_of_execution["load-export"]}). Look at what reads the table before it breaks."
+        labels   = merge(local.execution_label, { table = "EXTRACT(jsonPayload.table)", drift = "EXTRACT(jsonPayload.drift)", breaks = "EXTRACT(jsonPayload.breaks)" })
+        document = "`$${log.extracted_label.table}`: $${log.extracted_label.drift} since the last export: $${log.extracted_label.breaks}.\n\n[Log of the execution](${local.log_of_execution["load-export"]}). `isthmus lineage --impact` tells it from a manifest."
       }
       rejects = {
         title    = "rows could not be published"

@@ -2,6 +2,7 @@ resource "google_project_service" "api" {
   for_each = toset([
     "artifactregistry.googleapis.com",
     "bigquery.googleapis.com",
+    "bigqueryconnection.googleapis.com",
     "bigquerydatatransfer.googleapis.com",
     "bigquerystorage.googleapis.com",
     "cloudresourcemanager.googleapis.com",

@@ -2,6 +2,7 @@ locals {
   raw_datasets = toset([for table in local.tables : table.dataset])
 
   datasets = merge(
+    { for id in local.federated_datasets : id => { description = "Tables as another database has them", expiration_ms = null } },
     { for id in local.raw_datasets : id => { description = "Tables as they were exported from Aurora", expiration_ms = null } },
     {
       staging       = { description = "Made from raw tables: names and types", expiration_ms = null }
@@ -25,9 +26,10 @@ locals {
       "${id} dbt"      = { dataset = id, role = "roles/bigquery.dataViewer", account = "dbt" }
     }]...),
     { for id in var.query_datasets : "${id} bigquery-to-s3" => { dataset = id, role = "roles/bigquery.dataViewer", account = "bigquery-to-s3" } },
-    { for id in ["staging", "warehouse", "mart", "isthmus_dbt"] : "${id} dbt" => { dataset = id, role = "roles/bigquery.dataEditor", account = "dbt" } },
+    { for id in concat(["staging", "warehouse", "mart", "isthmus_dbt"], tolist(local.federated_datasets)) : "${id} dbt" => { dataset = id, role = "roles/bigquery.dataEditor", account = "dbt" } },
     {
-      "isthmus_audit dbt"              = { dataset = "isthmus_audit", role = "roles/bigquery.dataViewer", account = "dbt" }
+      # It writes there what became of federated tables.
+      "isthmus_audit dbt"              = { dataset = "isthmus_audit", role = length(local.federated) == 0 ? "roles/bigquery.dataViewer" : "roles/bigquery.dataEditor", account = "dbt" }
       "isthmus_audit load-export"      = { dataset = "isthmus_audit", role = "roles/bigquery.dataEditor", account = "load-export" }
       "isthmus_scratch bigquery-to-s3" = { dataset = "isthmus_scratch", role = "roles/bigquery.dataEditor", account = "bigquery-to-s3" }
     },

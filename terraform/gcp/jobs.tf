@@ -23,7 +23,7 @@ locals {
         TRANSFER_MINUTES     = tostring(var.load_export.transfer_minutes)
         MIN_FILE_AGE_SECONDS = tostring(var.load_export.min_file_age_seconds)
         ON_DRIFT             = var.load_export.on_drift
-      })
+      }, local.lineage)
     }
     bigquery-to-s3 = {
       settings = var.bigquery_to_s3
@@ -35,9 +35,13 @@ locals {
         SYNCS_FILE      = "/config/syncs.yaml"
         SCRATCH_DATASET = google_bigquery_dataset.dataset["isthmus_scratch"].dataset_id
         MAX_CONCURRENCY = tostring(var.bigquery_to_s3.max_concurrency)
-      })
+      }, local.gates)
     }
   })
+  # What a build leaves, for the jobs before and after it.
+  lineage = var.dbt == null ? {} : { DBT_MANIFEST_FILE = "/config/dbt/manifest.json", SYNCS_FILE = "/config/syncs.yaml" }
+  gates   = var.dbt == null ? {} : { GATES_FILE = "/config/dbt/gates.json" }
+
   # Its settings: docs/spec/warehouse.md. It has nothing to do with AWS.
   dbt = var.dbt == null ? {} : {
     dbt = {
@@ -50,6 +54,7 @@ locals {
         AUDIT_DATASET        = google_bigquery_dataset.dataset["isthmus_audit"].dataset_id
         EXPORT_TIMEZONE      = var.export_timezone
         ARTIFACTS_DIR        = "/artifacts/dbt"
+        FEDERATED_FILE       = "/config/federated.yaml"
         MAXIMUM_BYTES_BILLED = tostring(var.dbt.maximum_bytes_billed)
         # As long as an execution can take: another one waits no longer for one that was killed.
         LOCK_MINUTES = tostring(ceil(var.dbt.timeout_seconds * (var.dbt.max_retries + 1) / 60))

@@ -6,6 +6,7 @@ mod commands;
 mod dbt;
 mod googlesql;
 mod links;
+mod promises;
 mod rights;
 mod sam;
 mod schedule;
@@ -18,7 +19,7 @@ use anyhow::{Result, bail};
 use crate::environments;
 use crate::step::Step;
 
-const CHECKS: [Step; 23] = [
+const CHECKS: [Step; 24] = [
     Step { name: "fmt", about: "the code is formatted", run: cargo::fmt },
     Step {
         name: "variables",
@@ -46,6 +47,7 @@ const CHECKS: [Step; 23] = [
         run: schedule::check,
     },
     Step { name: "links", about: "relative links in documents lead somewhere", run: links::check },
+    Step { name: "promises", about: "a test that a document names exists", run: promises::check },
     Step {
         name: "commands",
         about: "every command of README.md is run by a check, or says why not",
@@ -58,7 +60,7 @@ const CHECKS: [Step; 23] = [
     Step { name: "test", about: "unit, contract and story tests", run: cargo::test },
     Step {
         name: "googlesql",
-        about: "every statement that the tests sent to BigQuery, and every query here, by GoogleSQL's own analyzer",
+        about: "what the tests sent to BigQuery, every query here, all that dbt compiles, by GoogleSQL's own analyzer",
         run: googlesql::check,
     },
     Step { name: "cfn-lint", about: "template.yaml, by cfn-lint 1.51", run: sam::cfn_lint },

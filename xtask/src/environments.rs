@@ -58,7 +58,7 @@ const SCHEMATHESIS: Step = Step {
 
 const GOOGLESQL: Step = Step {
     name: "googlesql-tools",
-    about: "GoogleSQL's own analyzer, in target/tools",
+    about: "GoogleSQL's own analyzer and evaluator, in target/tools",
     run: |step| venv::install(step, "googlesql"),
 };
 
