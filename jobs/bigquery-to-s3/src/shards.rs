@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::counters::Counters;
-use crate::delta::{Change, Delta, delta};
+use crate::delta::{Change, Delta, delta, delta_as_read};
 use crate::digest::{hex, sha256};
 use crate::inspection::Found;
 use crate::put::{Put, PutEngine};
@@ -174,9 +174,12 @@ impl Workshop {
     }
 
     async fn compare(&self, shard: u32, rendered: &Rendered) -> Result<(Delta, Found)> {
-        let (held, found) = self.standing.held(shard, self.rendering.shards, Some(rendered)).await?;
-        let values =
-            (0..rendered.keys.len()).map(|n| (rendered.keys[n].as_str(), rendered.value(self.rendering.layout, n)));
+        let Rendering { shards, layout, .. } = *self.rendering;
+        let values = (0..rendered.keys.len()).map(|n| (rendered.keys[n].as_str(), rendered.value(layout, n)));
+        if let Some(held) = self.standing.held_packed(shard, shards).await? {
+            return Ok((delta_as_read(held, values)?, Found::default()));
+        }
+        let (held, found) = self.standing.held(shard, shards, Some(rendered)).await?;
         Ok((delta(held, values), found))
     }
 

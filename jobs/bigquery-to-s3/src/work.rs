@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::ahead::{Read, ReadAhead};
-use crate::chunks::{CHUNK_BYTES, chunks, rendered_bytes};
+use crate::chunks::{CHUNK_BYTES, Compared, chunks, rendered_bytes};
 use crate::counters::Counters;
 use crate::json::RowFormat;
 use crate::progress::Progress;
@@ -72,13 +72,13 @@ pub async fn work(
     let chunks = chunks(&workshop.table, shards, |shard| finished.has(shard));
     progress.expect_more(chunks.iter().map(|chunk| chunk.rows).sum());
     let (ahead, halt) = (ReadAhead::new(reader, &workshop.table, &workshop.counters), stop.clone());
-    let (work_room, compares) = (Room::of(WORK_BYTES), workshop.standing.rows() > 0);
+    let (work_room, compared) = (Room::of(WORK_BYTES), compared(workshop));
     let begun = iter(chunks).enumerate().take_while(|_| ready(!*halt.borrow()));
     // In whatever order they come: one that waits for room keeps nobody waiting who has some.
     let reads = begun.map(|(nth, chunk)| ahead.begin(nth, chunk)).buffer_unordered(CONNECTIONS);
     let work = reads.map(|read| async {
         let Read { chunk, rows, room } = read?;
-        let more = work_room.take(rendered_bytes(&workshop.table, chunk, compares)).await?;
+        let more = work_room.take(rendered_bytes(&workshop.table, chunk, compared)).await?;
         let done = on_a_worker(Arc::clone(workshop).chunk(pass, chunk, rows)).await;
         drop((room, more));
         done
@@ -89,6 +89,14 @@ pub async fn work(
         done.add(chunk?);
     }
     if *stop.borrow() { Err(RunError::Stopped) } else { Ok(done) }
+}
+
+fn compared(workshop: &Workshop) -> Compared {
+    match &workshop.standing {
+        standing if standing.rows() == 0 => Compared::Nothing,
+        standing if standing.holds_bodies(workshop.rendering.shards) => Compared::Bodies,
+        _ => Compared::Hashes,
+    }
 }
 
 /// The thread that runs `main` is none of the runtime's workers: every wake of it is a call to the kernel. Ends when the

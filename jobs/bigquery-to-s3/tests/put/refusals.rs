@@ -89,6 +89,9 @@ async fn a_body_for_which_no_lease_is_long_enough_is_told_and_not_waited_for() {
     put_body(&engine, "k", vec![0; 30 << 20]).await.unwrap();
     let error = put_body(&engine, "k", vec![0; 31 << 20]).await.unwrap_err();
     let told = startup::with_causes(&error);
-    assert!(told.ends_with("its 32505856 bytes need LEASE_SECONDS to be 43 at least; or more shards, where it is a shard"), "{told}");
+    assert!(
+        told.ends_with("its 32505856 bytes need LEASE_SECONDS to be 43 at least; or more shards, where it is a shard"),
+        "{told}"
+    );
     assert_eq!(cloud.wire.requests().len(), 1);
 }
