@@ -1,6 +1,7 @@
 //! Figures of whole programs: release binaries, beside a peer in the same run. A slow figure is only told; a wrong result
 //! fails.
 
+mod extract;
 mod lookup;
 mod publish_export;
 mod put;
@@ -29,6 +30,7 @@ struct Arguments {
 enum Bench {
     StartExport,
     PublishExport,
+    Extract,
     PutCpu,
     PutCpuTls,
     LatencyBound,
@@ -66,6 +68,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if chosen(Bench::PublishExport) {
         figures.extend(publish_export::measure().await?);
+    }
+    if chosen(Bench::Extract) {
+        figures.extend(extract::measure().await?);
     }
     if chosen(Bench::PutCpu) {
         figures.extend(reverse::put_cpu().await?);

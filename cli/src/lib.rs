@@ -5,8 +5,11 @@
 
 mod comparison;
 pub mod dbt;
+pub mod deploy;
+mod destinations;
 pub mod picture;
 mod proposal;
 
 pub use comparison::{Comparison, Found, Gone, Why};
+pub use destinations::shared;
 pub use proposal::proposal;

@@ -1,5 +1,6 @@
 //! BigQuery: local-bigquery, an emulator on `DuckDB`. <https://pypi.org/project/local-bigquery/>
 
+mod nosync;
 mod rows;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub const PROJECT: &str = "isthmus-local";
 /// What is changed comes before what starts it.
 const LAUNCH: &str = concat!(
     include_str!("bigquery/launch.py"),
+    include_str!("bigquery/conditions.py"),
     include_str!("bigquery/created_tables.py"),
     include_str!("bigquery/external_query.py"),
     include_str!("bigquery/loads.py"),
@@ -77,6 +79,9 @@ impl BigQuery {
         let mut command = Command::new(emulator("python")?);
         command.args(["-c", LAUNCH, "serve", "--host", "127.0.0.1", "--project", PROJECT]);
         command.args(["--port", &port.to_string(), "--grpc-port", &grpc_port.to_string(), "--data-dir"]).arg(&data);
+        if let Some(library) = nosync::library(dir) {
+            command.env("LD_PRELOAD", library);
+        }
         let mut process = Process::spawn("bigquery", command, &dir.join("bigquery.log"))?;
         let mut bigquery =
             Self::at(&format!("http://127.0.0.1:{port}"), &format!("http://127.0.0.1:{grpc_port}"), &data);

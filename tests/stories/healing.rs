@@ -79,7 +79,7 @@ pub async fn comes_by_itself_within_the_runs_of_a_round(stage: &Stage) -> Result
     let strange = [format!("{OBJECTS}/0110/notes.txt"), format!("{OBJECTS}/1101/1.json")];
     let (store, bucket) = (reverse.cloud().s3.store(), &reverse.cloud().app_bucket);
     for key in &strange {
-        drop(store.put(bucket, key, "notes"));
+        store.put(bucket, key, "notes");
     }
     // Of layout packed, a shard that readers need, and one with another content.
     store.delete(bucket, &shard_of(&reverse, PACKED, 17)?);

@@ -2,6 +2,7 @@
 
 mod completion;
 mod day;
+mod deploy;
 mod engine;
 mod faults;
 mod federated;
@@ -139,6 +140,7 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             outages::of_a_stream_are_resumed_at_the_row_where_it_was_cut,
             outages::of_a_read_session_that_expires_are_read_anew,
             outages::of_sts_and_credentials_that_run_out_again_and_again_lose_nothing,
+            deploy::of_an_environment_is_whole_at_once_and_changes_nothing_the_second_time,
             infrastructure::of_a_transfer_key_is_rotated_and_its_secret_is_never_shown,
             infrastructure::of_aws_is_applied_once_allows_what_a_day_does_and_is_destroyed,
             faults::that_last_fail_with_the_name_of_what_failed,

@@ -146,7 +146,6 @@ pub async fn names_rows_by_the_text_of_their_keys_and_takes_none_that_a_time_zon
     reverse.sync(&BOTH, "    shards: 4\n    guards: {max_deletes: {fraction: 1}}\n")?;
     for (key, text) in [
         ("CAST(-7 AS INT64)", "-7"),
-        ("CAST('1.50' AS NUMERIC)", "1.5"),
         ("TRUE", "true"),
         ("DATE '2026-11-26'", "2026-11-26"),
         ("DATETIME '2026-11-26 04:00:00'", "2026-11-26 04:00:00"),

@@ -1,6 +1,7 @@
 //! Every check of `cargo xtask test`, quick ones first where the order does not matter.
 
 mod agreement;
+mod apis;
 mod cargo;
 mod commands;
 mod dbt;

@@ -88,7 +88,7 @@ impl Engine {
     }
 }
 
-pub(crate) const STEPS_OF_BENCH: [Step; 5] = [MARIADB, REDIS, EMULATORS, DBT, NGINX];
+pub(crate) const STEPS_OF_BENCH: [Step; 6] = [MARIADB, POSTGRESQL, REDIS, EMULATORS, DBT, NGINX];
 pub(crate) const STEPS: [Step; 10] =
     [MARIADB, POSTGRESQL, REDIS, EMULATORS, DBT, SAM, LINT, INFRA, SCHEMATHESIS, GOOGLESQL];
 

@@ -2,6 +2,7 @@
 //! console, a request that came very late or a fault of ours may have changed it. Each run looks at a share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::{AddAssign, Range};
 
 use anyhow::Result;
@@ -84,6 +85,21 @@ impl Found {
             Fault::Changed => self.changed += 1,
             Fault::Extra => self.extra += 1,
         }
+    }
+}
+
+impl From<Fault> for Found {
+    fn from(fault: Fault) -> Self {
+        let mut found = Self::default();
+        found.note(fault);
+        found
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { missing, changed, extra } = self;
+        write!(f, "{missing} objects missing, {changed} changed, {extra} too many")
     }
 }
 

@@ -23,6 +23,7 @@ pub mod fresh;
 pub mod guard;
 pub mod inspection;
 pub mod json;
+mod key_text;
 pub mod leased;
 pub mod listing;
 pub mod owner;

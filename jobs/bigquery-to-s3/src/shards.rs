@@ -145,12 +145,12 @@ impl Workshop {
         let (rendered, file) = work.await.context("render")??;
         let shards = self.rendering.shards;
         let damage = self.standing.damage(shard).await?;
-        let same = self.same(shard, file.as_ref()).filter(|_| damage.is_none());
+        let same = self.same(shard, file.as_ref()).filter(|_| damage.is_nothing());
         let (delta, mut found) = match &same {
             Some(_) if self.standing.is_clean(shard, shards) => (all_unchanged(&rendered), Found::default()),
             _ => self.compare(shard, &rendered).await?,
         };
-        damage.into_iter().for_each(|fault| found.note(fault));
+        found += damage;
         let own = file.as_ref().map(|file| ShardFile {
             generation: self.generation.clone(),
             bytes: file.bytes.len() as u64,

@@ -110,22 +110,22 @@ impl Standing {
     }
 
     /// What is wrong with the object of a shard that the current generation names, where it is due.
-    pub async fn damage(&self, shard: u32) -> Result<Option<Fault>> {
-        let Some(Published { manifest, .. }) = &self.published else { return Ok(None) };
+    pub async fn damage(&self, shard: u32) -> Result<Found> {
+        let Some(Published { manifest, .. }) = &self.published else { return Ok(Found::default()) };
         let Some(file) = manifest.records.get(shard as usize).and_then(|record| record.file.as_ref()) else {
-            return Ok(None);
+            return Ok(Found::default());
         };
         if !self.inspect.is_due(shard, manifest.shards, self.run()) {
-            return Ok(None);
+            return Ok(Found::default());
         }
         let key = self.destination.key(&SyncKey::Shard(&file.generation, shard));
         let fault = match self.bucket.checksum(&key).await? {
-            Checksum::Sha256(sha256) if hex(&sha256) == file.sha256 => return Ok(None),
+            Checksum::Sha256(sha256) if hex(&sha256) == file.sha256 => return Ok(Found::default()),
             Checksum::NoObject => Fault::Missing,
             Checksum::Sha256(_) | Checksum::Unknown => Fault::Changed,
         };
         warn!("s3://{}/{key} is gone or another one", self.bucket.name);
-        Ok(Some(fault))
+        Ok(fault.into())
     }
 
     /// How many rows the current generation has.
