@@ -99,7 +99,7 @@ async fn a_job_of_ours_that_fails_by_the_query_s_fault_is_the_end_and_by_google_
 
 #[tokio::test]
 async fn an_outage_is_waited_out_for_as_long_as_the_job_waits_and_no_longer() {
-    let patient = Setting::start(Duration::from_secs(60)).await;
+    let patient = Setting::start(Duration::from_mins(1)).await;
     patient.wire.outage();
     let (made, ()) = tokio::join!(patient.table(), async {
         tokio::time::sleep(Duration::from_secs(3)).await;
