@@ -22,6 +22,7 @@ pub mod redis;
 pub mod s3;
 pub mod sink;
 pub mod sts;
+pub mod tls;
 pub mod tools;
 pub mod transfer;
 pub mod warehouse;
