@@ -1,13 +1,14 @@
 mod dbt_command;
 mod deploy_command;
 mod lineage_command;
+mod shell_command;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use handoff::{Manifest, TableList, table_list_schema};
 use isthmus::{Comparison, proposal, shared};
 
@@ -43,6 +44,10 @@ enum Command {
     FirstDay(deploy_command::FirstDay),
     /// What comes of a table or column, what a sync is made of, what breaks by a drift
     Lineage(lineage_command::LineageArguments),
+    /// Print completions for a shell
+    Completions(shell_command::Completions),
+    /// Write the manual's pages
+    Man(shell_command::Man),
 }
 
 #[derive(Debug, Subcommand)]
@@ -98,6 +103,11 @@ fn main() -> ExitCode {
         Command::Deploy(deploy) => deploy_command::deploy(deploy),
         Command::FirstDay(day) => deploy_command::first_day(day),
         Command::Lineage(arguments) => lineage_command::run(arguments),
+        Command::Completions(arguments) => {
+            shell_command::completions(arguments, Arguments::command());
+            Ok(true)
+        }
+        Command::Man(arguments) => shell_command::man(arguments, Arguments::command()).map(|()| true),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -115,6 +115,35 @@ fn the_printed_script_calls_what_the_command_calls() {
 }
 
 #[test]
+fn the_vendors_tools_know_every_command_and_option() {
+    let is_there =
+        |tool: &str| Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
+    if !is_there("gcloud") || !is_there("aws") {
+        eprintln!("skipped: gcloud and the AWS CLI are not installed");
+        return;
+    }
+    let clone = Clone::new();
+    let real = |arguments: &[&str]| {
+        let mut command = clone.isthmus(arguments);
+        command.env("REAL", std::env::var_os("PATH").unwrap());
+        // Nobody's account, and nothing that answers.
+        command.env("CLOUDSDK_CONFIG", clone.played("gcloud")).env("CLOUDSDK_CORE_DISABLE_PROMPTS", "1");
+        command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9").env("AWS_MAX_ATTEMPTS", "1");
+        command
+            .env("AWS_ACCESS_KEY_ID", "none")
+            .env("AWS_SECRET_ACCESS_KEY", "none")
+            .env("AWS_REGION", "ap-northeast-1");
+        command
+    };
+    done(&mut real(&["deploy", "stg", "--yes"]));
+    done(&mut real(&["first-day", "stg", "--seconds", "0"]));
+    let read = fs::read_to_string(clone.played("read")).unwrap();
+    let read: Vec<String> = read.lines().map(str::to_owned).collect();
+    assert!(count(&read, "gcloud ") > 10 && count(&read, "aws ") > 10, "{read:?}");
+    assert_eq!(fs::read_to_string(clone.played("unknown")).unwrap_or_default(), "");
+}
+
+#[test]
 fn what_stopped_in_the_middle_goes_on_from_there_and_what_is_there_is_not_made_again() {
     let clone = Clone::new();
     let deploy = || clone.isthmus(&["deploy", "stg", "--yes"]);
@@ -132,6 +161,8 @@ fn what_stopped_in_the_middle_goes_on_from_there_and_what_is_there_is_not_made_a
     }
     done(&mut deploy());
     let calls = clone.calls();
+    // Until the stack is there: refused once, and done once.
+    assert_eq!(count(&calls, "aws cloudwatch put-metric-data"), 2);
     for once in ["gcloud storage buckets create", "aws s3api create-bucket"] {
         assert_eq!(count(&calls, once), 1, "{once}");
     }

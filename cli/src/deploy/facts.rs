@@ -33,9 +33,15 @@ impl Facts {
             "the state that was found for {env} belongs to {}: look at terraform/*/backend/{env}.hcl",
             stands.unwrap_or_default()
         );
+        let is_begun = !outputs["for_aws"]["value"].is_null();
+        let has_jobs = outputs["jobs"]["value"].as_object().is_some_and(|jobs| !jobs.is_empty());
+        ensure!(
+            is_begun || !has_jobs,
+            "{env} was made by an earlier version: apply terraform/gcp by hand once (docs/spec/deploy.md, From an earlier version)"
+        );
         let in_state: Option<Key> = serde_json::from_value(told["transfer_key"].clone()).context("the output told")?;
         Ok(Self {
-            is_begun: !outputs["for_aws"]["value"].is_null(),
+            is_begun,
             aws_account: told["aws"]["account_id"].as_str().map(str::to_owned),
             key: newest(in_state, key_file.map(key_of).transpose()?),
         })
@@ -93,6 +99,14 @@ mod tests {
             (true, None, "AKIANEW")
         );
         assert!(Facts::read("stg", &before, Some("{")).is_err());
+    }
+
+    #[test]
+    fn jobs_that_an_earlier_version_made_are_not_taken_away() {
+        let outputs = r#"{"jobs": {"value": {"load_export": "isthmus-stg-load-export"}}}"#;
+        let told = Facts::read("stg", outputs, None).unwrap_err().to_string();
+        assert!(told.contains("by an earlier version"), "{told}");
+        assert!(!Facts::read("stg", r#"{"jobs": {"value": {}}}"#, None).unwrap().is_begun);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub fn first_day(environment: &Environment) -> Vec<Step> {
     vec![start(environment), export(environment), manifest(environment), load(environment)]
 }
 
+const EVENT: &str = "generated/first-day.event.json";
 const ANSWER: &str = "generated/first-day.json";
 
 fn start(environment: &Environment) -> Step {
@@ -16,14 +17,14 @@ fn start(environment: &Environment) -> Step {
     let bucket =
         format!("aws ssm get-parameter --name=/isthmus/{name}/export-bucket --query=Parameter.Value --output=text");
     let invoke = Command::new(&format!("aws lambda invoke --function-name={name}-start-export"))
-        .and("--cli-binary-format=raw-in-base64-out")
-        .with(r#"--payload={"kind":"manual"}"#)
+        // From a file, as it is: of a text, version 2 of the CLI expects base64 and version 1 does not.
+        .with(format!("--payload=fileb://terraform/aws/{EVENT}"))
         .with(&region)
         .with(format!("terraform/aws/{ANSWER}"));
     let help = format!("isthmus deploy {name} comes first");
     let acts = vec![
         Act::Ask { name: "BUCKET", command: Command::new(&bucket).with(region), help },
-        Act::Run(Command::new("mkdir -p terraform/aws/generated")),
+        Act::Write { file: format!("terraform/aws/{EVENT}"), text: r#"{"kind":"manual"}"#.to_owned() },
         Act::Run(invoke),
     ];
     Step::new("start-export: the newest snapshot", acts)

@@ -40,3 +40,39 @@ pub(super) fn images(environment: &Environment, by: Images) -> Vec<Act> {
     }));
     acts
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_images_are_made_of_is_not_left_out() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let ignored = std::fs::read_to_string(root.join(".dockerignore")).unwrap();
+        let cargo = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
+        let members = cargo.split("members = [").nth(1).unwrap().split(']').next().unwrap();
+        // Every member: cargo wants all their manifests. dbt's image is made of warehouse/.
+        let needed = members.split('"').skip(1).step_by(2).chain(["warehouse", "jobs/dbt", "Cargo.lock", ".cargo"]);
+        for path in needed {
+            let top = path.split('/').next().unwrap();
+            assert!(!ignored.lines().any(|line| line.trim_matches('/') == top || line == path), "{path} is left out");
+        }
+        assert!(ignored.lines().any(|line| line == "target"), "gigabytes would be sent");
+    }
+
+    #[test]
+    fn cloud_build_makes_the_image_of_each_job_and_no_other() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let build = std::fs::read_to_string(root.join("cloudbuild.yaml")).unwrap();
+        for job in JOBS {
+            let line = format!("--file=jobs/{job}/Dockerfile, \"--tag=${{_REGISTRY}}/{job}:${{_TAG}}\"");
+            assert!(build.contains(&line) && root.join(format!("jobs/{job}/Dockerfile")).is_file(), "{job}");
+            assert!(build.contains(&format!("  - \"${{_REGISTRY}}/{job}:${{_TAG}}\"")), "{job} is not pushed");
+        }
+        assert_eq!(build.matches("--file=").count(), JOBS.len());
+        let deployed = std::fs::read_to_string(root.join("terraform/gcp/jobs.tf")).unwrap();
+        assert!(deployed.contains("${local.registry}/${each.key}:${var.image_tag}"));
+    }
+}

@@ -231,3 +231,32 @@ fn key(environment: &Environment, facts: &Facts) -> Vec<Act> {
 fn text(value: &Value) -> String {
     format!("{value:#}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_day_is_reported_where_the_alarm_looks() {
+        let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap();
+        let (_, alarm) = template.split_once("  NoExportStarted:\n").unwrap();
+        let alarm = alarm.split("\n\n").next().unwrap();
+        for line in ["Namespace: !Sub isthmus/${Env}", "MetricName: DaysWithExport", "Statistic: Sum", "Threshold: 1"] {
+            assert!(alarm.contains(line), "{line} is not in\n{alarm}");
+        }
+        let environment = Environment {
+            name: "prod".to_owned(),
+            project: "shop-prod".to_owned(),
+            cluster: "shop".to_owned(),
+            emails: Vec::new(),
+            aws_account: None,
+            aws_region: "us-east-1".to_owned(),
+            google_location: "asia-northeast1".to_owned(),
+        };
+        let Act::Unless { run, .. } = &sam(&environment, true)[0] else { panic!("it is reported each time") };
+        let told = run[0].0.join(" ");
+        assert!(told.contains("--metric-name DaysWithExport --value 1 --namespace=isthmus/prod"), "{told}");
+        let Act::Unless { run, .. } = &aws_state(&environment)[0] else { panic!("made each time") };
+        assert!(!run[0].0.join(" ").contains("LocationConstraint"), "us-east-1 must not be named");
+    }
+}

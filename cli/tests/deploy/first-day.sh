@@ -6,7 +6,10 @@ set -euo pipefail
 BUCKET=$(aws ssm get-parameter --name=/isthmus/stg/export-bucket --query=Parameter.Value --output=text --region=ap-northeast-1)
 test -n "$BUCKET" # isthmus deploy stg comes first
 mkdir -p terraform/aws/generated
-aws lambda invoke --function-name=stg-start-export --cli-binary-format=raw-in-base64-out '--payload={"kind":"manual"}' --region=ap-northeast-1 terraform/aws/generated/first-day.json
+cat >terraform/aws/generated/first-day.event.json <<EOF
+{"kind":"manual"}
+EOF
+aws lambda invoke --function-name=stg-start-export --payload=fileb://terraform/aws/generated/first-day.event.json --region=ap-northeast-1 terraform/aws/generated/first-day.json
 
 # RDS exports it to S3, 30 to 60 minutes
 TASK=$(sed -n -E 's/.*"task_id":"([^"]+)".*/\1/p' terraform/aws/generated/first-day.json)

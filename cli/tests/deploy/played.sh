@@ -7,6 +7,14 @@ if [ -e "$PLAYED/refused" ] && case "$name $*" in "$(cat "$PLAYED/refused")"*) t
   echo "$name: refused" >&2
   exit 1
 fi
+# With $REAL, a PATH, the vendor's own tool reads the words first. It has no account, and stops after that.
+if [ -n "${REAL:-}" ] && { [ "$name" = gcloud ] || [ "$name" = aws ]; } &&
+  ! grep -qxF -- "$name $*" "$PLAYED/read" 2>/dev/null; then
+  PATH=$REAL "$name" "$@" </dev/null >"$PLAYED/said" 2>&1
+  echo "$name $*" >>"$PLAYED/read"
+  ! grep -qiE 'unrecognized arguments|invalid choice|unknown options|argument --|must be specified' "$PLAYED/said" ||
+    { echo "$name $*" && tail -n 3 "$PLAYED/said"; } >>"$PLAYED/unknown"
+fi
 made=$PLAYED/made
 is_made() { [ -e "$made/$1" ]; }
 

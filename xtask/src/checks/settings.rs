@@ -33,6 +33,9 @@ fn wrong(template: &str, given: &[(&str, &str)]) -> Result<Vec<String>> {
         .filter(|(name, _)| !known.contains(name))
         .map(|(name, _)| format!("no parameter {name}"))
         .collect();
+    // SAM stops at one: "LookupSyncs= is not a valid format".
+    let empty = given.iter().filter(|(_, value)| value.is_empty());
+    problems.extend(empty.map(|(name, _)| format!("{name} is given nothing, which SAM refuses: leave it out")));
     for name in known {
         let has_default = template::keys(&template::below(&parameters, name)?).contains(&"Default");
         if !has_default && !is_given(name) {
@@ -61,6 +64,7 @@ mod tests {
         let config = "[stg.deploy.parameters]\nparameter_overrides = [\n    \"Envv=stg\",\n    \"Zone=\",\n]\n";
         let given = given(config, "stg").unwrap();
         assert_eq!(given, [("Envv", "stg"), ("Zone", "")]);
-        assert_eq!(wrong(template, &given).unwrap(), ["no parameter Envv", "Env is not given"]);
+        let told = ["no parameter Envv", "Zone is given nothing, which SAM refuses: leave it out", "Env is not given"];
+        assert_eq!(wrong(template, &given).unwrap(), told);
     }
 }
