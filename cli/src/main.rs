@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use handoff::{Manifest, TableList, table_list_schema};
-use isthmus::{Comparison, proposal};
+use isthmus::{Comparison, proposal, status};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -37,6 +37,8 @@ enum Command {
     Dbt(dbt_command::Dbt),
     /// What comes of a table or column, what a sync is made of, what breaks by a drift
     Lineage(lineage_command::LineageArguments),
+    /// How the day stands in both clouds: what is late, why, and what helps
+    Status(status::StatusArguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -87,6 +89,7 @@ fn main() -> ExitCode {
         }
         Command::Dbt(command) => dbt_command::run(command),
         Command::Lineage(arguments) => lineage_command::run(arguments),
+        Command::Status(arguments) => return in_the_clouds(status::run(arguments)),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -94,6 +97,18 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// For commands with exit codes of their own.
+fn in_the_clouds(command: impl Future<Output = Result<u8>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(command)) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            2.into()
         }
     }
 }

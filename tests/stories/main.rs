@@ -16,6 +16,7 @@ mod redelivery;
 mod reload;
 mod repair;
 mod resume;
+mod status;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -63,6 +64,9 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
         runtime,
         stage,
         [
+            status::of_a_whole_day_is_good_and_ends_with_0,
+            status::of_a_day_with_a_missing_table_names_it_and_what_helps,
+            status::with_one_cloud_down_tells_what_the_other_one_says,
             day::flows_from_aurora_to_bigquery_and_every_row_is_proven,
             day::after_it_brings_drift_an_emptied_table_and_no_row_of_yesterday,
             day::is_replaced_by_a_spot_export_without_a_doubled_row,

@@ -68,6 +68,28 @@ impl S3 for Operations {
         Ok(S3Response::new(ListBucketsOutput { buckets: Some(buckets), ..Default::default() }))
     }
 
+    /// As of a bucket that keeps no versions: each object has one, which is called null.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html>
+    async fn list_object_versions(
+        &self,
+        request: S3Request<ListObjectVersionsInput>,
+    ) -> Answer<ListObjectVersionsOutput> {
+        let input = request.input;
+        self.bucket(&input.bucket)?;
+        let listed = self.store.list(&input.bucket, input.prefix.as_deref().unwrap_or_default());
+        let version = |object: Listed| ObjectVersion {
+            key: Some(object.key),
+            version_id: Some("null".into()),
+            is_latest: Some(true),
+            last_modified: Some(timestamp(object.last_modified)),
+            ..Default::default()
+        };
+        let versions = listed.into_iter().map(version).collect();
+        let output =
+            ListObjectVersionsOutput { versions: Some(versions), is_truncated: Some(false), ..Default::default() };
+        Ok(S3Response::new(output))
+    }
+
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> {
         let input = request.input;
         let object = self.object(&input.bucket, &input.key)?;
