@@ -72,7 +72,9 @@ pub async fn with_one_cloud_down_tells_what_the_other_one_says(stage: &Stage) ->
     let story = &reverse.story;
     let wires = &story.cloud.wires;
     let google = [&wires.bigquery, &wires.transfer, &wires.storage];
-    google.iter().for_each(|wire| wire.outage());
+    for wire in google {
+        wire.outage();
+    }
     let found = json(&status(story, &["--json"]).await?, 3)?;
     for (name, state) in [
         ("export", "good"),
@@ -83,7 +85,9 @@ pub async fn with_one_cloud_down_tells_what_the_other_one_says(stage: &Stage) ->
     ] {
         ensure!(finding(&found, name)?["state"] == state, "{name}: {}", found["report"]);
     }
-    google.iter().for_each(|wire| wire.restore());
+    for wire in google {
+        wire.restore();
+    }
 
     for wire in [&wires.aws, &wires.rds, &wires.s3] {
         wire.outage();

@@ -1,7 +1,7 @@
 //! What the page draws beside today: sixty days, the day's stages, what publications cost. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use handoff::ExportDate;
+use handoff::{ExportDate, ExportTaskId, TaskKind};
 use serde::Serialize;
 
 use super::clock::Clock;
@@ -161,9 +161,11 @@ fn timeline(facts: &Facts, loads: &[Load], syncs: &[Sync]) -> Vec<Span> {
         spans.push(moment("snapshot", snapshot.created_at));
     }
     for task in facts.tasks.iter().flatten() {
-        spans.extend(
-            task.started_at.zip(task.ended_at).map(|(from, to)| span(&format!("export {}", task.id), from, to)),
-        );
+        let name = match task.id.parse().map(|id: ExportTaskId| id.kind()) {
+            Ok(TaskKind::Spot(at)) => format!("spot export {}", at.format("%H%M%S")),
+            _ => "export".to_owned(),
+        };
+        spans.extend(task.started_at.zip(task.ended_at).map(|(from, to)| span(&name, from, to)));
     }
     if let Ok(Some(manifest)) = &facts.manifest {
         spans.push(moment("manifest", manifest.published_at));
@@ -262,7 +264,7 @@ mod tests {
         let spans: Vec<_> = history.timeline.iter().map(|span| (span.name.as_str(), span.from, span.to)).collect();
         let expected = [
             ("snapshot", at("02:05"), at("02:05")),
-            ("export prod-20261122", at("04:00"), at("04:36")),
+            ("export", at("04:00"), at("04:36")),
             ("manifest", at("04:40"), at("04:40")),
             ("rows proven", at("05:10"), at("05:10")),
             ("dbt", at("05:15"), at("05:20")),

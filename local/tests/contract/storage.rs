@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 
 async fn answer(storage: &Storage, path: &str, token: Option<&str>) -> (StatusCode, String) {
     let request = reqwest::Client::new().get(format!("{}{path}", storage.endpoint()));
-    let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+    let request = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth);
     let answer = request.send().await.unwrap();
     (answer.status(), answer.text().await.unwrap())
 }

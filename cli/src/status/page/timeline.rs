@@ -12,7 +12,7 @@ const NAMES: usize = 165;
 const LINE: usize = 26;
 const TOP: usize = 26;
 /// Seconds between two ticks.
-const STEPS: [i64; 13] = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14_400, 28_800, 86_400];
+const STEPS: [i64; 16] = [1, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 28_800, 86_400];
 const TICKS: i64 = 4;
 
 pub fn timeline(history: &History, clock: &Clock, day: ExportDate) -> String {
