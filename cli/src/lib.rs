@@ -6,6 +6,7 @@
 mod clouds;
 mod comparison;
 pub mod dbt;
+pub mod doctor;
 pub mod operate;
 pub mod picture;
 mod proposal;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use handoff::{Manifest, TableList, table_list_schema};
-use isthmus::{Comparison, proposal, status};
+use isthmus::{Comparison, doctor, proposal, status};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -39,6 +39,8 @@ enum Command {
     Lineage(lineage_command::LineageArguments),
     /// How the day stands in both clouds: what is late, why, and what helps
     Status(status::StatusArguments),
+    /// What is assumed about both clouds, held against what these accounts show
+    Doctor(doctor::DoctorArguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -89,6 +91,7 @@ fn main() -> ExitCode {
         }
         Command::Dbt(command) => dbt_command::run(command),
         Command::Lineage(arguments) => lineage_command::run(arguments),
+        Command::Doctor(arguments) => return in_the_clouds(doctor::run(arguments)),
         Command::Status(arguments) => return in_the_clouds(status::run(arguments)),
     };
     match result {

@@ -56,6 +56,11 @@ impl Emulators {
     }
 }
 
+/// Whom Data Transfer acts as.
+pub fn transfer_account() -> String {
+    format!("isthmus-transfer@{PROJECT}.iam.gserviceaccount.com")
+}
+
 /// The role that a job assumes.
 fn role_arn(job: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:role/isthmus-{job}")
@@ -99,6 +104,7 @@ impl Cloud {
         let app_bucket = format!("{env}-app");
         s3.store().create_bucket(&bucket);
         s3.store().create_bucket(&app_bucket);
+        s3.store().set_kms(&app_bucket, true);
         let rds = Rds::start(aurora, s3.store().clone(), rds::Options::default()).await?;
         let transfer = Transfer::start(s3.store().clone(), &emulators.bigquery, transfer::Options::default()).await?;
         let dir = dir.join(env);
@@ -129,6 +135,7 @@ impl Cloud {
         bigquery.create_dataset(&self.audit_dataset()).await?;
         for table in tables.transfers(&self.env)? {
             bigquery.create_dataset(&table.dataset).await?;
+            bigquery.grant(&table.dataset, &transfer_account(), "WRITER").await?;
             if !bigquery.table_exists(&table.dataset, &table.table).await? {
                 bigquery.create_table(&table.dataset, &table.table).await?;
             }

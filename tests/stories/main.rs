@@ -2,6 +2,7 @@
 
 mod completion;
 mod day;
+mod doctor;
 mod engine;
 mod faults;
 mod infrastructure;
@@ -67,6 +68,8 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             status::of_a_whole_day_is_good_and_ends_with_0,
             status::of_a_day_with_a_missing_table_names_it_and_what_helps,
             status::with_one_cloud_down_tells_what_the_other_one_says,
+            doctor::finds_on_a_whole_day_what_is_assumed,
+            doctor::names_what_is_not_as_assumed_and_what_to_set,
             day::flows_from_aurora_to_bigquery_and_every_row_is_proven,
             day::after_it_brings_drift_an_emptied_table_and_no_row_of_yesterday,
             day::is_replaced_by_a_spot_export_without_a_doubled_row,

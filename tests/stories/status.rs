@@ -110,7 +110,7 @@ pub async fn with_one_cloud_down_tells_what_the_other_one_says(stage: &Stage) ->
     Ok(())
 }
 
-async fn whole_day(stage: &Stage, env: &str) -> Result<Reverse> {
+pub async fn whole_day(stage: &Stage, env: &str) -> Result<Reverse> {
     let reverse = Reverse::begin(stage, env).await?;
     let story = &reverse.story;
     story.cloud.deploy_stack().await?;

@@ -68,6 +68,13 @@ impl Aws {
         aws_sdk_s3::Client::from_conf(config)
     }
 
+    /// Of S3, for a look at its clock.
+    pub fn endpoint(&self) -> Result<String> {
+        let names = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
+        let custom = names.into_iter().find_map(|name| std::env::var(name).ok());
+        Ok(custom.unwrap_or(format!("https://s3.{}.amazonaws.com", self.region()?)))
+    }
+
     pub async fn account(&self) -> Result<String> {
         let caller = aws_sdk_sts::Client::new(&self.config).get_caller_identity().send().await;
         let caller = caller.map_err(|error| anyhow::Error::msg(startup::with_causes(&error)))?;

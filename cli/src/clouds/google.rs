@@ -68,6 +68,22 @@ impl Google {
         }
     }
 
+    /// Of BigQuery, for a look at its clock.
+    pub fn endpoint(&self) -> &str {
+        &self.bigquery
+    }
+
+    /// `path` begins behind the version: `projects/…/datasets/…`. `None` where there is no such thing.
+    pub async fn bigquery(&self, path: &str) -> Result<Option<Value>> {
+        self.json(self.http.get(format!("{}/bigquery/v2/{path}", self.bigquery))).await
+    }
+
+    /// The last line of a transfer run's log.
+    pub async fn last_message(&self, run: &str) -> Result<Option<String>> {
+        let messages = self.transfers(&format!("{run}/transferLogs"), "transferMessages", usize::MAX).await?;
+        Ok(messages.last().and_then(|message| message["messageText"].as_str().map(str::to_owned)))
+    }
+
     /// `None` where there is no such object.
     pub async fn object(&self, bucket: &str, name: &str) -> Result<Option<Vec<u8>>> {
         let name = name.replace('/', "%2F");

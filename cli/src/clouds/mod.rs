@@ -13,6 +13,7 @@ pub use names::Names;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,6 +41,14 @@ pub async fn fetched(url: &str) -> Result<(u16, String)> {
     let answer = http()?.get(url).send().await.map_err(reqwest::Error::without_url)?;
     let status = answer.status().as_u16();
     Ok((status, answer.text().await.map_err(reqwest::Error::without_url)?))
+}
+
+/// The time at which a server answers, to the second, whatever it answers.
+pub async fn dated(url: &str) -> Result<DateTime<Utc>> {
+    let answer = http()?.get(url).send().await.with_context(|| format!("ask {url}"))?;
+    let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
+    let date = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+    date.map(|date| date.to_utc()).with_context(|| format!("{url} does not say what time it is"))
 }
 
 /// Both clouds put their words into JSON, each in its own way.

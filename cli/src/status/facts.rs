@@ -75,6 +75,8 @@ pub struct Task {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Run {
     pub table: String,
+    /// `projects/…/transferConfigs/…/runs/…`
+    pub name: String,
     pub state: String,
     /// The moment that its path means: the day's midnight.
     pub run_time: Option<DateTime<Utc>>,

@@ -2,12 +2,12 @@
 //! mean is decided without any call; then it is shown as text, as JSON or as a page.
 
 pub mod arguments;
-mod clock;
+pub(crate) mod clock;
 pub mod facts;
 pub mod history;
-mod judge;
+pub(crate) mod judge;
 mod page;
-mod probe;
+pub(crate) mod probe;
 pub mod report;
 mod text;
 

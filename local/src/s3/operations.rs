@@ -135,7 +135,8 @@ impl S3 for Operations {
         object.metadata = input.metadata.unwrap_or_default().into_iter().collect();
         let e_tag = Some(etag(&object));
         self.store.put_if(&input.bucket, &input.key, &condition, object)?;
-        Ok(S3Response::new(PutObjectOutput { e_tag, ..Default::default() }))
+        let encryption = Some(ServerSideEncryption::from_static(self.store.encryption(&input.bucket)));
+        Ok(S3Response::new(PutObjectOutput { e_tag, server_side_encryption: encryption, ..Default::default() }))
     }
 
     async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> Answer<CopyObjectOutput> {

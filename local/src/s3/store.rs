@@ -17,6 +17,8 @@ pub struct Store(Arc<Mutex<BTreeMap<String, Bucket>>>);
 pub(super) struct Bucket {
     pub(super) created: SystemTime,
     pub(super) objects: BTreeMap<String, Object>,
+    /// Its objects are encrypted by a key of KMS; else by S3's own, as any since 2023.
+    pub(super) kms: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -87,6 +89,17 @@ impl Condition {
 impl Store {
     pub fn create_bucket(&self, bucket: &str) {
         self.lock().entry(bucket.to_owned()).or_insert_with(Bucket::new);
+    }
+
+    /// The default encryption of a bucket.
+    pub fn set_kms(&self, bucket: &str, kms: bool) {
+        if let Some(bucket) = self.lock().get_mut(bucket) {
+            bucket.kms = kms;
+        }
+    }
+
+    pub(super) fn encryption(&self, bucket: &str) -> &'static str {
+        if self.lock().get(bucket).is_some_and(|bucket| bucket.kms) { "aws:kms" } else { "AES256" }
     }
 
     pub fn has_bucket(&self, bucket: &str) -> bool {
@@ -167,7 +180,7 @@ impl Store {
 
 impl Bucket {
     fn new() -> Self {
-        Self { created: SystemTime::now(), objects: BTreeMap::new() }
+        Self { created: SystemTime::now(), objects: BTreeMap::new(), kms: false }
     }
 }
 

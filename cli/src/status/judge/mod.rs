@@ -4,7 +4,7 @@ mod backward;
 mod forward;
 mod health;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 
 pub use forward::is_good;
 

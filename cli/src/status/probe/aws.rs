@@ -26,7 +26,7 @@ impl Questions<'_> {
         (tasks.map(|tasks| self.of_day(&tasks)), cluster, snapshot)
     }
 
-    async fn tasks(&self) -> Asked<Vec<ExportTask>> {
+    pub(crate) async fn tasks(&self) -> Asked<Vec<ExportTask>> {
         let pages = self.aws()?.rds().describe_export_tasks().into_paginator().items().send();
         pages.try_collect().await.map_err(|error| format!("list export tasks: {}", startup::with_causes(&error)))
     }
@@ -48,7 +48,7 @@ impl Questions<'_> {
         Ok(found.iter().filter_map(complete).max_by_key(|snapshot| snapshot.created_at))
     }
 
-    pub(super) async fn manifest(&self) -> Asked<Option<Manifest>> {
+    pub(crate) async fn manifest(&self) -> Asked<Option<Manifest>> {
         let bucket = known(&self.names.export_bucket)?;
         let key = ExportKey::Manifest(&self.arguments.place.env, self.day).to_string();
         let Some(bytes) = object(self.aws()?, bucket, &key).await? else { return Ok(None) };

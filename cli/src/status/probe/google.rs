@@ -15,7 +15,7 @@ const GOOD: &str = "'loaded', 'truncated', 'unchanged'";
 
 impl Questions<'_> {
     /// The newest run of each transfer config of the environment.
-    pub(super) async fn runs(&self) -> Asked<Vec<Run>> {
+    pub(crate) async fn runs(&self) -> Asked<Vec<Run>> {
         let (google, project, location) = self.project()?;
         let parent = format!("projects/{project}/locations/{location}/transferConfigs");
         let configs =
@@ -29,7 +29,7 @@ impl Questions<'_> {
         Ok(runs.into_iter().flatten().collect())
     }
 
-    pub(super) async fn loads(&self) -> Asked<Vec<Load>> {
+    pub(crate) async fn loads(&self) -> Asked<Vec<Load>> {
         let (google, project, location) = self.project()?;
         let dataset = &self.arguments.place.audit_dataset;
         let (first, day) = (self.day.days_before(DAYS - 1), self.day);
@@ -55,6 +55,7 @@ async fn newest_run(google: &Google, table: String, config: String) -> Asked<Opt
     let newest = runs.iter().max_by_key(|run| time(&run["startTime"]).or_else(|| time(&run["scheduleTime"])));
     Ok(newest.map(|run| Run {
         table,
+        name: run["name"].as_str().unwrap_or_default().to_owned(),
         state: run["state"].as_str().unwrap_or_default().to_owned(),
         run_time: time(&run["runTime"]),
         started_at: time(&run["startTime"]),

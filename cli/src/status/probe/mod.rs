@@ -16,24 +16,27 @@ use super::facts::{self, Asked, Facts};
 use crate::clouds::{Aws, Google, Names};
 
 /// Whom and what about.
-struct Questions<'a> {
-    arguments: &'a StatusArguments,
-    day: handoff::ExportDate,
-    aws: Asked<Aws>,
-    google: Asked<Google>,
-    names: Names,
+pub(crate) struct Questions<'a> {
+    pub(crate) arguments: &'a StatusArguments,
+    pub(crate) day: handoff::ExportDate,
+    pub(crate) aws: Asked<Aws>,
+    pub(crate) google: Asked<Google>,
+    pub(crate) names: Names,
 }
 
 pub async fn facts(arguments: &StatusArguments, clock: &Clock) -> Facts {
-    let aws = Aws::connect().await.map_err(|error| format!("{error:#}"));
-    let google = Google::connect().map_err(|error| format!("{error:#}"));
-    let names = Names::find(&arguments.place, &aws).await;
-    let day = arguments.day.unwrap_or_else(|| clock.day());
-    let questions = Questions { arguments, day, aws, google, names };
-    questions.asked().await
+    Questions::new(arguments, clock).await.asked().await
 }
 
-impl Questions<'_> {
+impl<'a> Questions<'a> {
+    pub(crate) async fn new(arguments: &'a StatusArguments, clock: &Clock) -> Self {
+        let aws = Aws::connect().await.map_err(|error| format!("{error:#}"));
+        let google = Google::connect().map_err(|error| format!("{error:#}"));
+        let names = Names::find(&arguments.place, &aws).await;
+        let day = arguments.day.unwrap_or_else(|| clock.day());
+        Self { arguments, day, aws, google, names }
+    }
+
     async fn asked(&self) -> Facts {
         let place = &self.arguments.place;
         let listed = TableList::read(&self.arguments.tables).and_then(|list| list.transfers(&place.env));
@@ -77,18 +80,18 @@ impl Questions<'_> {
         }
     }
 
-    fn project(&self) -> Asked<(&Google, &str, &str)> {
+    pub(crate) fn project(&self) -> Asked<(&Google, &str, &str)> {
         let google = self.google.as_ref().map_err(Clone::clone)?;
         let (project, location) = (known(&self.names.project)?, known(&self.names.location)?);
         Ok((google, project, location))
     }
 
-    fn aws(&self) -> Asked<&Aws> {
+    pub(crate) fn aws(&self) -> Asked<&Aws> {
         self.aws.as_ref().map_err(Clone::clone)
     }
 }
 
-fn known(name: &Asked<String>) -> Asked<&str> {
+pub(crate) fn known(name: &Asked<String>) -> Asked<&str> {
     name.as_deref().map_err(Clone::clone)
 }
 

@@ -23,7 +23,7 @@ pub fn clock(time: &str) -> Clock {
     Clock { now: at(time), zone: Tokyo, ready_by: NaiveTime::from_hms_opt(9, 0, 0).unwrap() }
 }
 
-fn manifest() -> Manifest {
+pub fn manifest() -> Manifest {
     let table = |name: &str, rows: u64, time: &str| {
         json!({"name": name, "prefix": format!("prod-20261122/{name}/"), "state": "exported", "rows": rows, "bytes": 1,
             "parts": 1, "newest_part_at": at(time)})
@@ -52,9 +52,10 @@ pub fn load(day: &str, table: &str, state: &str, rows: u64) -> Load {
     }
 }
 
-fn run(table: &str, state: &str) -> Run {
+pub fn run(table: &str, state: &str) -> Run {
     Run {
         table: table.into(),
+        name: format!("runs/{table}"),
         state: state.into(),
         run_time: Some(at("00:00")),
         started_at: Some(at("05:00")),
