@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use handoff::{Manifest, TableList, table_list_schema};
-use isthmus::{Comparison, doctor, proposal, status};
+use isthmus::{Comparison, doctor, operate, proposal, status};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -41,6 +41,8 @@ enum Command {
     Status(status::StatusArguments),
     /// What is assumed about both clouds, held against what these accounts show
     Doctor(doctor::DoctorArguments),
+    #[command(flatten)]
+    Operate(operate::Operate),
 }
 
 #[derive(Debug, Subcommand)]
@@ -92,6 +94,7 @@ fn main() -> ExitCode {
         Command::Dbt(command) => dbt_command::run(command),
         Command::Lineage(arguments) => lineage_command::run(arguments),
         Command::Doctor(arguments) => return in_the_clouds(doctor::run(arguments)),
+        Command::Operate(operate) => return in_the_clouds(operate::run(operate)),
         Command::Status(arguments) => return in_the_clouds(status::run(arguments)),
     };
     match result {

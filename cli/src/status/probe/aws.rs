@@ -31,6 +31,10 @@ impl Questions<'_> {
         pages.try_collect().await.map_err(|error| format!("list export tasks: {}", startup::with_causes(&error)))
     }
 
+    pub(crate) async fn tasks_of_day(&self) -> Asked<Vec<Task>> {
+        self.tasks().await.map(|tasks| self.of_day(&tasks))
+    }
+
     fn of_day(&self, tasks: &[ExportTask]) -> Vec<Task> {
         let ours = |task: &&ExportTask| {
             let id = task.export_task_identifier().and_then(|id| id.parse::<ExportTaskId>().ok());

@@ -34,7 +34,7 @@ pub fn manifest() -> Manifest {
     Manifest::read(manifest.to_string().as_bytes()).unwrap()
 }
 
-fn task(id: &str, status: &str, started: &str, ended: Option<&str>) -> Task {
+pub fn task(id: &str, status: &str, started: &str, ended: Option<&str>) -> Task {
     let (started_at, ended_at) = (Some(at(started)), ended.map(at));
     Task { id: id.into(), status: status.into(), percent: 61, started_at, ended_at, failure: Some("no KMS key".into()) }
 }
