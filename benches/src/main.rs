@@ -1,11 +1,13 @@
 //! Figures of whole programs: release binaries, beside a peer in the same run. A slow figure is only told; a wrong result
 //! fails.
 
+mod extract;
 mod lookup;
 mod publish_export;
 mod put;
 mod reverse;
 mod start_export;
+mod warehouse;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -28,6 +30,7 @@ struct Arguments {
 enum Bench {
     StartExport,
     PublishExport,
+    Extract,
     PutCpu,
     LatencyBound,
     Packed,
@@ -37,6 +40,8 @@ enum Bench {
     LookupCold,
     LookupMemory,
     LookupStart,
+    Lineage,
+    DbtBuild,
 }
 
 /// By name; the unit is the end of the name.
@@ -62,6 +67,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     if chosen(Bench::PublishExport) {
         figures.extend(publish_export::measure().await?);
     }
+    if chosen(Bench::Extract) {
+        figures.extend(extract::measure().await?);
+    }
     if chosen(Bench::PutCpu) {
         figures.extend(reverse::put_cpu().await?);
     }
@@ -76,6 +84,12 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if chosen(Bench::Tasks) {
         figures.extend(reverse::tasks().await?);
+    }
+    if chosen(Bench::Lineage) {
+        figures.extend(warehouse::lineage()?);
+    }
+    if chosen(Bench::DbtBuild) {
+        figures.extend(warehouse::build()?);
     }
     if chosen(Bench::LookupWarm) {
         figures.extend(lookup::warm().await?);

@@ -1,11 +1,12 @@
 //! `isthmus dbt`: what the dbt project is told, out of the lists.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use handoff::TableList;
-use isthmus::dbt::{Generated, Project, exposures, scaffold_file, source_files};
+use isthmus::dbt::{Generated, Lists, Loaded, Project, exposures, loaded, scaffold_file, source_files};
 
 use crate::read_manifest;
 
@@ -24,6 +25,12 @@ pub struct Places {
     /// The list of tables
     #[arg(long, value_name = "FILE", default_value = "config/tables.yaml")]
     tables: PathBuf,
+    /// The list of database-to-bigquery, where there is one
+    #[arg(long, value_name = "FILE", default_value = "config/extracts.yaml")]
+    extracts: PathBuf,
+    /// The list of federated tables, where there are any
+    #[arg(long, value_name = "FILE", default_value = "config/federated.yaml")]
+    federated: PathBuf,
     /// The dbt project
     #[arg(long, value_name = "FOLDER", default_value = "warehouse")]
     warehouse: PathBuf,
@@ -68,8 +75,11 @@ pub fn run(command: &Dbt) -> Result<bool> {
     match command {
         Dbt::Sources(Sources { places, manifest, check }) => {
             let manifest = manifest.as_deref().map(read_manifest).transpose()?;
-            let list = TableList::read(&places.tables)?;
-            finish(&source_files(&list, manifest.as_ref(), &places.warehouse)?, *check, "isthmus dbt sources")
+            finish(
+                &source_files(&sources(places)?, manifest.as_ref(), &places.warehouse)?,
+                *check,
+                "isthmus dbt sources",
+            )
         }
         Dbt::Exposures(Exposures { places, syncs, check }) => match exposures_file(places, syncs)? {
             Ok(file) => finish(&[file], *check, "isthmus dbt exposures"),
@@ -90,11 +100,17 @@ pub fn run(command: &Dbt) -> Result<bool> {
     }
 }
 
+fn sources(places: &Places) -> Result<BTreeMap<String, Vec<Loaded>>> {
+    let (tables, Places { extracts, federated, .. }) = (TableList::read(&places.tables)?, places);
+    loaded(Lists { tables: &tables, extracts, federated })
+}
+
 fn exposures_file(places: &Places, syncs: &std::path::Path) -> Result<Result<Generated, Vec<String>>> {
-    let list = TableList::read(&places.tables)?;
     let mut project = Project::read(&places.warehouse);
-    for table in list.transfers(&"any".parse()?)? {
-        project = project.with_source(&table.dataset, &table.table, table.source.database());
+    for (source, tables) in sources(places)? {
+        for table in tables {
+            project = project.with_source(&table.dataset, &table.table, &source);
+        }
     }
     let syncs = lineage::syncs(syncs).context("the list of syncs")?;
     let path = places.warehouse.join("models/_syncs.yml");

@@ -6,6 +6,8 @@
 mod clouds;
 mod comparison;
 pub mod dbt;
+pub mod deploy;
+mod destinations;
 pub mod doctor;
 pub mod operate;
 pub mod picture;
@@ -13,4 +15,5 @@ mod proposal;
 pub mod status;
 
 pub use comparison::{Comparison, Found, Gone, Why};
+pub use destinations::shared;
 pub use proposal::proposal;

@@ -1,4 +1,5 @@
 mod dbt_command;
+mod deploy_command;
 mod lineage_command;
 
 use std::io::Read;
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use handoff::{Manifest, TableList, table_list_schema};
-use isthmus::{Comparison, doctor, operate, proposal, status};
+use isthmus::{Comparison, doctor, operate, proposal, shared, status};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -16,6 +17,7 @@ Examples:
   isthmus tables check --manifest manifest.json
   isthmus lineage --table shop.orders --column total
   isthmus lineage --impact manifest.json
+  isthmus deploy stg --print
 Exit codes:
   0 done; what is compared agrees   1 it differs, breaks something, or a file is wrong   2 usage";
 
@@ -35,6 +37,10 @@ enum Command {
     /// What dbt is told: sources, exposures, staging models
     #[command(subcommand)]
     Dbt(dbt_command::Dbt),
+    /// Make or update an environment on both clouds; shows what it would change and asks
+    Deploy(deploy_command::Deploy),
+    /// Export, load and publish one day by hand, and wait for each
+    FirstDay(deploy_command::FirstDay),
     /// What comes of a table or column, what a sync is made of, what breaks by a drift
     Lineage(lineage_command::LineageArguments),
     /// How the day stands in both clouds: what is late, why, and what helps
@@ -71,6 +77,9 @@ struct Check {
     /// The manifest of an export; `-` reads it from standard input
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
+    /// The list of database-to-bigquery, which must load other tables [default: extracts.yaml beside the list of tables]
+    #[arg(long, value_name = "FILE")]
+    extracts: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -92,6 +101,8 @@ fn main() -> ExitCode {
             Ok(true)
         }
         Command::Dbt(command) => dbt_command::run(command),
+        Command::Deploy(deploy) => deploy_command::deploy(deploy),
+        Command::FirstDay(day) => deploy_command::first_day(day),
         Command::Lineage(arguments) => lineage_command::run(arguments),
         Command::Doctor(arguments) => return in_the_clouds(doctor::run(arguments)),
         Command::Operate(operate) => return in_the_clouds(operate::run(operate)),
@@ -138,6 +149,10 @@ fn judge(check: &Check) -> Result<bool> {
     let env = manifest.as_ref().map_or_else(|| "any".parse(), |manifest| Ok(manifest.env.clone()))?;
     // Names and destinations first: they are wrong whatever the export holds.
     let listed = list.transfers(&env)?.len();
+    if let Some(shared) = shared_destinations(check)? {
+        tell(check.list.json, &shared.to_string().lines().map(str::to_owned).collect::<Vec<_>>(), "");
+        return Ok(false);
+    }
     let Some(manifest) = manifest else {
         tell(check.list.json, &[], &format!("{listed} tables, nothing wrong with the list itself"));
         return Ok(true);
@@ -146,6 +161,16 @@ fn judge(check: &Check) -> Result<bool> {
     let problems = comparison.problems();
     tell(check.list.json, &problems, &format!("{listed} tables agree with {}", manifest.task_id));
     Ok(problems.is_empty())
+}
+
+/// A file that was named must be there.
+fn shared_destinations(check: &Check) -> Result<Option<yaml::InvalidFile>> {
+    let beside = check.list.tables.with_file_name("extracts.yaml");
+    match &check.extracts {
+        Some(extracts) => shared(&check.list.tables, extracts),
+        None if beside.exists() => shared(&check.list.tables, &beside),
+        None => Ok(None),
+    }
 }
 
 fn tell(json: bool, problems: &[String], good: &str) {

@@ -52,7 +52,7 @@ fn folder(drift: &serde_json::Value) -> tempfile::TempDir {
 }
 
 const SOURCES: &str = "\
-# Made by `isthmus dbt sources` out of config/tables.yaml and a manifest. Do not edit it: a check compares.
+# Made by `isthmus dbt sources` out of the lists in config/ and a manifest. Do not edit it: a check compares.
 sources:
   - name: shop
     schema: raw_shop
@@ -100,6 +100,48 @@ fn sources_out_of_step_with_the_list_are_told_with_the_place() {
         "{told}"
     );
     assert!(told.ends_with("`isthmus dbt sources` writes them as they should be\n"), "{told}");
+}
+
+#[test]
+fn a_federated_table_is_a_source_by_the_name_that_its_audit_has() {
+    let folder = folder(&json!([]));
+    let list = "connections: {pharmacy: {engine: postgres, dataset: raw_pharmacy, tables: {public.events: {mode: incremental, key: id}}}}";
+    fs::write(folder.path().join("config/federated.yaml"), list).unwrap();
+    good(folder.path(), &["dbt", "sources"]);
+    let text =
+        fs::read_to_string(folder.path().join("warehouse/models/staging/pharmacy/_pharmacy__sources.yml")).unwrap();
+    let table = "\
+      - name: events
+        config:
+          meta: {isthmus_table: pharmacy.public.events}
+          loaded_at_query: \"{{ proven_at('pharmacy.public.events') }}\"
+";
+    assert!(text.contains("  - name: pharmacy\n    schema: raw_pharmacy\n") && text.ends_with(table), "{text}");
+}
+
+#[test]
+fn tables_of_database_to_bigquery_are_sources_and_another_dataset_is_another_source() {
+    let folder = folder(&json!([]));
+    let list = "databases: {
+        shop: {engine: mysql, dataset: direct_shop, tables: {carts: {destination: shop_carts}}},
+        app: {engine: postgres, tables: {users: {}, sales.orders: {}}}}";
+    fs::write(folder.path().join("config/extracts.yaml"), list).unwrap();
+    good(folder.path(), &["dbt", "sources"]);
+    let read = |name: &str| {
+        let file = format!("warehouse/models/staging/{name}/_{name}__sources.yml");
+        fs::read_to_string(folder.path().join(file)).unwrap()
+    };
+    assert!(read("shop").contains("schema: raw_shop\n") && !read("shop").contains("carts"));
+    let carts = "      - name: shop_carts\n        config:\n          meta: {isthmus_table: direct_shop.shop_carts}\n";
+    assert!(read("direct_shop").contains("schema: direct_shop\n") && read("direct_shop").contains(carts));
+    let app = read("app");
+    assert!(app.contains("schema: raw_app\n"), "{app}");
+    for (name, table) in [("users", "raw_app.users"), ("sales_orders", "raw_app.sales_orders")] {
+        assert!(
+            app.contains(&format!("- name: {name}\n        config:\n          meta: {{isthmus_table: {table}}}\n")),
+            "{app}"
+        );
+    }
 }
 
 #[test]

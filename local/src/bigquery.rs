@@ -1,5 +1,6 @@
 //! BigQuery: local-bigquery, an emulator on `DuckDB`. <https://pypi.org/project/local-bigquery/>
 
+mod nosync;
 mod rows;
 
 use std::path::{Path, PathBuf};
@@ -12,12 +13,14 @@ use serde_json::{Value, json};
 
 use crate::process::{Process, free_port};
 use crate::tools::emulator;
+use crate::transfer::LOCATION;
 
 /// The project that everything local is in.
 pub const PROJECT: &str = "isthmus-local";
 /// What is changed comes before what starts it.
 const LAUNCH: &str = concat!(
     include_str!("bigquery/launch.py"),
+    include_str!("bigquery/conditions.py"),
     include_str!("bigquery/created_tables.py"),
     include_str!("bigquery/external_query.py"),
     include_str!("bigquery/loads.py"),
@@ -76,6 +79,9 @@ impl BigQuery {
         let mut command = Command::new(emulator("python")?);
         command.args(["-c", LAUNCH, "serve", "--host", "127.0.0.1", "--project", PROJECT]);
         command.args(["--port", &port.to_string(), "--grpc-port", &grpc_port.to_string(), "--data-dir"]).arg(&data);
+        if let Some(library) = nosync::library(dir) {
+            command.env("LD_PRELOAD", library);
+        }
         let mut process = Process::spawn("bigquery", command, &dir.join("bigquery.log"))?;
         let mut bigquery =
             Self::at(&format!("http://127.0.0.1:{port}"), &format!("http://127.0.0.1:{grpc_port}"), &data);
@@ -108,6 +114,16 @@ impl BigQuery {
     /// `gs://{bucket}/{key}` is read from this folder's `{bucket}/{key}`.
     pub fn gcs_dir(&self) -> PathBuf {
         self.data.join("gcs")
+    }
+
+    /// A connection by which `EXTERNAL_QUERY` reads a database: `postgresql://…` or `mysql://…`. An earlier one of the same
+    /// id is replaced.
+    pub fn connect(&self, id: &str, url: &str) -> Result<()> {
+        let file = self.data.join("connections.json");
+        let there = std::fs::read(&file).unwrap_or_else(|_| b"{}".to_vec());
+        let mut connections: Value = serde_json::from_slice(&there).context("read connections.json")?;
+        connections[format!("{PROJECT}.{LOCATION}.{id}")] = url.into();
+        std::fs::write(&file, connections.to_string()).with_context(|| format!("write {}", file.display()))
     }
 
     /// Makes the dataset unless it is there.

@@ -104,7 +104,6 @@ impl Cloud {
         let app_bucket = format!("{env}-app");
         s3.store().create_bucket(&bucket);
         s3.store().create_bucket(&app_bucket);
-        s3.store().set_kms(&app_bucket, true);
         let rds = Rds::start(aurora, s3.store().clone(), rds::Options::default()).await?;
         let transfer = Transfer::start(s3.store().clone(), &emulators.bigquery, transfer::Options::default()).await?;
         let dir = dir.join(env);
@@ -243,6 +242,30 @@ impl Cloud {
             ("GCE_METADATA_HOST", self.emulators.metadata.host()),
         ];
         Ok(Job::new(&tools::program("bigquery-to-s3")?, &self.dir, owned(variables)))
+    }
+
+    pub fn extracts_file(&self) -> PathBuf {
+        self.dir.join("extracts.yaml")
+    }
+
+    /// Reads the database of the list from this address.
+    pub fn database_to_bigquery(&self, database: &str, url: &str, password: &str) -> Result<Job> {
+        let suffix = database.to_uppercase();
+        let variables = [
+            ("EXTRACTS_FILE", self.extracts_file().display().to_string()),
+            ("GOOGLE_CLOUD_PROJECT", PROJECT.to_owned()),
+            ("BIGQUERY_LOCATION", LOCATION.to_owned()),
+            ("AUDIT_DATASET", self.audit_dataset()),
+            ("SCRATCH_DATASET", self.scratch_dataset()),
+            ("WORK_DIR", self.dir.display().to_string()),
+            ("BIGQUERY_ENDPOINT", self.wires.bigquery.endpoint()),
+            ("GCE_METADATA_HOST", self.emulators.metadata.host()),
+        ];
+        let own = [
+            (format!("DATABASE_URL_{suffix}"), url.to_owned()),
+            (format!("DATABASE_PASSWORD_{suffix}"), password.to_owned()),
+        ];
+        Ok(Job::new(&tools::program("database-to-bigquery")?, &self.dir, owned(variables).chain(own)))
     }
 
     fn lambda<const N: usize>(&self, name: &str, variables: [(&str, String); N]) -> Result<Lambda> {

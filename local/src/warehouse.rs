@@ -25,6 +25,18 @@ impl Cloud {
     /// Puts the dbt project of this folder of the repository where the job finds it, with the macros and the profile of
     /// the repository's own project, and with the sources of the day's manifest and the exposures of the list of syncs.
     pub async fn deploy_warehouse(&self, folder: &str, date: ExportDate) -> Result<()> {
+        self.deploy_project(folder).await?;
+        let key = ExportKey::Manifest(&self.env, date).to_string();
+        let manifest = self.s3.store().get(&self.bucket, &key).with_context(|| format!("read {key}"))?;
+        std::fs::write(self.dir.join("manifest.json"), &manifest.bytes).context("write manifest.json")?;
+        let lists = ["--tables", "tables.yaml", "--extracts", "extracts.yaml", "--federated", "federated.yaml"];
+        self.isthmus(&[&["dbt", "sources", "--manifest", "manifest.json"], &lists[..]].concat())?;
+        self.isthmus(&[&["dbt", "exposures", "--syncs", "syncs.yaml"], &lists[..]].concat())?;
+        Ok(())
+    }
+
+    /// The project as it stands, with what the repository's own shares with it.
+    pub async fn deploy_project(&self, folder: &str) -> Result<()> {
         for dataset in DATASETS {
             self.emulators.bigquery.create_dataset(dataset).await?;
         }
@@ -33,20 +45,24 @@ impl Cloud {
         for shared in ["macros", "profiles.yml"] {
             copy(&root.join(OWN_PROJECT).join(shared), &project.join(shared))?;
         }
-        copy(&root.join(folder), &project)?;
-        let key = ExportKey::Manifest(&self.env, date).to_string();
-        let manifest = self.s3.store().get(&self.bucket, &key).with_context(|| format!("read {key}"))?;
-        std::fs::write(self.dir.join("manifest.json"), &manifest.bytes).context("write manifest.json")?;
-        self.isthmus(&["dbt", "sources", "--manifest", "manifest.json", "--tables", "tables.yaml"])?;
-        self.isthmus(&["dbt", "exposures", "--syncs", "syncs.yaml", "--tables", "tables.yaml"])?;
-        Ok(())
+        copy(&root.join(folder), &project)
     }
 
     /// The operator's command, in the folder of this environment; what it printed.
     pub fn isthmus(&self, arguments: &[&str]) -> Result<String> {
+        self.isthmus_ending(0, arguments)
+    }
+
+    /// What it printed while it said that something is not as it should be.
+    pub fn isthmus_failing(&self, arguments: &[&str]) -> Result<String> {
+        self.isthmus_ending(1, arguments)
+    }
+
+    fn isthmus_ending(&self, code: i32, arguments: &[&str]) -> Result<String> {
         let output = Command::new(tools::program("isthmus")?).args(arguments).current_dir(&self.dir).output()?;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "isthmus {}: {said}", arguments.join(" "));
+        let ended = output.status.code();
+        ensure!(ended == Some(code), "isthmus {} ended with {ended:?}, not {code}: {said}", arguments.join(" "));
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
@@ -58,6 +74,7 @@ impl Cloud {
             ("WAREHOUSE_DIR", self.warehouse().display().to_string()),
             ("ARTIFACTS_DIR", self.artifacts().display().to_string()),
             ("AUDIT_DATASET", self.audit_dataset()),
+            ("FEDERATED_FILE", self.federated_file().display().to_string()),
             ("BIGQUERY_ENDPOINT", self.wires.bigquery.endpoint()),
             ("GCE_METADATA_HOST", self.emulators.metadata.host()),
             ("GCE_METADATA_IP", self.emulators.metadata.host()),
@@ -67,6 +84,11 @@ impl Cloud {
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value));
         Ok(Job::new(&tools::tool("dbt", "python")?, &self.dir, variables).started_by("dbt", &["-m", "isthmus_dbt"]))
+    }
+
+    /// The list of tables that BigQuery reads from another database; there may be none.
+    pub fn federated_file(&self) -> PathBuf {
+        self.dir.join("federated.yaml")
     }
 
     pub fn warehouse(&self) -> PathBuf {

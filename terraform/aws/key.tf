@@ -15,7 +15,7 @@ locals {
   # In a key's policy, Resource "*" is this key.
   key_policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       {
         # The account's own IAM decides who may do what; each role of isthmus names the calls that it makes. No kms:*:
         # what nobody here needs (imported material, custom stores, replicas) stays closed.
@@ -62,6 +62,14 @@ locals {
         Resource  = "*"
         Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
       },
-    ]
+      ], var.extractor == null ? [] : [{
+        # So is a task that stopped, by EventBridge.
+        Sid       = "StoppedTasksReachTheTopic"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = "*"
+        Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+    }])
   })
 }

@@ -1,7 +1,7 @@
 locals {
   # Names of settings: docs/spec/load-export.md and docs/spec/bigquery-to-s3.md. CLOUD_RUN_* come from Cloud Run.
   keyless = {
-    AWS_REGION           = try(var.aws.region, "")
+    AWS_REGION           = try(local.aws.region, "")
     AWS_AUDIENCE         = local.audience
     GOOGLE_CLOUD_PROJECT = var.project
     BIGQUERY_LOCATION    = var.location
@@ -13,8 +13,8 @@ locals {
       tasks    = 1
       file     = "tables.yaml"
       env = merge(local.keyless, {
-        AWS_ROLE_ARN         = try(var.aws.load_export_role_arn, "")
-        S3_BUCKET_NAME       = try(var.aws.export_bucket, "")
+        AWS_ROLE_ARN         = try(local.aws.load_export_role_arn, "")
+        S3_BUCKET_NAME       = try(local.aws.export_bucket, "")
         ENV                  = var.env
         TABLES_FILE          = "/config/tables.yaml"
         AUDIT_DATASET        = google_bigquery_dataset.dataset["isthmus_audit"].dataset_id
@@ -23,21 +23,25 @@ locals {
         TRANSFER_MINUTES     = tostring(var.load_export.transfer_minutes)
         MIN_FILE_AGE_SECONDS = tostring(var.load_export.min_file_age_seconds)
         ON_DRIFT             = var.load_export.on_drift
-      })
+      }, local.lineage)
     }
     bigquery-to-s3 = {
       settings = var.bigquery_to_s3
       tasks    = var.bigquery_to_s3.tasks
       file     = "syncs.yaml"
       env = merge(local.keyless, {
-        AWS_ROLE_ARN    = try(var.aws.bigquery_to_s3_role_arn, "")
-        S3_BUCKET_NAME  = try(var.aws.app_bucket, "")
+        AWS_ROLE_ARN    = try(local.aws.bigquery_to_s3_role_arn, "")
+        S3_BUCKET_NAME  = try(local.aws.app_bucket, "")
         SYNCS_FILE      = "/config/syncs.yaml"
         SCRATCH_DATASET = google_bigquery_dataset.dataset["isthmus_scratch"].dataset_id
         MAX_CONCURRENCY = tostring(var.bigquery_to_s3.max_concurrency)
-      })
+      }, local.gates)
     }
   })
+  # What a build leaves, for the jobs before and after it.
+  lineage = var.dbt == null ? {} : { DBT_MANIFEST_FILE = "/config/dbt/manifest.json", SYNCS_FILE = "/config/syncs.yaml" }
+  gates   = var.dbt == null ? {} : { GATES_FILE = "/config/dbt/gates.json" }
+
   # Its settings: docs/spec/warehouse.md. It has nothing to do with AWS.
   dbt = var.dbt == null ? {} : {
     dbt = {
@@ -50,6 +54,7 @@ locals {
         AUDIT_DATASET        = google_bigquery_dataset.dataset["isthmus_audit"].dataset_id
         EXPORT_TIMEZONE      = var.export_timezone
         ARTIFACTS_DIR        = "/artifacts/dbt"
+        FEDERATED_FILE       = "/config/federated.yaml"
         MAXIMUM_BYTES_BILLED = tostring(var.dbt.maximum_bytes_billed)
         # As long as an execution can take: another one waits no longer for one that was killed.
         LOCK_MINUTES = tostring(ceil(var.dbt.timeout_seconds * (var.dbt.max_retries + 1) / 60))

@@ -4,6 +4,7 @@ pub mod aurora;
 pub mod iam;
 pub mod infrastructure;
 pub mod reverse;
+pub mod warehouse;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

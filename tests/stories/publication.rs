@@ -141,6 +141,30 @@ pub async fn leaves_out_the_rows_that_cannot_be_published_and_says_why(stage: &S
     Ok(())
 }
 
+pub async fn names_rows_by_the_text_of_their_keys_and_takes_none_that_a_time_zone_changes(stage: &Stage) -> Result<()> {
+    let reverse = Reverse::begin(stage, "rv-keys").await?;
+    reverse.sync(&BOTH, "    shards: 4\n    guards: {max_deletes: {fraction: 1}}\n")?;
+    for (key, text) in [
+        ("CAST(-7 AS INT64)", "-7"),
+        ("CAST('1.50' AS NUMERIC)", "1.5"),
+        ("TRUE", "true"),
+        ("DATE '2026-11-26'", "2026-11-26"),
+        ("DATETIME '2026-11-26 04:00:00'", "2026-11-26 04:00:00"),
+        ("'本'", "本"),
+    ] {
+        reverse.fill(&format!("SELECT {key} AS id, 'x' AS name")).await?;
+        ended_with(&reverse.run().await?, 0).context(key)?;
+        let keys: Vec<String> = reverse.published(PACKED)?.context("nothing is published")?.into_keys().collect();
+        ensure!(keys == [text], "{key}: {keys:?}");
+    }
+    reverse.fill("SELECT TIMESTAMP '2026-11-26 04:00:00+09' AS id, 'x' AS name").await?;
+    let refused = reverse.run().await?;
+    ended_with(&refused, 1)?;
+    let error = outcome(&refused, PACKED)?["error"].to_string();
+    ensure!(error.contains("FORMAT_TIMESTAMP('%FT%TZ', id) AS id"), "{error}");
+    Ok(())
+}
+
 pub async fn can_be_cut_into_another_number_of_shards_and_written_in_full(stage: &Stage) -> Result<()> {
     let reverse = Reverse::begin(stage, "rv-shards").await?;
     reverse.fill_numbered(500, "").await?;

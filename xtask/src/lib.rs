@@ -19,10 +19,28 @@ use crate::step::Step;
 use crate::workspace::Workspace;
 
 /// What the demo runs; the first starts the others.
-const DEMO: [&str; 7] =
-    ["local", "start-export", "publish-export", "load-export", "bigquery-to-s3", "lookup", "isthmus"];
-const BENCH: [&str; 8] =
-    ["bench", "put-client", "local", "start-export", "publish-export", "load-export", "bigquery-to-s3", "lookup"];
+const DEMO: [&str; 8] = [
+    "local",
+    "start-export",
+    "publish-export",
+    "load-export",
+    "bigquery-to-s3",
+    "database-to-bigquery",
+    "lookup",
+    "isthmus",
+];
+const BENCH: [&str; 10] = [
+    "bench",
+    "put-client",
+    "local",
+    "start-export",
+    "publish-export",
+    "load-export",
+    "bigquery-to-s3",
+    "database-to-bigquery",
+    "lookup",
+    "isthmus",
+];
 /// As the images are built: their Dockerfiles name the same feature.
 const AS_DEPLOYED: [&str; 3] = ["--release", "--features", "bigquery-to-s3/jemalloc"];
 

@@ -2,10 +2,12 @@
 
 mod cast;
 mod exposures;
+mod lists;
 mod project;
 mod scaffold;
 mod sources;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -14,7 +16,7 @@ use handoff::{Manifest, TableList};
 pub use exposures::exposures;
 pub use project::Project;
 pub use scaffold::scaffold;
-pub use sources::{SourceFile, sources};
+pub use sources::{Loaded, SourceFile, sources};
 
 /// A file of the dbt project, as it should be.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,19 +48,43 @@ impl Generated {
     }
 }
 
-/// One for each database of the list. Columns come from the manifest, or stay as they are in the files.
-pub fn source_files(list: &TableList, manifest: Option<&Manifest>, warehouse: &Path) -> Result<Vec<Generated>> {
-    let env = "any".parse()?;
-    let transfers = list.transfers(&env)?;
+/// Where the lists are of what is loaded.
+#[derive(Debug, Clone, Copy)]
+pub struct Lists<'a> {
+    pub tables: &'a TableList,
+    pub extracts: &'a Path,
+    pub federated: &'a Path,
+}
+
+/// Everything that is loaded, by dbt's name for the source: the database or the connection; its dataset, where a list before
+/// loads the same database into another one.
+pub fn loaded(lists: Lists<'_>) -> Result<BTreeMap<String, Vec<Loaded>>> {
+    let transfers = lists.tables.transfers(&"any".parse()?)?;
+    let mut all: Vec<(String, Loaded)> =
+        transfers.iter().map(|table| (table.source.database().to_owned(), table.into())).collect();
+    all.extend(lists::extracts(lists.extracts)?);
+    all.extend(lists::federated(lists.federated)?);
+    let mut loaded = BTreeMap::<String, Vec<Loaded>>::new();
+    for (database, table) in all {
+        let before = loaded.get(&database).and_then(|tables| tables.first());
+        let elsewhere = before.is_some_and(|before| before.dataset != table.dataset);
+        let source = if elsewhere { table.dataset.clone() } else { database };
+        loaded.entry(source).or_default().push(table);
+    }
+    Ok(loaded)
+}
+
+/// One for each source. Columns come from the manifest, or stay as they are in the files.
+pub fn source_files(
+    loaded: &BTreeMap<String, Vec<Loaded>>,
+    manifest: Option<&Manifest>,
+    warehouse: &Path,
+) -> Result<Vec<Generated>> {
     let mut files = Vec::new();
-    for database in list.databases.keys() {
-        let tables: Vec<_> = transfers.iter().filter(|table| table.source.database() == database).collect();
-        if tables.is_empty() {
-            continue;
-        }
+    for (database, tables) in loaded {
         let path = folder(warehouse, database).join(format!("_{database}__sources.yml"));
         let written = SourceFile::read(&path)?;
-        files.push(Generated { text: sources(database, &tables, manifest, &written), path });
+        files.push(Generated { text: sources(database, tables, manifest, &written), path });
     }
     Ok(files)
 }

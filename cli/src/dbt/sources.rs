@@ -53,20 +53,35 @@ impl SourceFile {
     }
 }
 
-pub fn sources(database: &str, tables: &[&TransferTable], manifest: Option<&Manifest>, written: &SourceFile) -> String {
+/// A table that something loads, and what the audit calls it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    pub source: String,
+    pub dataset: String,
+    pub table: String,
+}
+
+impl From<&TransferTable> for Loaded {
+    fn from(table: &TransferTable) -> Self {
+        let TransferTable { source, dataset, table, .. } = table;
+        Self { source: source.to_string(), dataset: dataset.clone(), table: table.clone() }
+    }
+}
+
+pub fn sources(database: &str, tables: &[Loaded], manifest: Option<&Manifest>, written: &SourceFile) -> String {
     let dataset = tables.first().map_or("", |table| table.dataset.as_str());
     let mut text = format!(
-        "# Made by `isthmus dbt sources` out of config/tables.yaml and a manifest. Do not edit it: a check compares.\n\
+        "# Made by `isthmus dbt sources` out of the lists in config/ and a manifest. Do not edit it: a check compares.\n\
          sources:\n  - name: {}\n    schema: {dataset}\n    config:\n{FRESHNESS}    tables:\n",
         word(database)
     );
     for table in tables {
-        let source = table.source.to_string();
+        let source = &table.source;
         text.push_str(&format!(
             "      - name: {}\n        config:\n          meta: {{isthmus_table: {}}}\n          \
              loaded_at_query: \"{{{{ proven_at('{source}') }}}}\"\n",
             word(&table.table),
-            word(&source),
+            word(source),
         ));
         let columns = columns(table, manifest).unwrap_or_else(|| written.columns(&table.table));
         if !columns.is_empty() {
@@ -81,8 +96,8 @@ pub fn sources(database: &str, tables: &[&TransferTable], manifest: Option<&Mani
 }
 
 /// Of the export, where it tells them.
-fn columns(table: &TransferTable, manifest: Option<&Manifest>) -> Option<Vec<Column>> {
-    let exported = manifest?.tables.iter().find(|exported| exported.name == table.source)?;
+fn columns(table: &Loaded, manifest: Option<&Manifest>) -> Option<Vec<Column>> {
+    let exported = manifest?.tables.iter().find(|exported| exported.name.to_string() == table.source)?;
     let column =
         |column: &handoff::Column| Column { name: column.name.clone(), data_type: raw_type(&column.parquet_type) };
     let columns: Vec<Column> = exported.columns.iter().map(column).collect();

@@ -207,8 +207,13 @@ mod tests {
         ] {
             assert_eq!(line(words), expected);
         }
-        assert!(line("spot shop.orders shop.items").contains(r#"'{"kind":"manual","spot":true,"tables":["shop.orders","shop.items"]}'"#));
-        assert!(line("logs shop.orders").contains(r#"job_name="isthmus-stg-load-export" jsonPayload.table="shop.orders""#));
+        assert!(
+            line("spot shop.orders shop.items")
+                .contains(r#"'{"kind":"manual","spot":true,"tables":["shop.orders","shop.items"]}'"#)
+        );
+        assert!(
+            line("logs shop.orders").contains(r#"job_name="isthmus-stg-load-export" jsonPayload.table="shop.orders""#)
+        );
         assert!(line("logs users").contains(r#"job_name="isthmus-stg-bigquery-to-s3" jsonPayload.sync="users""#));
     }
 

@@ -78,9 +78,9 @@ fn progress(
     let Some(manifest) = manifest.as_ref().filter(|manifest| manifest.contains(task)) else {
         return match tasks.iter().find(|found| found.id == task.to_string()) {
             None => waiting("RDS does not show the task yet".to_owned()),
-            Some(Task { status, failure, .. }) if matches!(status.as_str(), "FAILED" | "CANCELED") => {
-                Progress::Failed(format!("the export is {status}: {}", failure.as_deref().unwrap_or("no cause is given")))
-            }
+            Some(Task { status, failure, .. }) if matches!(status.as_str(), "FAILED" | "CANCELED") => Progress::Failed(
+                format!("the export is {status}: {}", failure.as_deref().unwrap_or("no cause is given")),
+            ),
             Some(Task { status, .. }) if status.eq_ignore_ascii_case("complete") => {
                 waiting("exported; publish-export looks each 15 minutes".to_owned())
             }
@@ -93,7 +93,9 @@ fn progress(
         tables => tables.to_vec(),
     };
     let newer = |table: &String| {
-        loads.iter().find(|load| load.table == *table && load.day == task.date() && load.loaded_at >= manifest.published_at)
+        loads
+            .iter()
+            .find(|load| load.table == *table && load.day == task.date() && load.loaded_at >= manifest.published_at)
     };
     let (loaded, missing): (Vec<_>, Vec<_>) = wanted.iter().partition(|table| newer(table).is_some());
     let failed = loaded.iter().filter_map(|table| newer(table)).find(|load| !is_good(&load.state));
@@ -127,9 +129,19 @@ mod tests {
             ("STARTING", of_day(), vec![], Progress::Waiting("RDS exports: STARTING, 61 %".into())),
             ("FAILED", of_day(), vec![], Progress::Failed("the export is FAILED: no KMS key".into())),
             ("COMPLETE", of_day(), vec![], Progress::Waiting("exported; publish-export looks each 15 minutes".into())),
-            ("COMPLETE", published.clone(), vec![before.clone()], Progress::Waiting("published; 1 table to be loaded".into())),
+            (
+                "COMPLETE",
+                published.clone(),
+                vec![before.clone()],
+                Progress::Waiting("published; 1 table to be loaded".into()),
+            ),
             ("COMPLETE", published.clone(), vec![good], Progress::Done("1 table proven in BigQuery".into())),
-            ("COMPLETE", published.clone(), vec![short], Progress::Failed("shop.items is short: 38 rows, expected 40".into())),
+            (
+                "COMPLETE",
+                published.clone(),
+                vec![short],
+                Progress::Failed("shop.items is short: 38 rows, expected 40".into()),
+            ),
         ] {
             // Named, and as the manifest says that this task has exported.
             for tables in [vec!["shop.items".to_owned()], Vec::new()] {

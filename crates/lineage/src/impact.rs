@@ -19,6 +19,17 @@ pub struct Impact {
 }
 
 impl Impact {
+    /// `breaks staging.orders; stale then: mart.orders, sync orders`.
+    pub fn consequence(&self) -> String {
+        if self.breaks.is_empty() {
+            return "nothing needs it".to_owned();
+        }
+        let list = |ids: &[NodeId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let verb = if self.drift.change == Change::ColumnRetyped { "may break" } else { "breaks" };
+        let stale = if self.stale.is_empty() { String::new() } else { format!("; stale then: {}", list(&self.stale)) };
+        format!("{verb} {}{stale}", list(&self.breaks))
+    }
+
     pub fn syncs(&self) -> impl Iterator<Item = &str> {
         self.breaks.iter().chain(&self.stale).filter_map(|id| match id {
             NodeId::Sync(name) => Some(name.as_str()),
@@ -29,17 +40,7 @@ impl Impact {
 
 impl fmt::Display for Impact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.drift)?;
-        if self.breaks.is_empty() {
-            return f.write_str("nothing needs it");
-        }
-        let list = |ids: &[NodeId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let verb = if self.drift.change == Change::ColumnRetyped { "may break" } else { "breaks" };
-        write!(f, "{verb} {}", list(&self.breaks))?;
-        if !self.stale.is_empty() {
-            write!(f, "; stale then: {}", list(&self.stale))?;
-        }
-        Ok(())
+        write!(f, "{}: {}", self.drift, self.consequence())
     }
 }
 

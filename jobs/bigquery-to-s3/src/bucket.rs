@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::types::ChecksumMode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use keyless::aws::Keyless;
 use tokio::time::{Instant, sleep};
@@ -28,6 +31,23 @@ pub struct Object {
     pub etag: String,
 }
 
+/// An object as a listing has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub key: String,
+    /// Without quotes.
+    pub etag: String,
+}
+
+/// What S3 knows of the content of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksum {
+    NoObject,
+    /// It was put without, or is encrypted with a key that is not ours: in any case not by us.
+    Unknown,
+    Sha256([u8; 32]),
+}
+
 impl Bucket {
     pub async fn get(&self, key: &str) -> Result<Option<Object>> {
         let got = self.patiently("read", key, || async {
@@ -45,7 +65,37 @@ impl Bucket {
 
     /// The keys that begin with `prefix`, in order.
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        Ok(self.listed(prefix).await?.into_iter().map(|object| object.key).collect())
+    }
+
+    pub async fn listed(&self, prefix: &str) -> Result<Vec<Listed>> {
         Ok(self.listing(prefix, None).await?.0)
+    }
+
+    /// The SHA-256 that S3 keeps of an object, without its bytes.
+    pub async fn checksum(&self, key: &str) -> Result<Checksum> {
+        let head = self.patiently("look at", key, || async {
+            let head = self.s3.head_object().bucket(&self.name).key(key).checksum_mode(ChecksumMode::Enabled);
+            let error = match head.send().await {
+                Ok(head) => return Ok(head.checksum_sha256().map_or(Checksum::Unknown, checksum)),
+                Err(error) => error,
+            };
+            match error.raw_response().map(|answer| answer.status().as_u16()) {
+                Some(404) => Ok(Checksum::NoObject),
+                Some(400 | 403) => self.why_refused(key).await,
+                _ => Err(Failure::of(error)),
+            }
+        });
+        head.await
+    }
+
+    /// The answer to a HEAD has no body that says why it was refused.
+    async fn why_refused(&self, key: &str) -> Result<Checksum, Failure> {
+        match self.s3.get_object().bucket(&self.name).key(key).send().await {
+            Ok(_) => Err(Failure::Passing(anyhow!("a HEAD was refused, and a GET was not"))),
+            Err(error) if is(&error, &["AccessDenied", "InvalidRequest"]) => Ok(Checksum::Unknown),
+            Err(error) => Err(Failure::of(error)),
+        }
     }
 
     /// The common prefixes directly below `prefix` (which ends with a slash).
@@ -53,7 +103,7 @@ impl Bucket {
         Ok(self.listing(prefix, Some("/")).await?.1)
     }
 
-    async fn listing(&self, prefix: &str, delimiter: Option<&str>) -> Result<(Vec<String>, Vec<String>)> {
+    async fn listing(&self, prefix: &str, delimiter: Option<&str>) -> Result<(Vec<Listed>, Vec<String>)> {
         let (mut keys, mut folders, mut token) = (Vec::new(), Vec::new(), None::<String>);
         loop {
             let page = self.patiently("list", prefix, || async {
@@ -62,7 +112,10 @@ impl Bucket {
                 request.set_continuation_token(token.clone()).send().await.map_err(Failure::of)
             });
             let page = page.await?;
-            keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+            keys.extend(page.contents().iter().filter_map(|object| {
+                let etag = object.e_tag().unwrap_or_default().trim_matches('"').to_owned();
+                Some(Listed { key: object.key()?.to_owned(), etag })
+            }));
             folders.extend(page.common_prefixes().iter().filter_map(|folder| folder.prefix().map(str::to_owned)));
             token = page.next_continuation_token().map(str::to_owned);
             if token.is_none() {
@@ -110,6 +163,12 @@ impl Bucket {
     fn attempted(&self, verb: &str, key: &str) -> String {
         format!("{verb} s3://{}/{key}", self.name)
     }
+}
+
+/// In base64.
+fn checksum(text: &str) -> Checksum {
+    let sha256 = STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    sha256.map_or(Checksum::Unknown, Checksum::Sha256)
 }
 
 pub(crate) enum Failure {

@@ -28,6 +28,8 @@ pub struct Config {
     pub bigquery_endpoint: Option<String>,
     pub storage_endpoint: Option<String>,
     pub s3_endpoint: Option<String>,
+    /// What the last build of dbt said of each sync.
+    pub gates: Option<PathBuf>,
     pub task: Task,
 }
 
@@ -59,6 +61,7 @@ impl Config {
         let storage_endpoint = vars.optional("BIGQUERY_STORAGE_ENDPOINT");
         let s3_endpoint = vars.optional::<String>("AWS_ENDPOINT_URL_S3");
         let any_endpoint = vars.optional::<String>("AWS_ENDPOINT_URL");
+        let gates = vars.optional("GATES_FILE");
         let task = task(&mut vars);
         // None where any part was wrong; which ones, `vars` and `problems` know.
         let complete = || {
@@ -78,6 +81,7 @@ impl Config {
                 bigquery_endpoint: bigquery_endpoint?,
                 storage_endpoint: storage_endpoint?,
                 s3_endpoint: s3_endpoint?.or(any_endpoint?),
+                gates: gates?,
                 task: task?,
             })
         };

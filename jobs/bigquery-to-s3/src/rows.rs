@@ -10,7 +10,8 @@ use bytes::Bytes;
 use handoff::sync::{Destination, KeyHash, Layout, MAX_OBJECT_KEY_BYTES, ShardRange};
 use serde::Serialize;
 
-use crate::digest::sha256;
+use crate::digest::{md5, sha256};
+use crate::inspection::Content;
 use crate::json::{RowEncoder, RowFormat};
 use crate::scratch::{KEY_COLUMN, SHARD_COLUMN};
 
@@ -52,6 +53,8 @@ pub struct Rendered {
     pub offsets: Vec<i32>,
     /// SHA-256 of each body; only layout objects needs them.
     pub hashes: Vec<[u8; 32]>,
+    /// MD5 of each body, likewise.
+    pub md5s: Vec<[u8; 16]>,
     pub rejects: Vec<Reject>,
 }
 
@@ -151,6 +154,7 @@ impl<'a> Pen<'a> {
             bodies: Bytes::new(),
             offsets: vec![0],
             hashes: Vec::new(),
+            md5s: Vec::new(),
             rejects: Vec::new(),
         };
         Ok(Self { chunk, rendering, shard, encoders, bodies: Vec::new(), rendered })
@@ -207,6 +211,7 @@ impl<'a> Pen<'a> {
         if self.rendering.layout == Layout::Objects {
             let body = &self.bodies[usize::try_from(begin)?..];
             self.rendered.hashes.push(sha256(body));
+            self.rendered.md5s.push(md5(body));
         }
         self.rendered.keys.push(key.to_owned());
         self.rendered.offsets.push(end);
@@ -226,6 +231,12 @@ impl Rendered {
             Layout::Packed => &self.bodies[at(n)..at(n + 1)],
             Layout::Objects => &self.hashes[n],
         }
+    }
+
+    /// Of the object that this key is to have; only layout objects has any.
+    pub fn content(&self, key: &str) -> Option<Content<'_>> {
+        let n = self.keys.binary_search_by(|other| other.as_str().cmp(key)).ok()?;
+        Some(Content { sha256: self.hashes.get(n)?, md5: self.md5s.get(n).copied() })
     }
 
     pub fn body(&self, n: usize) -> Bytes {

@@ -7,7 +7,9 @@ use anyhow::{Context, Result, bail, ensure};
 use bigquery::{DatasetId, ProjectId, client, is_not_found, may_pass};
 use google_cloud_auth::credentials::Credentials;
 use google_cloud_bigquery_v2::client::{JobService, TableService};
-use google_cloud_bigquery_v2::model::{ErrorProto, Job, JobConfiguration, JobConfigurationQuery, JobReference};
+use google_cloud_bigquery_v2::model::{
+    ErrorProto, Job, JobConfiguration, JobConfigurationQuery, JobReference, TableFieldSchema,
+};
 use google_cloud_gax::options::RequestOptionsBuilder;
 use google_cloud_wkt::{Struct, UInt32Value};
 use handoff::sync::Generation;
@@ -101,7 +103,9 @@ impl BigQuery {
         };
         let bytes = table.num_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
         let path = format!("projects/{}/datasets/{}/tables/{name}", self.project, self.scratch);
-        let frame_bytes = frame_bytes(&table.schema.unwrap_or_default().fields);
+        let fields = table.schema.unwrap_or_default().fields;
+        ensure_one_text(&fields, source.key)?;
+        let frame_bytes = frame_bytes(&fields);
         let shard_rows = vec![0; source.shards as usize];
         let table = ScratchTable { name, path, bytes, frame_bytes, shard_rows, ..ScratchTable::default() };
         Ok(Some(self.counted(table).await?))
@@ -246,6 +250,18 @@ struct Begun {
 
 fn is_done(job: &Job) -> bool {
     job.status.as_ref().is_some_and(|status| status.state == "DONE")
+}
+
+/// CAST writes a TIMESTAMP in the default time zone of the project or dataset, which anybody may change: then every key
+/// would be another one.
+fn ensure_one_text(fields: &[TableFieldSchema], key: &str) -> Result<()> {
+    let of_key = fields.iter().find(|field| field.name.eq_ignore_ascii_case(key));
+    ensure!(
+        of_key.is_none_or(|field| field.r#type != "TIMESTAMP"),
+        "the key {key} is a TIMESTAMP, whose text depends on the default time zone: write it as text in the query, such as \
+         FORMAT_TIMESTAMP('%FT%TZ', {key}) AS {key}"
+    );
+    Ok(())
 }
 
 /// `user-profiles` of `20261125T190000Z` is `user_profiles__20261125T190000Z`.

@@ -67,9 +67,13 @@ pub struct Sync {
     /// A power of two.
     pub shards: u32,
     pub keep_generations: usize,
+    /// All that stands is compared with what is believed within so many runs; 0: never.
+    pub verify_runs: u32,
     pub max_body_bytes: usize,
     pub json: JsonOptions,
     pub guards: Guards,
+    /// None where the list says nothing: fresh where there are gates.
+    pub require: Option<Require>,
 }
 
 impl Sync {
@@ -130,6 +134,15 @@ impl FromStr for Bucket {
             Err(format!("{text:?} is not {}", rules::BUCKET))
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub enum Require {
+    /// Published whatever its tables are made of.
+    Any,
+    /// Published only if dbt built its marts today, of loads that were proven.
+    Fresh,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]

@@ -45,8 +45,10 @@ def _because(manifest: dict[str, Any], ancestors: set[str], results: Results, la
     for test in sorted(tests):
         # A test may compare two models: it speaks of a sync if one of them is in it.
         parents = ancestors.intersection(manifest["parent_map"].get(test, []))
-        if parents and results.get(test, {}).get("status") in ("fail", "error", "runtime error"):
-            reasons.append(f"test {_short(test, manifest)}: {results[test].get('message') or results[test]['status']}")
+        result = results.get(test, {"status": "this run did not ask it"})
+        # A test is skipped where a model before it failed, which is a reason already.
+        if parents and result["status"] not in GOOD | {"skipped"}:
+            reasons.append(f"test {_short(test, manifest)}: {result.get('message') or result['status']}")
     return reasons
 
 

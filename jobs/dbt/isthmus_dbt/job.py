@@ -6,7 +6,9 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from isthmus_dbt import artifacts, bigquery, log, results
+from isthmus_dbt import artifacts, bigquery, federated, log, results
+from isthmus_dbt.federate import Federation
+from isthmus_dbt.federated import InvalidFederated
 from isthmus_dbt.gates import gates
 from isthmus_dbt.runner import Dbt, ProjectWrong
 from isthmus_dbt.settings import Settings
@@ -36,26 +38,31 @@ def run(settings: Settings, options: Options) -> Exit:
     except bigquery.Held as held:
         log.error(str(held))
         return Exit.HELD
-    except ProjectWrong as wrong:
+    except (InvalidFederated, ProjectWrong) as wrong:
         log.error(str(wrong))
         return Exit.WRONG
 
 
 def _build(settings: Settings, options: Options, client: Any, dbt: Dbt) -> Exit:
     day = options.export_date or settings.today()
+    tables = federated.read(settings.federated) if settings.federated else []
+    # From here on marts change, and no test has seen them until the end: until then no sync is fresh, even should we be killed.
+    head = {"export_date": day.isoformat(), "execution": settings.execution}
+    artifacts.write_json(settings.artifacts, "gates.json", head)
     manifest = dbt.parse()
+    loaded = Federation(client, settings).load(tables, day)
     late = bigquery.late(_tables(manifest), bigquery.states(client, settings, day), day)
     for table, state in sorted(late.items()):
         log.warning(f"table {table} is late: {state}", event="late_table", table=table, state=state)
     dbt.freshness()
     built = results.merged(_tries(settings, options, dbt))
-    _leave(settings, dbt, manifest, built, late, day)
+    _leave(settings, dbt, built, head | {"syncs": gates(manifest, built, late)})
     if not options.without_catalog:
         _leave_catalog(settings, dbt)
-    failed = results.failed(built)
+    failed = results.failed(built) + [one.table.audited for one in loaded if one.state != "loaded"]
     counts = {"nodes": len(built), "failed": len(failed), "bytes": results.billed(built)}
     if failed:
-        log.error(f"{len(failed)} of {len(built)} nodes failed: {', '.join(failed)}", event="built", **counts)
+        log.error(f"{len(failed)} of {len(built) + len(loaded)} failed: {', '.join(failed)}", event="built", **counts)
         return Exit.FAILED
     log.info(f"{len(built)} nodes were built and tested", event="built", **counts)
     return Exit.GOOD
@@ -71,16 +78,14 @@ def _tries(settings: Settings, options: Options, dbt: Dbt) -> list[list[dict[str
     return runs
 
 
-def _leave(settings: Settings, dbt: Dbt, manifest: Any, built: Any, late: Any, day: date) -> None:
-    """If we die in between, gates.json is that of the day before: nothing of today is published as fresh."""
+def _leave(settings: Settings, dbt: Dbt, built: Any, decided: dict[str, Any]) -> None:
+    """The gates come last: should we die in between, they are closed."""
     folder = settings.artifacts
     last = dbt.read("run_results.json") | {"results": list(built.values())}
     artifacts.copy(dbt.target, folder, "manifest.json")
     artifacts.write_json(folder, "run_results.json", last)
-    decided = gates(manifest, built, late)
-    head = {"export_date": day.isoformat(), "execution": settings.execution}
-    artifacts.write_json(folder, "gates.json", head | {"syncs": decided})
-    for sync, gate in decided.items():
+    artifacts.write_json(folder, "gates.json", decided)
+    for sync, gate in decided["syncs"].items():
         for reason in gate["because"]:
             log.warning(f"{sync} is not fresh: {reason}", event="gate", sync=sync)
 

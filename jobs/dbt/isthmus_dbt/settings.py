@@ -22,6 +22,8 @@ class Settings:
     artifacts: Path
     audit_dataset: str
     time_zone: ZoneInfo
+    """The list of federated tables; None where there are none."""
+    federated: Path | None
     """How often what failed is tried again."""
     retries: int
     """An execution that is killed holds the warehouse for so long at most."""
@@ -41,6 +43,7 @@ class Settings:
             time_zone=reader.zone("EXPORT_TIMEZONE", "Asia/Tokyo"),
             retries=reader.number("RETRIES", 1, 0, 5),
             lock_minutes=reader.number("LOCK_MINUTES", 120, 1, 1440),
+            federated=reader.file("FEDERATED_FILE"),
             # Where it is run by hand: another process is another execution.
             execution=variables.get("CLOUD_RUN_EXECUTION") or "by-hand",
         )
@@ -68,6 +71,11 @@ class _Reader:
         if not path.is_dir():
             self.problems.append(f"{name}: there is no folder {path}")
         return path
+
+    def file(self, name: str) -> Path | None:
+        """A deployment without such tables has no such file."""
+        path = Path(self.variables.get(name) or "/nowhere")
+        return path if path.is_file() else None
 
     def zone(self, name: str, default: str) -> ZoneInfo:
         value = self.text(name, default)

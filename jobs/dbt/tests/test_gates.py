@@ -74,6 +74,14 @@ class Gates(unittest.TestCase):
         partly = {name: result for name, result in results().items() if name != "model.w.stg"}
         self.assertEqual(self.because(partly)["user-profiles"], ["model stg: this run did not build it"])
 
+    def test_a_model_whose_test_did_not_run_is_not_proven(self):
+        partly = {name: result for name, result in results().items() if name != "test.w.unique_fct.1"}
+        self.assertEqual(self.because(partly)["user-profiles"], ["test unique_fct: this run did not ask it"])
+
+    def test_a_test_that_was_skipped_names_only_the_model_before_it(self):
+        found = self.because(results(fct=("error", "x"), profiles=("skipped", None), unique_fct=("skipped", None)))
+        self.assertEqual(found["user-profiles"], ["model fct: x", "model profiles: skipped"])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -34,6 +34,9 @@ pub struct Config {
     pub on_drift: OnDrift,
     pub bigquery_endpoint: Option<String>,
     pub transfer_endpoint: Option<String>,
+    /// What the last build of dbt compiled, and the list of syncs: for what a drift breaks.
+    pub dbt_manifest: Option<PathBuf>,
+    pub syncs: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +74,8 @@ impl Config {
         let on_drift = vars.or("ON_DRIFT", OnDrift::Warn);
         let bigquery_endpoint = vars.optional("BIGQUERY_ENDPOINT");
         let transfer_endpoint = vars.optional("BIGQUERY_DATA_TRANSFER_ENDPOINT");
+        let dbt_manifest = vars.optional("DBT_MANIFEST_FILE");
+        let syncs = vars.optional("SYNCS_FILE");
         // None where any part was wrong; which ones, `vars` and `problems` know.
         let complete = || {
             Some(Self {
@@ -93,6 +98,8 @@ impl Config {
                 on_drift: on_drift?,
                 bigquery_endpoint: bigquery_endpoint?,
                 transfer_endpoint: transfer_endpoint?,
+                dbt_manifest: dbt_manifest?,
+                syncs: syncs?,
             })
         };
         complete().ok_or_else(|| invalid(vars, problems))

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod bigquery;
+mod breakage;
 pub mod bucket;
 pub mod config;
 pub mod execution;

@@ -1,5 +1,6 @@
 //! One table: what the plan says is done to it, and the rows are proven.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -25,6 +26,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 /// What all tables of a day have in common.
 #[derive(Debug)]
 pub struct Load<'a> {
+    /// What each drift breaks, where it is known.
+    pub breakage: &'a BTreeMap<String, String>,
     pub transfers: &'a Transfers,
     pub bigquery: &'a BigQuery,
     pub configs: &'a [TransferConfig],
@@ -40,7 +43,8 @@ impl Load<'_> {
     pub async fn settle(&self, step: &Step) -> Outcome {
         let began = Instant::now();
         for drift in &step.drift {
-            warn!(table = %step.table.source, drift, "{drift} since the last export");
+            let breaks = self.breakage.get(drift).map_or("what it breaks is not known", String::as_str);
+            warn!(table = %step.table.source, drift, breaks, "{drift} since the last export: {breaks}");
         }
         let outcome = match &step.action {
             Action::Leave(state, why) => Ok(Outcome::new(step, *state).with_message(why)),

@@ -7,6 +7,7 @@ use handoff::Manifest;
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::breakage::breakage;
 use crate::config::Config;
 use crate::load::Load;
 use crate::outcome::Outcome;
@@ -31,7 +32,9 @@ pub(crate) async fn load(
     }
     let configs = stoppable(stop.clone(), clouds.transfers.configs()).await.transpose()?.unwrap_or_default();
     let source = Source { bucket: config.bucket.clone(), env: config.env.clone(), zone: config.time_zone };
+    let breakage = breakage(&manifest.drift, config.dbt_manifest.as_deref(), config.syncs.as_deref());
     let load = Load {
+        breakage: &breakage,
         transfers: &clouds.transfers,
         bigquery: &clouds.bigquery,
         configs: &configs,

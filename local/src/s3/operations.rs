@@ -122,6 +122,7 @@ impl S3 for Operations {
             e_tag: Some(etag(&object)),
             last_modified: Some(timestamp(object.last_modified)),
             metadata: Some(object.metadata.into_iter().collect()),
+            checksum_sha256: object.sha256.filter(|_| input.checksum_mode.is_some()),
             ..Default::default()
         };
         Ok(partial(output, content_range.as_deref()))
@@ -133,8 +134,8 @@ impl S3 for Operations {
         let mut object = Stored::new(collect(input.body).await?);
         object.content_type = input.content_type;
         object.metadata = input.metadata.unwrap_or_default().into_iter().collect();
-        let e_tag = Some(etag(&object));
-        self.store.put_if(&input.bucket, &input.key, &condition, object)?;
+        object.sha256 = input.checksum_sha256;
+        let e_tag = Some(ETag::Strong(self.store.put_if(&input.bucket, &input.key, &condition, object)?));
         let encryption = Some(ServerSideEncryption::from_static(self.store.encryption(&input.bucket)));
         Ok(S3Response::new(PutObjectOutput { e_tag, server_side_encryption: encryption, ..Default::default() }))
     }

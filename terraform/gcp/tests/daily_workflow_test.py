@@ -23,6 +23,7 @@ VARIABLES = {
     "BIGQUERY_TO_S3_JOB": "isthmus-stg-bigquery-to-s3",
     "EXPORT_TIMEZONE": "Asia/Tokyo",
 }
+LOAD, DBT, PUBLISH = "isthmus-stg-load-export", "isthmus-stg-dbt", "isthmus-stg-bigquery-to-s3"
 JOBS = "projects/acme/locations/asia-northeast1/jobs/"
 
 render.STANDARD_LIBRARY["null"] = None  # Workflows has the word, the emulator lacks it
@@ -32,20 +33,27 @@ def arguments(*words):
     return {"overrides": {"containerOverrides": [{"args": list(words)}]}}
 
 
+def execution_of(job):
+    """The error of a job that was started and failed."""
+    name = f"projects/1/locations/asia-northeast1/jobs/j/executions/{job}-x7k2p"
+    return {"tags": ["OperationError"], "operation": {"metadata": {"name": name}}}
+
+
 def today(zone):
     return datetime.datetime.now(zoneinfo.ZoneInfo(zone)).date().isoformat()
 
 
 class DailyWorkflow(unittest.TestCase):
-    def run_day(self, argument, failing=None, error=None, **variables):
-        """Gives what Cloud Run was asked for; `failing` is the job whose execution fails with `error`."""
+    def run_day(self, argument, failing=(), error=None, **variables):
+        """Gives what Cloud Run was asked for; the executions of the jobs named `failing` fail, with `error` or as theirs do."""
         self.calls = []
 
         def run_job(step):
             self.assertEqual(step["call"], "googleapis.run.v2.projects.locations.jobs.run")
             self.calls.append(step["args"])
-            if failing and step["args"]["name"].endswith(failing):
-                raise WorkflowError(error)
+            name = step["args"]["name"].removeprefix(JOBS)
+            if name in failing:
+                raise WorkflowError(error or execution_of(name))
             return {}
 
         with mock.patch.dict(os.environ, VARIABLES | variables), mock.patch.object(
@@ -60,7 +68,7 @@ class DailyWorkflow(unittest.TestCase):
 
     def test_both_jobs_run_in_order_with_their_own_arguments(self):
         load, publish = self.run_day({})
-        self.assertEqual(self.names(), ["isthmus-stg-load-export", "isthmus-stg-bigquery-to-s3"])
+        self.assertEqual(self.names(), [LOAD, PUBLISH])
         self.assertEqual((load["body"], publish["body"]), (arguments("--export-date", today("Asia/Tokyo")), {}))
 
     def test_no_input_is_today_where_the_business_is(self):
@@ -85,20 +93,34 @@ class DailyWorkflow(unittest.TestCase):
         self.assertEqual(both, arguments("--export-date", "2026-11-22", "--task-id", task))
 
     def test_dbt_runs_between_them_and_is_told_the_day(self):
-        dbt = self.run_day({"export_date": "2026-11-22"}, DBT_JOB="dbt")[1]
-        self.assertEqual(self.names(), ["isthmus-stg-load-export", "dbt", "isthmus-stg-bigquery-to-s3"])
-        self.assertEqual(dbt["body"], arguments("--export-date", "2026-11-22"))
+        _, dbt, publish = self.run_day({"export_date": "2026-11-22"}, DBT_JOB=DBT)
+        self.assertEqual(self.names(), [LOAD, DBT, PUBLISH])
+        day = arguments("--export-date", "2026-11-22")
+        self.assertEqual((dbt["body"], publish["body"]), (day, day))
 
     def test_a_task_tells_dbt_its_day(self):
         for task in ["prod-20261122-s101500", "prod-eu-20261122", "stg-20261122"]:
-            dbt = self.run_day({"task_id": task}, DBT_JOB="dbt")[1]
+            dbt = self.run_day({"task_id": task}, DBT_JOB=DBT)[1]
             self.assertEqual(dbt["body"], arguments("--export-date", "2026-11-22"), task)
 
-    def test_nothing_is_published_after_a_load_or_a_model_that_failed(self):
-        for failing, ran in [("load-export", ["load-export"]), ("dbt", ["load-export", "dbt"])]:
-            with self.assertRaisesRegex(Exception, f"isthmus-stg-{failing} failed, see https://"):
-                self.run_day({}, failing=failing, error={"tags": ["HttpError"]}, DBT_JOB="isthmus-stg-dbt")
-            self.assertEqual(self.names(), [f"isthmus-stg-{name}" for name in ran])
+    def test_after_a_load_or_a_model_that_failed_the_syncs_of_the_day_are_gated_and_the_first_failure_is_told(self):
+        day = arguments("--export-date", "2026-11-22")
+        for failing in [(LOAD,), (DBT,), (LOAD, DBT), (LOAD, DBT, PUBLISH), (DBT, PUBLISH), (PUBLISH,)]:
+            with self.assertRaisesRegex(Exception, rf"{failing[0]} failed, see https://\S+/{failing[0]}-x7k2p/tasks"):
+                self.run_day({"export_date": "2026-11-22"}, failing, DBT_JOB=DBT)
+            self.assertEqual(self.names(), [LOAD, DBT, PUBLISH])
+            self.assertEqual(self.calls[2]["body"], day)
+
+    def test_without_dbt_nothing_is_published_after_a_load_that_failed(self):
+        with self.assertRaisesRegex(Exception, rf"{LOAD} failed, see https://\S+/{LOAD}-x7k2p/tasks\?project=acme"):
+            self.run_day({}, [LOAD])
+        self.assertEqual(self.names(), [LOAD])
+
+    def test_a_job_that_cannot_be_started_ends_the_day(self):
+        for failing, ran in [(LOAD, [LOAD]), (DBT, [LOAD, DBT])]:
+            with self.assertRaisesRegex(Exception, rf"{failing} failed, see https://"):
+                self.run_day({}, [failing], {"tags": ["HttpError"], "code": 403}, DBT_JOB=DBT)
+            self.assertEqual(self.names(), ran)
 
     def test_what_is_no_date_is_refused_before_anything_runs(self):
         with self.assertRaisesRegex(Exception, "export_date must be a date such as 2026-11-22, found yesterday"):
@@ -110,18 +132,10 @@ class DailyWorkflow(unittest.TestCase):
             self.run_day({"task_id": "today"})
         self.assertEqual(self.calls, [])
 
-    def test_the_first_failure_stops_the_day_and_links_the_execution(self):
-        execution = "projects/1/locations/asia-northeast1/jobs/j/executions/isthmus-stg-load-export-x7k2p"
-        error = {"tags": ["OperationError"], "operation": {"metadata": {"name": execution}}}
-        link = r"isthmus-stg-load-export failed, see https://\S+/isthmus-stg-load-export-x7k2p/tasks\?project=acme"
-        with self.assertRaisesRegex(Exception, link):
-            self.run_day({}, failing="load-export", error=error)
-        self.assertEqual(self.names(), ["isthmus-stg-load-export"])
-
     def test_a_failure_without_an_execution_links_the_job(self):
         link = r"bigquery-to-s3 failed, see https://\S+/details/asia-northeast1/isthmus-stg-bigquery-to-s3/executions"
         with self.assertRaisesRegex(Exception, link):
-            self.run_day({}, failing="bigquery-to-s3", error={"tags": ["HttpError"], "code": 403})
+            self.run_day({}, [PUBLISH], {"tags": ["HttpError"], "code": 403})
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ run "load_export_gets_the_variables_that_it_reads" {
       AWS_ROLE_ARN      = "arn:aws:iam::123456789012:role/load", GOOGLE_CLOUD_PROJECT = "shop-isthmus-stg",
       BIGQUERY_LOCATION = "asia-northeast1", TABLES_FILE = "/config/tables.yaml", AUDIT_DATASET = "isthmus_audit",
       EXPORT_TIMEZONE   = "Asia/Tokyo", WAIT_MINUTES = "90", TRANSFER_MINUTES = "120", MIN_FILE_AGE_SECONDS = "600",
-      ON_DRIFT          = "warn"
+      ON_DRIFT          = "warn", DBT_MANIFEST_FILE = "/config/dbt/manifest.json", SYNCS_FILE = "/config/syncs.yaml"
     }
     error_message = "see docs/spec/load-export.md, Settings"
   }
@@ -37,7 +37,7 @@ run "bigquery_to_s3_gets_the_variables_that_it_reads" {
       S3_BUCKET_NAME    = "shop-app", AWS_REGION = "ap-northeast-1", AWS_AUDIENCE = "isthmus-stg",
       AWS_ROLE_ARN      = "arn:aws:iam::123456789012:role/sync", GOOGLE_CLOUD_PROJECT = "shop-isthmus-stg",
       BIGQUERY_LOCATION = "asia-northeast1", SYNCS_FILE = "/config/syncs.yaml", SCRATCH_DATASET = "isthmus_scratch",
-      MAX_CONCURRENCY   = "200"
+      MAX_CONCURRENCY   = "200", GATES_FILE = "/config/dbt/gates.json"
     }
     error_message = "see docs/spec/bigquery-to-s3.md, Variables"
   }
@@ -145,7 +145,7 @@ run "dbt_gets_the_variables_that_it_reads_and_a_place_for_what_it_leaves" {
     condition = { for env in google_cloud_run_v2_job.job["dbt"].template[0].template[0].containers[0].env : env.name => env.value } == {
       GOOGLE_CLOUD_PROJECT = "shop-isthmus-stg", BIGQUERY_LOCATION = "asia-northeast1", AUDIT_DATASET = "isthmus_audit",
       EXPORT_TIMEZONE      = "Asia/Tokyo", ARTIFACTS_DIR = "/artifacts/dbt", MAXIMUM_BYTES_BILLED = "1099511627776",
-      LOCK_MINUTES         = "240"
+      LOCK_MINUTES         = "240", FEDERATED_FILE = "/config/federated.yaml"
     }
     error_message = "see docs/spec/warehouse.md, Settings"
   }

@@ -1,5 +1,5 @@
-//! samconfig.toml: each environment gives every parameter without a default, none that does not exist, the daily export
-//! runs by itself in prod only, and what the file holds before anyone has edited it is refused by name.
+//! samconfig.toml: each environment gives every parameter without a default, none that does not exist, and the daily
+//! export runs by itself in prod only.
 
 use anyhow::{Context, Result};
 
@@ -7,9 +7,6 @@ use crate::step::Running;
 use crate::template;
 
 const SCHEDULES: [(&str, &str); 2] = [("stg", "DISABLED"), ("prod", "ENABLED")];
-
-/// The clusters of samconfig.toml as it comes. Who deploys has put another name there, so it is not looked at here.
-const SAMPLES: [&str; 2] = ["stg-aurora", "prod-aurora"];
 
 pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
     let template = crate::read(&step.workspace.root.join("template.yaml"))?;
@@ -24,19 +21,7 @@ pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
             }
         }
     }
-    problems.extend(accepted(&template)?);
     super::verdict(&problems, String::new())
-}
-
-/// The samples that the rules of the template do not refuse.
-fn accepted(template: &str) -> Result<Vec<String>> {
-    let rules = template::below(template, "Rules")?;
-    let of_cluster =
-        |line: &&str| line.contains("!Not [!Contains [[") && line.ends_with(", !Ref DbClusterIdentifier]]");
-    let refused: Vec<&str> =
-        rules.lines().filter(of_cluster).flat_map(|line| line.split(['[', ']', ',', ' '])).collect();
-    let accepted = SAMPLES.iter().filter(|sample| !refused.contains(sample));
-    Ok(accepted.map(|sample| format!("no rule of the template refuses the cluster {sample}")).collect())
 }
 
 fn wrong(template: &str, given: &[(&str, &str)]) -> Result<Vec<String>> {
@@ -77,12 +62,5 @@ mod tests {
         let given = given(config, "stg").unwrap();
         assert_eq!(given, [("Envv", "stg"), ("Zone", "")]);
         assert_eq!(wrong(template, &given).unwrap(), ["no parameter Envv", "Env is not given"]);
-    }
-
-    #[test]
-    fn a_sample_that_no_rule_refuses_is_named() {
-        let rule = "Rules:\n  A:\n    Assertions:\n      - Assert: !Not [!Contains [[stg-aurora, x], !Ref DbClusterIdentifier]]\n";
-        assert_eq!(accepted(rule).unwrap(), ["no rule of the template refuses the cluster prod-aurora"]);
-        assert!(accepted("Parameters:\n").is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use handoff::sync::Layout;
 use yaml::{Node, not, text, whole};
 
-use super::{Limit, Mode, OnEmpty};
+use super::{Limit, Mode, OnEmpty, Require};
 use crate::json::Int64;
 use crate::query::statement;
 
@@ -14,6 +14,8 @@ pub const DEFAULT_SHARDS: u32 = 256;
 /// One to read and one to roll back to.
 pub const GENERATIONS: RangeInclusive<usize> = 2..=1_000;
 pub const DEFAULT_GENERATIONS: usize = 7;
+pub const VERIFY_RUNS: RangeInclusive<u32> = 0..=1_000;
+pub const DEFAULT_VERIFY_RUNS: u32 = 30;
 pub const BODY_BYTES: RangeInclusive<usize> = 1..=104_857_600;
 pub const DEFAULT_BODY_BYTES: usize = 5_242_880;
 /// More than anyone publishes, and still exact as an f64.
@@ -34,6 +36,7 @@ pub const BUCKET_ENDS: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "-
 pub const LAYOUTS: [(&str, Layout); 2] = [("objects", Layout::Objects), ("packed", Layout::Packed)];
 pub const MODES: [(&str, Mode); 2] = [("delta", Mode::Delta), ("full", Mode::Full)];
 pub const INT64: [(&str, Int64); 2] = [("number", Int64::Number), ("string", Int64::String)];
+pub const REQUIRES: [(&str, Require); 2] = [("any", Require::Any), ("fresh", Require::Fresh)];
 pub const ON_EMPTY: [(&str, OnEmpty); 2] = [("fail", OnEmpty::Fail), ("publish", OnEmpty::Publish)];
 
 /// What is expected of a sync's name.

@@ -66,6 +66,7 @@ impl Press {
             version: SYNC_VERSION,
             sync: self.sync.clone(),
             scratch: None,
+            verified: None,
             layout: self.layout,
             previous: latest.cloned(),
             published_at: "2026-11-25T19:03:00Z".parse().unwrap(),

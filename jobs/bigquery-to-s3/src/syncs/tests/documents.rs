@@ -8,7 +8,7 @@ use super::schema::allows;
 use super::sync_with;
 use crate::syncs::{Syncs, schema};
 
-const GOOD: [&str; 35] = [
+const GOOD: [&str; 37] = [
     "",
     "destination: {prefix: a}",
     "key: _id",
@@ -35,6 +35,8 @@ const GOOD: [&str; 35] = [
     "json: {}",
     "json: {int64: string}",
     "json: {int64: 'number'}",
+    "require: any",
+    "require: fresh",
     "guards: {}",
     "guards: {on_empty: publish}",
     "guards: {max_deletes: {rows: 0}}",
@@ -46,7 +48,7 @@ const GOOD: [&str; 35] = [
     "# nothing but a comment",
 ];
 
-const BAD: [&str; 65] = [
+const BAD: [&str; 67] = [
     "query:",
     "query: ''",
     "query: ' ; '",
@@ -108,6 +110,8 @@ const BAD: [&str; 65] = [
     "max_body_bytes: 5MB",
     "json: {int64: float}",
     "json: {int32: string}",
+    "require: today",
+    "require: [fresh]",
     "guards: {on_empty: skip}",
     "guards: {max_deletes: {}}",
     "guards: {max_deletes: {rows: -1}}",

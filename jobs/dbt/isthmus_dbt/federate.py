@@ -1,0 +1,130 @@
+"""Federated tables: read into a copy, proven, and only then put in the place of what was there; written down as every other
+load is."""
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from google.api_core import exceptions
+from google.cloud import bigquery
+
+from isthmus_dbt import log
+from isthmus_dbt.bigquery import OWN_DATASET
+from isthmus_dbt.federated import COUNT, Table, external
+from isthmus_dbt.settings import Settings
+
+
+@dataclass
+class Outcome:
+    table: Table
+    read_at: datetime
+    state: str = "failed"
+    rows_expected: int | None = None
+    rows_loaded: int | None = None
+    message: str | None = None
+
+
+class Federation:
+    def __init__(self, client: bigquery.Client, settings: Settings) -> None:
+        self.client, self.settings = client, settings
+
+    def load(self, tables: list[Table], day: date) -> list[Outcome]:
+        """One that is down keeps no other from being loaded."""
+        outcomes = [self._settled(table) for table in tables]
+        if outcomes:
+            self._audit(outcomes, day)
+        return outcomes
+
+    def _settled(self, table: Table) -> Outcome:
+        outcome = Outcome(table, datetime.now(UTC))
+        try:
+            (self._whole if table.key is None else self._new_rows)(table, outcome)
+        except exceptions.GoogleAPIError as refused:
+            outcome.message = f"{refused}"[:1000] + self._advice(table, refused)
+        fields = {"event": "federated", "table": table.audited, "state": outcome.state, "rows": outcome.rows_loaded}
+        said = f": {outcome.message}" if outcome.message else f", {outcome.rows_loaded} rows"
+        (log.info if outcome.state == "loaded" else log.error)(f"{table.audited} is {outcome.state}{said}", **fields)
+        return outcome
+
+    def _advice(self, table: Table, refused: exceptions.GoogleAPIError) -> str:
+        """BigQuery names a type that it does not know by its number in the database, and no column."""
+        if "support" not in f"{refused}":
+            return ""
+        rows = self._query(f"SELECT name, type FROM {self._external(table, table.types())}")
+        casts = table.casts((row.name, row.type) for row in rows)
+        return f"; write in its columns: {', '.join(casts)}" if casts else ""
+
+    def _whole(self, table: Table, outcome: Outcome) -> None:
+        copy = self._copy(table, None, outcome)
+        if outcome.state == "loaded":
+            self._query(f"CREATE OR REPLACE TABLE {self._raw(table)} AS SELECT * EXCEPT ({COUNT}) FROM {copy}")
+
+    def _new_rows(self, table: Table, outcome: Outcome) -> None:
+        """Rows beyond the largest key; then the whole is counted on both sides, up to the same key."""
+        raw, largest = self._raw(table), self._largest(table)
+        copy = self._copy(table, largest, outcome)
+        if outcome.state != "loaded":
+            return
+        if largest is None:
+            self._query(f"CREATE OR REPLACE TABLE {raw} AS SELECT * EXCEPT ({COUNT}) FROM {copy}")
+        else:
+            new = f"SELECT * EXCEPT ({COUNT}) FROM {copy}"
+            self._query(f"MERGE {raw} AS old USING ({new}) AS new ON old.`{table.key}` = new.`{table.key}` WHEN NOT MATCHED THEN INSERT ROW")
+        largest = self._largest(table)
+        expected = self._one(f"SELECT n FROM {self._external(table, table.count(largest))}") if largest is not None else 0
+        self._judge(outcome, expected, self._one(f"SELECT COUNT(*) AS n FROM {raw}"))
+        if outcome.state != "loaded":
+            outcome.message = f"{outcome.message}: rows were changed or deleted behind the key; read it whole (mode: full)"
+
+    def _copy(self, table: Table, after: int | None, outcome: Outcome) -> str:
+        """What the database gave, beside how many rows it says these are."""
+        copy = f"`{self.settings.project}.{OWN_DATASET}.federated__{table.dataset}__{table.name}`"
+        self._query(f"CREATE OR REPLACE TABLE {copy} AS SELECT * FROM {self._external(table, table.rows(after))}")
+        loaded = self._one(f"SELECT COUNT(*) AS n FROM {copy}")
+        # No row tells the number where there is none.
+        told = f"SELECT MAX({COUNT}) AS n FROM {copy}"
+        expected = self._one(told if loaded or after is not None else f"SELECT n FROM {self._external(table, table.count(None))}")
+        self._judge(outcome, expected or 0, loaded)
+        return copy
+
+    def _judge(self, outcome: Outcome, expected: int, loaded: int) -> None:
+        outcome.rows_expected, outcome.rows_loaded = expected, loaded
+        outcome.state = "loaded" if loaded == expected else "short" if loaded < expected else "failed"
+        outcome.message = None if loaded == expected else f"{loaded} of {expected} rows"
+
+    def _largest(self, table: Table) -> int | None:
+        try:
+            return self._one(f"SELECT MAX(`{table.key}`) AS n FROM {self._raw(table)}")
+        except exceptions.NotFound:
+            return None
+
+    def _external(self, table: Table, sql: str) -> str:
+        return external(f"{self.settings.project}.{self.settings.location}", table.connection, sql)
+
+    def _raw(self, table: Table) -> str:
+        return f"`{self.settings.project}.{table.dataset}.{table.name}`"
+
+    def _one(self, sql: str) -> Any:
+        return next(iter(self._query(sql))).n
+
+    def _query(self, sql: str, parameters: list[bigquery.ScalarQueryParameter] | None = None) -> Any:
+        return self.client.query_and_wait(sql, job_config=bigquery.QueryJobConfig(query_parameters=parameters or []))
+
+    def _audit(self, outcomes: list[Outcome], day: date) -> None:
+        """Beside what load-export writes, which makes the table: a row is a row more, and the view shows the newest."""
+        rows = [
+            {"table_name": one.table.audited, "rows_expected": one.rows_expected, "rows_loaded": one.rows_loaded,
+             "snapshot_time": one.read_at.isoformat(), "state": one.state, "message": one.message}
+            for one in outcomes
+        ]  # fmt: skip
+        text = bigquery.ScalarQueryParameter
+        parameters = [text("day", "DATE", day), text("load_id", "STRING", self.settings.execution)]
+        self._query(
+            f"INSERT INTO `{self.settings.project}.{self.settings.audit_dataset}.loads` "
+            "(export_date, table_name, rows_expected, rows_loaded, snapshot_time, state, message, loaded_at, load_id, proof) "
+            "SELECT @day, JSON_VALUE(outcome, '$.table_name'), CAST(JSON_VALUE(outcome, '$.rows_expected') AS INT64), "
+            "CAST(JSON_VALUE(outcome, '$.rows_loaded') AS INT64), TIMESTAMP(JSON_VALUE(outcome, '$.snapshot_time')), "
+            "JSON_VALUE(outcome, '$.state'), JSON_VALUE(outcome, '$.message'), CURRENT_TIMESTAMP(), @load_id, 'rows' "
+            "FROM UNNEST(JSON_QUERY_ARRAY(@rows)) AS outcome",
+            [*parameters, text("rows", "STRING", json.dumps(rows))],
+        )

@@ -1,0 +1,4 @@
+SELECT
+    id,
+    name
+FROM {{ ref('stg_shop__orders') }}
