@@ -72,6 +72,7 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             status::of_a_whole_day_is_good_and_ends_with_0,
             status::of_a_day_with_a_missing_table_names_it_and_what_helps,
             status::with_one_cloud_down_tells_what_the_other_one_says,
+            status::is_asked_by_names_that_nobody_typed_and_so_is_what_is_run_by_hand,
             doctor::finds_on_a_whole_day_what_is_assumed,
             doctor::names_what_is_not_as_assumed_and_what_to_set,
             federated::tables_are_proven_like_all_others_and_one_that_is_down_holds_back_what_is_made_of_it,

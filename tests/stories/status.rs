@@ -124,6 +124,27 @@ pub async fn whole_day(stage: &Stage, env: &str) -> Result<Reverse> {
     Ok(reverse)
 }
 
+/// The line that a person would type, with the names that AWS knows.
+pub async fn is_asked_by_names_that_nobody_typed_and_so_is_what_is_run_by_hand(stage: &Stage) -> Result<()> {
+    let story = Story::begin(stage, "st-hand", vec![table("orders", 1)]).await?;
+    story.cloud.deploy_stack().await?;
+    let job = "gcloud run jobs execute isthmus-st-hand-bigquery-to-s3 --region asia-northeast1 --project isthmus-local";
+    for (words, line) in [
+        (vec!["load", "2026-11-21"], "gcloud workflows run isthmus-st-hand-daily --location asia-northeast1 --project isthmus-local --data '{\"export_date\":\"2026-11-21\"}'".to_owned()),
+        (vec!["verify", "users"], format!("{job} --args=verify,--sync=users --wait")),
+    ] {
+        let printed = story.cloud.operator()?.run(&[&words[..], &["--print"]].concat()).await?;
+        ended_with(&printed, 0)?;
+        ensure!(printed.log.trim() == line, "{}", printed.log);
+    }
+    // Without AWS nobody knows the project, and nothing is run.
+    story.cloud.wires.aws.outage();
+    let refused = story.cloud.operator()?.run(&["load", "2026-11-21"]).await?;
+    ended_with(&refused, 2)?;
+    ensure!(refused.log.contains("error: the names in /isthmus/st-hand: "), "{}", refused.log);
+    Ok(())
+}
+
 async fn status(story: &Story, arguments: &[&str]) -> Result<Finished> {
     with(story, &story.cloud.operator()?, arguments).await
 }
