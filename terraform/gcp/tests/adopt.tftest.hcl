@@ -19,6 +19,7 @@ run "names_on_aws_follow_from_the_account" {
       load_export_role_arn    = "arn:aws:iam::123456789012:role/isthmus-stg-load-export"
       bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/isthmus-stg-bigquery-to-s3"
       publish_export_role_arn = "arn:aws:iam::123456789012:role/isthmus-stg-publish-export"
+      extractor_role_arn      = "arn:aws:iam::123456789012:role/isthmus-stg-database-to-bigquery"
     }
     error_message = "region, buckets and roles"
   }
