@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
 use handoff::{Manifest, TableList, table_list_schema};
-use isthmus::{Comparison, proposal, shared};
+use isthmus::{Comparison, doctor, operate, proposal, shared, status};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -48,6 +48,12 @@ enum Command {
     Completions(shell_command::Completions),
     /// Write the manual's pages
     Man(shell_command::Man),
+    /// How the day stands in both clouds: what is late, why, and what helps
+    Status(status::StatusArguments),
+    /// What is assumed about both clouds, held against what these accounts show
+    Doctor(doctor::DoctorArguments),
+    #[command(flatten)]
+    Operate(operate::Operate),
 }
 
 #[derive(Debug, Subcommand)]
@@ -108,6 +114,9 @@ fn main() -> ExitCode {
             Ok(true)
         }
         Command::Man(arguments) => shell_command::man(arguments, Arguments::command()).map(|()| true),
+        Command::Doctor(arguments) => return in_the_clouds(doctor::run(arguments)),
+        Command::Operate(operate) => return in_the_clouds(operate::run(operate)),
+        Command::Status(arguments) => return in_the_clouds(status::run(arguments)),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -115,6 +124,18 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// For commands with exit codes of their own.
+fn in_the_clouds(command: impl Future<Output = Result<u8>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(command)) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            2.into()
         }
     }
 }

@@ -7,6 +7,7 @@ locals {
   # Built from names, so that a plan shows every policy as it will be.
   ecs_arn                 = "arn:${local.partition}:ecs:${var.region}:${local.account}"
   extractor_cluster_arn   = "${local.ecs_arn}:cluster/${local.extractor_name}"
+  extractor_log_arn       = "arn:${local.partition}:logs:${var.region}:${local.account}:log-group:/isthmus/${var.env}/database-to-bigquery"
   extractor_databases     = try(var.extractor.databases, {})
   extractor_variable      = { for name in keys(local.extractor_databases) : name => upper(replace(name, "/[^A-Za-z0-9]/", "_")) }
   extractor_image         = "${local.account}.dkr.ecr.${var.region}.amazonaws.com/${local.extractor_name}"
@@ -72,6 +73,7 @@ resource "aws_cloudwatch_log_group" "extractor" {
 
   name              = "/isthmus/${var.env}/database-to-bigquery"
   retention_in_days = each.value.log_retention_days
+  kms_key_id        = aws_kms_key.this.arn
 }
 
 resource "aws_ecs_task_definition" "extractor" {

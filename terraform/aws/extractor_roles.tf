@@ -48,7 +48,7 @@ locals {
         Sid      = "WriteLog"
         Effect   = "Allow"
         Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        Resource = ["arn:${local.partition}:logs:${var.region}:${local.account}:log-group:/isthmus/${var.env}/database-to-bigquery:log-stream:*"]
+        Resource = ["${local.extractor_log_arn}:log-stream:*"]
       },
       ], length(local.extractor_secrets) == 0 ? [] : [{
         # Secrets with AWS's own key: one of your own must let this role decrypt.

@@ -92,6 +92,15 @@ resource "google_bigquery_dataset_iam_member" "extractor" {
   depends_on = [google_bigquery_dataset.dataset, google_bigquery_dataset.extracted]
 }
 
+# dbt builds of them, as of the tables of tables.yaml.
+resource "google_bigquery_dataset_iam_member" "extracted_dbt" {
+  for_each = google_bigquery_dataset.extracted
+
+  dataset_id = each.value.dataset_id
+  role       = "roles/bigquery.dataViewer"
+  member     = google_service_account.account["dbt"].member
+}
+
 resource "google_storage_bucket_iam_member" "extractor" {
   for_each = local.extractor_job
 

@@ -24,7 +24,6 @@ pub fn has_terraform() -> bool {
 pub struct Network {
     pub vpc: String,
     pub subnet: String,
-    pub group: String,
 }
 
 /// The root `terraform/aws`, on a copy of it, against moto.
@@ -69,7 +68,6 @@ impl Aws {
         Ok(Network {
             vpc: self.first("DescribeVpcs", "vpcId").await?,
             subnet: self.first("DescribeSubnets", "subnetId").await?,
-            group: self.first("DescribeSecurityGroups", "groupId").await?,
         })
     }
 

@@ -195,7 +195,7 @@ impl Inspection {
         let fault = match self.bucket.checksum(&object).await? {
             Checksum::Sha256(sha256) if contents.iter().flatten().any(|content| content.sha256 == sha256) => None,
             Checksum::NoObject => Some(Fault::Missing),
-            Checksum::Sha256(_) | Checksum::Unknown => Some(Fault::Changed),
+            Checksum::Sha256(_) | Checksum::Unreadable => Some(Fault::Changed),
         };
         Ok(fault.map(|fault| (key.to_owned(), fault)))
     }

@@ -1,6 +1,9 @@
 //! BigQuery does the shuffle: one query whose result is a table clustered by shard, made once however often the tasks of
 //! an execution are started, and a count of the rows in each shard to prove every later step against.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};

@@ -239,8 +239,8 @@ run "a_task_that_failed_and_silence_are_told" {
     error_message = "to the topic"
   }
   assert {
-    condition     = [for statement in jsondecode(local.topic_policy).Statement : statement.Principal.Service] == ["cloudwatch.amazonaws.com", "events.amazonaws.com"] && [for statement in jsondecode(local.key_policy).Statement : statement.Principal.Service if can(statement.Principal.Service)] == ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
-    error_message = "EventBridge may publish, and use the topic's key"
+    condition     = [for statement in jsondecode(local.topic_policy).Statement : statement.Principal.Service] == ["cloudwatch.amazonaws.com", "events.amazonaws.com"] && [for statement in jsondecode(local.key_policy).Statement : statement.Principal.Service if can(statement.Principal.Service)] == ["cloudwatch.amazonaws.com", "events.amazonaws.com", "logs.ap-northeast-1.amazonaws.com"]
+    error_message = "EventBridge may publish, and use the topic's key; the log is encrypted with it too"
   }
   assert {
     condition     = aws_cloudwatch_metric_alarm.extractor_silent["this"].period * aws_cloudwatch_metric_alarm.extractor_silent["this"].evaluation_periods == 26 * 3600 && aws_cloudwatch_metric_alarm.extractor_silent["this"].treat_missing_data == "breaching"

@@ -52,6 +52,10 @@ run "one_account_may_write_to_the_datasets_of_the_list_and_nothing_else" {
     condition     = keys(google_bigquery_dataset.extracted) == ["direct_shop"]
     error_message = "raw_app_v2 is of tables.yaml, and made there"
   }
+  assert {
+    condition     = [for member in google_bigquery_dataset_iam_member.extracted_dbt : "${member.dataset_id} ${member.role} ${split("@", member.member)[0]}"] == ["direct_shop roles/bigquery.dataViewer serviceAccount:isthmus-dbt"]
+    error_message = "dbt reads them"
+  }
 }
 
 run "the_task_on_aws_is_let_in_and_acts_as_it" {

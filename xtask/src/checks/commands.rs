@@ -6,7 +6,7 @@ use anyhow::Result;
 use crate::step::Running;
 
 /// Commands by how they begin, and who runs them.
-const RUN: [(&str, By); 18] = [
+const RUN: [(&str, By); 23] = [
     ("cargo xtask setup", By::Check("emulators")),
     ("cargo xtask demo --keep", By::Reason("waits for a person; it is the demo that .ci/run runs")),
     ("cargo xtask demo --engine postgres", By::Ci("cargo xtask demo --engine postgres --json")),
@@ -24,6 +24,11 @@ const RUN: [(&str, By); 18] = [
     ("isthmus first-day", By::Check("test")),
     ("isthmus tables", By::Check("test")),
     ("isthmus lineage", By::Check("test")),
+    ("isthmus status", By::Check("test")),
+    ("isthmus spot", By::Check("test")),
+    ("isthmus load", By::Check("test")),
+    ("isthmus rollback", By::Check("test")),
+    ("isthmus doctor", By::Check("test")),
     ("sam build && sam deploy", By::Reason("needs an AWS account; sam-build runs its first half")),
 ];
 
