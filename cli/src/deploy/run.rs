@@ -197,3 +197,45 @@ impl<'a> Run<'a> {
         self.asked.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${name}"), value))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A root whose plan ends as `code`.
+    fn change(code: &str) -> [Step; 1] {
+        let plan = Command::new("sh -c").with(format!("exit {code}"));
+        [Step::new("a root", vec![Act::Change { plan, apply: Command::new("touch applied") }])]
+    }
+
+    #[test]
+    fn a_change_is_made_where_it_is_agreed_to_and_nobody_is_asked_where_there_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let applied = || folder.path().join("applied").exists();
+        let mut asked = 0;
+        let mut deploy = |code: &str, answer: Answer| {
+            let agree = |_: &str| {
+                asked += 1;
+                Ok(answer)
+            };
+            Run::new(folder.path(), Duration::ZERO, agree).steps(&change(code))
+        };
+        deploy("0", Answer::Do).unwrap();
+        assert!(deploy("1", Answer::Do).is_err() && !applied(), "a plan that failed is not applied");
+        let told = format!("{:#}", deploy("2", Answer::Stop).unwrap_err());
+        assert!(told.contains("a root") && told.contains("goes on from here") && !applied(), "{told}");
+        deploy("2", Answer::Do).unwrap();
+        assert!(applied());
+        assert_eq!(asked, 2);
+    }
+
+    #[test]
+    fn what_is_waited_for_too_long_is_told_with_how_far_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let command = Command::new("echo STARTING");
+        let wait = Act::Wait { command, done: "COMPLETE", failed: &[], minutes: 0, help: "look there".to_owned() };
+        let mut run = Run::new(folder.path(), Duration::ZERO, |_| Ok(Answer::Do));
+        let told = format!("{:#}", run.steps(&[Step::new("a task", vec![wait])]).unwrap_err());
+        assert_eq!(told, "stopped at: a task: look there: after 0 minutes it is STARTING");
+    }
+}
