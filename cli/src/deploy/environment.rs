@@ -150,6 +150,16 @@ fn is_cluster(text: &str) -> bool {
 }
 
 #[cfg(test)]
+impl Environment {
+    pub(super) fn sample() -> Self {
+        let text = "prod: {project: shop-prod, cluster: shop-aurora, emails: [data@shop.test]}";
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Self::read(file.path(), "prod", Samples::Refused).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -8,6 +8,7 @@ mod first_day;
 mod images;
 mod run;
 mod script;
+mod states;
 mod steps;
 
 pub use environment::{Environment, Samples, incomplete};

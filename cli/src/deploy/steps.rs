@@ -6,6 +6,7 @@ use super::environment::Environment;
 use super::facts::Facts;
 use super::images::{Images, images};
 use super::script::{Act, Command, Step};
+use super::states::{aws_state, google_state};
 
 /// Who deploys, with what: nothing is made before this is right.
 pub fn tools(environment: &Environment) -> Step {
@@ -119,44 +120,6 @@ fn google_before_terraform(environment: &Environment) -> Vec<Act> {
     ]
 }
 
-/// The bucket, and what is in it that is of this environment.
-fn google_state(environment: &Environment) -> Vec<Act> {
-    let Environment { project, google_location, .. } = environment;
-    let bucket = format!("gs://{project}-isthmus-state");
-    let make = format!("gcloud storage buckets create {bucket} --project={project} --location={google_location}");
-    vec![
-        Act::Unless {
-            checks: vec![Command::new(&format!("gcloud storage buckets describe {bucket}"))],
-            run: vec![Command::new(&make).and("--uniform-bucket-level-access --public-access-prevention")],
-        },
-        Act::Run(Command::new(&format!("gcloud storage buckets update {bucket} --versioning"))),
-        Act::Run(init(environment, "gcp", &format!("{project}-isthmus-state"))),
-    ]
-}
-
-fn aws_state(environment: &Environment) -> Vec<Act> {
-    let Environment { name, aws_region, .. } = environment;
-    let bucket = format!("isthmus-{name}-state-$AWS_ACCOUNT");
-    let s3 = |call: &str| Command::new(&format!("aws s3api {call} --bucket={bucket} --region={aws_region}"));
-    // us-east-1 is the one region that must not be named.
-    let place = match aws_region.as_str() {
-        "us-east-1" => String::new(),
-        region => format!("--create-bucket-configuration=LocationConstraint={region}"),
-    };
-    vec![
-        Act::Unless { checks: vec![s3("head-bucket")], run: vec![s3("create-bucket").and(&place)] },
-        Act::Run(s3("put-bucket-versioning").and("--versioning-configuration=Status=Enabled")),
-        Act::Run(init(environment, "aws", &bucket).with(format!("-backend-config=region={aws_region}"))),
-    ]
-}
-
-fn init(environment: &Environment, root: &str, bucket: &str) -> Command {
-    let command = Command::new(&format!("terraform -chdir=terraform/{root} init -reconfigure -input=false"));
-    command
-        .with(format!("-backend-config=backend/{}.hcl", environment.name))
-        .with(format!("-backend-config=bucket={bucket}"))
-}
-
 /// All that terraform/gcp has to know and nobody types; at first without what needs AWS.
 fn google_variables(environment: &Environment, with_aws: bool) -> Act {
     let mut variables = json!({
@@ -249,18 +212,7 @@ mod tests {
     use super::*;
 
     fn environment() -> Environment {
-        Environment {
-            name: "prod".to_owned(),
-            project: "shop-prod".to_owned(),
-            cluster: "shop".to_owned(),
-            emails: Vec::new(),
-            aws_account: None,
-            aws_region: "us-east-1".to_owned(),
-            google_location: "asia-northeast1".to_owned(),
-            export_bucket: Some("shop-exports".to_owned()),
-            app_bucket: None,
-            extractor_on_google: true,
-        }
+        Environment { export_bucket: Some("shop-exports".to_owned()), ..Environment::sample() }
     }
 
     #[test]
@@ -307,7 +259,5 @@ mod tests {
         let Act::Unless { run, .. } = &sam(&environment, true)[0] else { panic!("it is reported each time") };
         let told = run[0].0.join(" ");
         assert!(told.contains("--metric-name DaysWithExport --value 1 --namespace=isthmus/prod"), "{told}");
-        let Act::Unless { run, .. } = &aws_state(&environment)[0] else { panic!("made each time") };
-        assert!(!run[0].0.join(" ").contains("LocationConstraint"), "us-east-1 must not be named");
     }
 }
