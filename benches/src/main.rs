@@ -32,8 +32,10 @@ enum Bench {
     PublishExport,
     Extract,
     PutCpu,
+    PutCpuTls,
     LatencyBound,
     Packed,
+    Memory,
     Unchanged,
     Tasks,
     LookupWarm,
@@ -73,11 +75,17 @@ async fn run(arguments: Arguments) -> Result<()> {
     if chosen(Bench::PutCpu) {
         figures.extend(reverse::put_cpu().await?);
     }
+    if chosen(Bench::PutCpuTls) {
+        figures.extend(reverse::put_cpu_tls().await?);
+    }
     if chosen(Bench::LatencyBound) {
         figures.extend(reverse::latency_bound().await?);
     }
     if chosen(Bench::Packed) {
         figures.extend(reverse::packed().await?);
+    }
+    if chosen(Bench::Memory) {
+        figures.extend(reverse::memory().await?);
     }
     if chosen(Bench::Unchanged) {
         figures.extend(reverse::unchanged().await?);

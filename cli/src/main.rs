@@ -1,14 +1,16 @@
 mod dbt_command;
+mod deploy_command;
 mod lineage_command;
+mod shell_command;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use handoff::{Manifest, TableList, table_list_schema};
-use isthmus::{Comparison, proposal, shared};
+use isthmus::{Comparison, doctor, operate, proposal, shared, status};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -16,6 +18,7 @@ Examples:
   isthmus tables check --manifest manifest.json
   isthmus lineage --table shop.orders --column total
   isthmus lineage --impact manifest.json
+  isthmus deploy stg --print
 Exit codes:
   0 done; what is compared agrees   1 it differs, breaks something, or a file is wrong   2 usage";
 
@@ -35,8 +38,22 @@ enum Command {
     /// What dbt is told: sources, exposures, staging models
     #[command(subcommand)]
     Dbt(dbt_command::Dbt),
+    /// Make or update an environment on both clouds; shows what it would change and asks
+    Deploy(deploy_command::Deploy),
+    /// Export, load and publish one day by hand, and wait for each
+    FirstDay(deploy_command::FirstDay),
     /// What comes of a table or column, what a sync is made of, what breaks by a drift
     Lineage(lineage_command::LineageArguments),
+    /// Print completions for a shell
+    Completions(shell_command::Completions),
+    /// Write the manual's pages
+    Man(shell_command::Man),
+    /// How the day stands in both clouds: what is late, why, and what helps
+    Status(status::StatusArguments),
+    /// What is assumed about both clouds, held against what these accounts show
+    Doctor(doctor::DoctorArguments),
+    #[command(flatten)]
+    Operate(operate::Operate),
 }
 
 #[derive(Debug, Subcommand)]
@@ -89,7 +106,17 @@ fn main() -> ExitCode {
             Ok(true)
         }
         Command::Dbt(command) => dbt_command::run(command),
+        Command::Deploy(deploy) => deploy_command::deploy(deploy),
+        Command::FirstDay(day) => deploy_command::first_day(day),
         Command::Lineage(arguments) => lineage_command::run(arguments),
+        Command::Completions(arguments) => {
+            shell_command::completions(arguments, Arguments::command());
+            Ok(true)
+        }
+        Command::Man(arguments) => shell_command::man(arguments, Arguments::command()).map(|()| true),
+        Command::Doctor(arguments) => return in_the_clouds(doctor::run(arguments)),
+        Command::Operate(operate) => return in_the_clouds(operate::run(operate)),
+        Command::Status(arguments) => return in_the_clouds(status::run(arguments)),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -97,6 +124,18 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// For commands with exit codes of their own.
+fn in_the_clouds(command: impl Future<Output = Result<u8>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(command)) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            2.into()
         }
     }
 }

@@ -229,6 +229,13 @@ impl BigQuery {
         Self::answer(format!("GET {path}"), self.client.get(self.url(path))).await
     }
 
+    /// The dataset's whole access, as one block of it says: nobody else has any.
+    pub async fn grant(&self, dataset: &str, account: &str, role: &str) -> Result<()> {
+        let access = json!({"access": [{"role": role, "userByEmail": account}]});
+        let path = format!("datasets/{dataset}");
+        Self::answer(format!("PATCH {path}"), self.client.patch(self.url(&path)).json(&access)).await.map(|_| ())
+    }
+
     async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         Self::answer(format!("POST {path}"), self.client.post(self.url(path)).json(body)).await
     }

@@ -120,6 +120,11 @@ impl Task {
         self.process.id()
     }
 
+    /// The most memory that it had resident so far; nothing once it has ended.
+    pub fn peak_memory_kib(&self) -> Option<u64> {
+        self.process.peak_memory_kib()
+    }
+
     pub fn signal(&self, signal: i32) {
         self.process.signal(signal);
     }

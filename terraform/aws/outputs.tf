@@ -1,6 +1,7 @@
 output "aws" {
-  description = "Variable aws of terraform/gcp"
+  description = "Variable aws of terraform/gcp. Only the account and the region are needed where names follow from them."
   value = {
+    account_id              = local.account
     region                  = var.region
     export_bucket           = aws_s3_bucket.this["export"].id
     app_bucket              = aws_s3_bucket.this["app"].id

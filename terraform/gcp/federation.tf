@@ -6,8 +6,8 @@ locals {
 
   # By the service account that the role acts as. Null until terraform/aws was applied.
   aws_role_arns = merge(
-    { start-load = try(var.aws.publish_export_role_arn, null) },
-    var.extractor == null ? {} : { database-to-bigquery = try(var.aws.extractor_role_arn, null) },
+    { start-load = try(local.aws.publish_export_role_arn, null) },
+    var.extractor == null ? {} : { database-to-bigquery = try(local.aws.extractor_role_arn, null) },
   )
   lent_accounts = merge(google_service_account.account, { for account in google_service_account.extractor : "database-to-bigquery" => account })
   aws_roles = {
@@ -26,7 +26,7 @@ resource "google_iam_workload_identity_pool" "aws" {
   workload_identity_pool_id = local.pool
   description               = "Programs of isthmus on AWS"
 
-  depends_on = [google_project_service.api]
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_iam_workload_identity_pool_provider" "aws" {
@@ -66,6 +66,8 @@ resource "google_project_iam_custom_role" "start_load" {
   title       = "isthmus start-load"
   description = "Start the daily workflow"
   permissions = ["workflows.executions.create"]
+
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_project_iam_member" "start_load" {

@@ -45,6 +45,10 @@ pub async fn of_fifty_objects_that_were_changed_by_hand_is_found_and_done(stage:
         let healthy = verified(&reverse, &[], 0).await?;
         ensure!(faults(&healthy) == [0, 0, 0].map(Some) && healthy["rows"] == 500, "{healthy}");
 
+        // As `aws s3 cp` leaves it: the same bytes, without a checksum.
+        let (store, bucket) = (reverse.cloud().s3.store(), &reverse.cloud().app_bucket);
+        let copied = store.get(bucket, &object_path(OBJECTS, "50")).context("row 50 is not there")?;
+        store.put(bucket, &object_path(OBJECTS, "50"), copied.bytes);
         damage(&reverse);
         let (before, current) = (reverse.row_objects(), reverse.current(OBJECTS)?);
         let found = reverse.execution()?.run(&["verify", "--json"]).await?;
@@ -79,7 +83,7 @@ pub async fn comes_by_itself_within_the_runs_of_a_round(stage: &Stage) -> Result
     let strange = [format!("{OBJECTS}/0110/notes.txt"), format!("{OBJECTS}/1101/1.json")];
     let (store, bucket) = (reverse.cloud().s3.store(), &reverse.cloud().app_bucket);
     for key in &strange {
-        drop(store.put(bucket, key, "notes"));
+        store.put(bucket, key, "notes");
     }
     // Of layout packed, a shard that readers need, and one with another content.
     store.delete(bucket, &shard_of(&reverse, PACKED, 17)?);

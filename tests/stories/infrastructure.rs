@@ -1,6 +1,7 @@
 //! The infrastructure, and whether it lets the programs do what they do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -345,14 +346,11 @@ esac
 "#;
 
 pub async fn of_a_transfer_key_is_rotated_and_its_secret_is_never_shown(stage: &Stage) -> Result<()> {
-    if !Command::new("aws").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: the AWS CLI is not installed");
+    if !has_aws_cli() {
         return Ok(());
     }
     let dir = tempfile::tempdir()?;
-    let gcloud = dir.path().join("gcloud");
-    std::fs::write(&gcloud, GCLOUD)?;
-    std::fs::set_permissions(&gcloud, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    play_gcloud(dir.path())?;
     let path = format!("{}:{}", dir.path().display(), std::env::var("PATH")?);
     let command = |program: &str| {
         let mut command = Command::new(program);
@@ -366,7 +364,6 @@ pub async fn of_a_transfer_key_is_rotated_and_its_secret_is_never_shown(stage: &
         Ok((output.status.success(), [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat()))
     };
     let secret = |n: u32| std::fs::read_to_string(dir.path().join(format!("secret-{n}")));
-
     let (ok, said) = rotate(&["start", "rotated", "acme"])?;
     ensure!(!ok && said.contains("cannot list the keys of isthmus-rotated-transfer"), "{said}");
     ensure!(
@@ -393,13 +390,47 @@ pub async fn of_a_transfer_key_is_rotated_and_its_secret_is_never_shown(stage: &
     ensure!(!std::fs::read_to_string(dir.path().join("calls"))?.contains(&secret(2)?), "a secret is an argument");
     let (ok, said) = rotate(&["start", "rotated", "acme"])?;
     ensure!(!ok && said.contains("has two keys already"), "{said}");
+    let file = dir.path().join("key.tfvars.json");
+    std::fs::write(&file, "as it was")?;
+    let third = started_into(&file, rotate)?;
+    ensure!(third.is_none() && std::fs::read_to_string(&file)? == "as it was", "a third key: {third:?}");
     let (ok, said) = rotate(&["finish", "rotated", "acme", "AKIANOTONE"])?;
     ensure!(!ok && said.contains("AKIANOTONE is not a key of"), "{said}");
     let (ok, said) = rotate(&["finish", "rotated", "acme", &ids[1]])?;
     ensure!(ok && said == format!("deleted {}\ndisabled version 1\n", ids[0]), "{said}");
+    ids.push(started_into(&file, rotate)?.context("not started")?);
     let (ok, said) = rotate(&["stop", "rotated", "acme"])?;
-    ensure!(ok && said == format!("deleted {}\ndisabled version 2\ndisabled version 1\n", ids[1]), "{said}");
+    let deleted = ids[1..].iter().all(|id| said.contains(&format!("deleted {id}\n")));
+    ensure!(ok && deleted && said.ends_with("disabled version 3\ndisabled version 2\ndisabled version 1\n"), "{said}");
     let (ok, said) = rotate(&["help"])?;
     ensure!(!ok && said.contains("finish stg"), "{said}");
     Ok(())
+}
+
+fn has_aws_cli() -> bool {
+    let found = Command::new("aws").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !found {
+        eprintln!("skipped: the AWS CLI is not installed");
+    }
+    found
+}
+
+fn play_gcloud(folder: &Path) -> Result<()> {
+    let gcloud = folder.join("gcloud");
+    std::fs::write(&gcloud, GCLOUD)?;
+    std::fs::set_permissions(&gcloud, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    Ok(())
+}
+
+/// The id of the key that was made, as the var-file of terraform/gcp says it.
+fn started_into(file: &Path, rotate: impl Fn(&[&str]) -> Result<(bool, String)>) -> Result<Option<String>> {
+    let (ok, said) = rotate(&["start", "rotated", "acme", file.to_str().context("a path")?])?;
+    if !ok {
+        return Ok(None);
+    }
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(file)?)?;
+    let id = written["transfer_key"]["access_key_id"].as_str().context("no id")?.to_owned();
+    ensure!(written == json!({"transfer_key": {"access_key_id": id, "secret_version": 3}}), "{written}");
+    ensure!(said == format!("{id} is version 3 of isthmus-rotated-transfer-key: {}\n", file.display()), "{said}");
+    Ok(Some(id))
 }

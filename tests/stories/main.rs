@@ -2,6 +2,8 @@
 
 mod completion;
 mod day;
+mod deploy;
+mod doctor;
 mod engine;
 mod faults;
 mod federated;
@@ -18,6 +20,7 @@ mod redelivery;
 mod reload;
 mod repair;
 mod resume;
+mod status;
 mod warehouse;
 
 use std::process::ExitCode;
@@ -66,6 +69,12 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
         runtime,
         stage,
         [
+            status::of_a_whole_day_is_good_and_ends_with_0,
+            status::of_a_day_with_a_missing_table_names_it_and_what_helps,
+            status::with_one_cloud_down_tells_what_the_other_one_says,
+            status::is_asked_by_names_that_nobody_typed_and_so_is_what_is_run_by_hand,
+            doctor::finds_on_a_whole_day_what_is_assumed,
+            doctor::names_what_is_not_as_assumed_and_what_to_set,
             federated::tables_are_proven_like_all_others_and_one_that_is_down_holds_back_what_is_made_of_it,
             warehouse::holds_back_the_sync_whose_column_was_dropped_and_publishes_the_others,
             warehouse::holds_back_the_sync_whose_test_failed_or_whose_table_is_late,
@@ -139,6 +148,7 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             outages::of_a_stream_are_resumed_at_the_row_where_it_was_cut,
             outages::of_a_read_session_that_expires_are_read_anew,
             outages::of_sts_and_credentials_that_run_out_again_and_again_lose_nothing,
+            deploy::of_an_environment_is_whole_at_once_and_changes_nothing_the_second_time,
             infrastructure::of_a_transfer_key_is_rotated_and_its_secret_is_never_shown,
             infrastructure::of_aws_is_applied_once_allows_what_a_day_does_and_is_destroyed,
             faults::that_last_fail_with_the_name_of_what_failed,

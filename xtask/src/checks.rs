@@ -1,6 +1,8 @@
 //! Every check of `cargo xtask test`, quick ones first where the order does not matter.
 
 mod agreement;
+mod apis;
+mod browser;
 mod cargo;
 mod commands;
 mod dbt;
@@ -19,7 +21,7 @@ use anyhow::{Result, bail};
 use crate::environments;
 use crate::step::Step;
 
-const CHECKS: [Step; 24] = [
+const CHECKS: [Step; 25] = [
     Step { name: "fmt", about: "the code is formatted", run: cargo::fmt },
     Step {
         name: "variables",
@@ -62,6 +64,11 @@ const CHECKS: [Step; 24] = [
         name: "googlesql",
         about: "what the tests sent to BigQuery, every query here, all that dbt compiles, by GoogleSQL's own analyzer",
         run: googlesql::check,
+    },
+    Step {
+        name: "browser",
+        about: "every page that the tests left, in Chromium: axe-core, layouts, no request",
+        run: browser::check,
     },
     Step { name: "cfn-lint", about: "template.yaml, by cfn-lint 1.51", run: sam::cfn_lint },
     Step { name: "sam-validate", about: "template.yaml, by SAM's transform", run: sam::validate },

@@ -18,8 +18,8 @@ const BODIES: u32 = 200_000;
 fn main() -> Result<()> {
     let body = vec![b'x'; BODY_BYTES];
     let each = |spent: Duration, times: u32| spent.as_secs_f64() * 1e6 / f64::from(times);
-    let (_, of_sha256) = spent(|| (0..BODIES).for_each(|_| drop(black_box(sha256(black_box(&body)).to_vec()))))?;
-    let (_, of_md5) = spent(|| (0..BODIES).for_each(|_| drop(black_box(md5(black_box(&body)).to_vec()))))?;
+    let ((), of_sha256) = spent(|| (0..BODIES).for_each(|_| drop(black_box(sha256(black_box(&body)).to_vec()))))?;
+    let ((), of_md5) = spent(|| (0..BODIES).for_each(|_| drop(black_box(md5(black_box(&body)).to_vec()))))?;
     println!("SHA-256 of {BODY_BYTES} bytes: {:.2} us; MD5: {:.2} us", each(of_sha256, BODIES), each(of_md5, BODIES));
 
     let names: Vec<String> = (0..SHARD_ROWS).map(|n| format!("user-{:07}", n * 4096)).collect();
@@ -30,8 +30,9 @@ fn main() -> Result<()> {
     let without = || shard_file::write(Layout::Objects, keys(), sha256s.concat().into(), offsets());
     let with = || shard_file::write_objects(keys(), &sha256s, &md5s);
     let rows = SHARD_ROWS * SHARDS;
-    let (bytes_without, spent_without) = spent(|| (0..SHARDS).map(|_| without().map(|file| file.len())).last())?;
-    let (bytes_with, spent_with) = spent(|| (0..SHARDS).map(|_| with().map(|file| file.len())).last())?;
+    let (bytes_without, spent_without) =
+        spent(|| (0..SHARDS).fold(None, |_, _| Some(without().map(|file| file.len()))))?;
+    let (bytes_with, spent_with) = spent(|| (0..SHARDS).fold(None, |_, _| Some(with().map(|file| file.len()))))?;
     for (what, bytes, spent) in [("without", bytes_without, spent_without), ("with", bytes_with, spent_with)] {
         let bytes = bytes.context("no shard")??;
         let bytes_a_key = f64::from(u32::try_from(bytes)?) / f64::from(SHARD_ROWS);
@@ -44,7 +45,7 @@ fn main() -> Result<()> {
 fn spent<T>(work: impl FnOnce() -> T) -> Result<(T, Duration)> {
     let before = processor_time()?;
     let done = work();
-    Ok((done, processor_time()? - before))
+    Ok((done, processor_time()?.saturating_sub(before)))
 }
 
 fn processor_time() -> Result<Duration> {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::ChecksumMode;
@@ -13,6 +13,8 @@ use bytes::Bytes;
 use keyless::aws::Keyless;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
+
+use crate::digest::sha256;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -43,8 +45,8 @@ pub struct Listed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checksum {
     NoObject,
-    /// It was put without, or is encrypted with a key that is not ours: in any case not by us.
-    Unknown,
+    /// It is encrypted with a key that is not ours: not by us.
+    Unreadable,
     Sha256([u8; 32]),
 }
 
@@ -72,28 +74,36 @@ impl Bucket {
         Ok(self.listing(prefix, None).await?.0)
     }
 
-    /// The SHA-256 that S3 keeps of an object, without its bytes.
+    /// The SHA-256 that S3 keeps of an object, without its bytes if it can be.
     pub async fn checksum(&self, key: &str) -> Result<Checksum> {
         let head = self.patiently("look at", key, || async {
             let head = self.s3.head_object().bucket(&self.name).key(key).checksum_mode(ChecksumMode::Enabled);
             let error = match head.send().await {
-                Ok(head) => return Ok(head.checksum_sha256().map_or(Checksum::Unknown, checksum)),
+                Ok(head) => match head.checksum_sha256().and_then(sha256_of) {
+                    Some(sha256) => return Ok(Checksum::Sha256(sha256)),
+                    None => return self.checksum_of_bytes(key).await,
+                },
                 Err(error) => error,
             };
             match error.raw_response().map(|answer| answer.status().as_u16()) {
                 Some(404) => Ok(Checksum::NoObject),
-                Some(400 | 403) => self.why_refused(key).await,
+                // The answer to a HEAD has no body that says why it was refused.
+                Some(400 | 403) => self.checksum_of_bytes(key).await,
                 _ => Err(Failure::of(error)),
             }
         });
         head.await
     }
 
-    /// The answer to a HEAD has no body that says why it was refused.
-    async fn why_refused(&self, key: &str) -> Result<Checksum, Failure> {
+    /// Of an object that was copied here, or put without a checksum.
+    async fn checksum_of_bytes(&self, key: &str) -> Result<Checksum, Failure> {
         match self.s3.get_object().bucket(&self.name).key(key).send().await {
-            Ok(_) => Err(Failure::Passing(anyhow!("a HEAD was refused, and a GET was not"))),
-            Err(error) if is(&error, &["AccessDenied", "InvalidRequest"]) => Ok(Checksum::Unknown),
+            Ok(answer) => {
+                let bytes = answer.body.collect().await.map_err(|error| Failure::Passing(error.into()))?;
+                Ok(Checksum::Sha256(sha256(bytes.into_bytes())))
+            }
+            Err(error) if is(&error, &["NoSuchKey"]) => Ok(Checksum::NoObject),
+            Err(error) if is(&error, &["AccessDenied", "InvalidRequest"]) => Ok(Checksum::Unreadable),
             Err(error) => Err(Failure::of(error)),
         }
     }
@@ -165,10 +175,8 @@ impl Bucket {
     }
 }
 
-/// In base64.
-fn checksum(text: &str) -> Checksum {
-    let sha256 = STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
-    sha256.map_or(Checksum::Unknown, Checksum::Sha256)
+fn sha256_of(base64: &str) -> Option<[u8; 32]> {
+    STANDARD.decode(base64).ok()?.try_into().ok()
 }
 
 pub(crate) enum Failure {

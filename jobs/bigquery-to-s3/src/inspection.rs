@@ -2,6 +2,7 @@
 //! console, a request that came very late or a fault of ours may have changed it. Each run looks at a share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::{AddAssign, Range};
 
 use anyhow::Result;
@@ -84,6 +85,21 @@ impl Found {
             Fault::Changed => self.changed += 1,
             Fault::Extra => self.extra += 1,
         }
+    }
+}
+
+impl From<Fault> for Found {
+    fn from(fault: Fault) -> Self {
+        let mut found = Self::default();
+        found.note(fault);
+        found
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { missing, changed, extra } = self;
+        write!(f, "{missing} objects missing, {changed} changed, {extra} too many")
     }
 }
 
@@ -179,7 +195,7 @@ impl Inspection {
         let fault = match self.bucket.checksum(&object).await? {
             Checksum::Sha256(sha256) if contents.iter().flatten().any(|content| content.sha256 == sha256) => None,
             Checksum::NoObject => Some(Fault::Missing),
-            Checksum::Sha256(_) | Checksum::Unknown => Some(Fault::Changed),
+            Checksum::Sha256(_) | Checksum::Unreadable => Some(Fault::Changed),
         };
         Ok(fault.map(|fault| (key.to_owned(), fault)))
     }

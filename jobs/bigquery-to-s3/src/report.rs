@@ -139,15 +139,11 @@ impl Outcome {
         let Self { sync, generation, .. } = self;
         match (&self.summary, self.state) {
             (Some(Summary { totals, repaired, seconds, puts, .. }), _) => {
-                let Found { missing, changed, extra } = repaired;
-                let repaired = match repaired.is_nothing() {
-                    true => String::new(),
-                    false => format!("; put right: {missing} objects missing, {changed} changed, {extra} too many"),
-                };
+                let also = if repaired.is_nothing() { String::new() } else { format!("; put right: {repaired}") };
                 let Totals { rows, created, updated, unchanged, deleted, rejected, .. } = totals;
                 format!(
                     "{sync}: published {generation}: {rows} rows ({created} created, {updated} updated, {deleted} deleted, \
-                     {unchanged} unchanged, {rejected} rejected), {puts} PUTs, {seconds:.1} s{repaired}"
+                     {unchanged} unchanged, {rejected} rejected), {puts} PUTs, {seconds:.1} s{also}"
                 )
             }
             (None, State::ShareDone) => format!("{sync}: this task's shards of {generation} are written"),

@@ -1,7 +1,7 @@
 //! One task of one execution of one sync, from the lease to the flip.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use handoff::sync::{Generation, GenerationManifest, Layout, SYNC_VERSION, SyncKey};
@@ -116,11 +116,11 @@ impl Attempt<'_> {
         let (counters, published_rows) = (progress.counters(), standing.rows());
         let writer = self.writer(bucket, &counters)?;
         let workshop = Arc::new(workshop(sync, generation, standing, table, counters, Some(writer)));
-        let began = progress.elapsed();
+        let began = Instant::now();
         if sync.layout == Layout::Objects {
             compare::judge(self, &workshop, bucket, &progress).await?;
         }
-        let compared_in = progress.elapsed() - began;
+        let compared_in = began.elapsed();
         progress.say("writing");
         let share = self.task.share(sync.shards);
         let done = Finished::look(bucket, &sync.destination, SyncKey::DonePrefix(generation)).await?;

@@ -1,15 +1,16 @@
 //! BigQuery does the shuffle: one query whose result is a table clustered by shard, made once however often the tasks of
 //! an execution are started, and a count of the rows in each shard to prove every later step against.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use bigquery::{DatasetId, ProjectId, client, is_not_found, may_pass};
 use google_cloud_auth::credentials::Credentials;
 use google_cloud_bigquery_v2::client::{JobService, TableService};
-use google_cloud_bigquery_v2::model::{
-    ErrorProto, Job, JobConfiguration, JobConfigurationQuery, JobReference, TableFieldSchema,
-};
+use google_cloud_bigquery_v2::model::{ErrorProto, Job, JobConfiguration, JobConfigurationQuery, JobReference};
 use google_cloud_gax::options::RequestOptionsBuilder;
 use google_cloud_wkt::{Struct, UInt32Value};
 use handoff::sync::Generation;
@@ -18,6 +19,7 @@ use tracing::{info, warn};
 
 use crate::digest::{hex, sha256};
 use crate::frame::frame_bytes;
+use crate::key_text::ensure_one_text;
 use crate::query::in_own_lines;
 
 /// The columns that the job adds to the query's own.
@@ -250,18 +252,6 @@ struct Begun {
 
 fn is_done(job: &Job) -> bool {
     job.status.as_ref().is_some_and(|status| status.state == "DONE")
-}
-
-/// CAST writes a TIMESTAMP in the default time zone of the project or dataset, which anybody may change: then every key
-/// would be another one.
-fn ensure_one_text(fields: &[TableFieldSchema], key: &str) -> Result<()> {
-    let of_key = fields.iter().find(|field| field.name.eq_ignore_ascii_case(key));
-    ensure!(
-        of_key.is_none_or(|field| field.r#type != "TIMESTAMP"),
-        "the key {key} is a TIMESTAMP, whose text depends on the default time zone: write it as text in the query, such as \
-         FORMAT_TIMESTAMP('%FT%TZ', {key}) AS {key}"
-    );
-    Ok(())
 }
 
 /// `user-profiles` of `20261125T190000Z` is `user_profiles__20261125T190000Z`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use arrow_array::{RecordBatch, StringArray};
+use arrow_array::StringArray;
 use bytes::Bytes;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use handoff::sync::{Destination, Generation, Layout, ShardFile, ShardRange, ShardRecord, SyncKey};
@@ -12,11 +12,11 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::counters::Counters;
-use crate::delta::{Change, Delta, delta};
+use crate::delta::{Change, Delta, delta, delta_as_read};
 use crate::digest::{hex, sha256};
 use crate::inspection::Found;
 use crate::put::{Put, PutEngine};
-use crate::read::Chunk;
+use crate::read::{Chunk, ReadRows};
 use crate::rows::{ChunkRows, Reject, Rendered, Rendering};
 use crate::scratch::ScratchTable;
 use crate::standing::Standing;
@@ -86,10 +86,10 @@ const SHARD_OF_NULL_KEYS: u32 = 0;
 impl Workshop {
     /// Dying anywhere in here leaves the range undone: it is done again, and every write of it is one that may be
     /// repeated.
-    pub async fn chunk(self: Arc<Self>, pass: Pass, chunk: Chunk, batches: Vec<RecordBatch>) -> Result<Done> {
+    pub async fn chunk(self: Arc<Self>, pass: Pass, chunk: Chunk, read: ReadRows) -> Result<Done> {
         let ShardRange { first, last } = chunk.range;
         let counted = &self.table.shard_rows[first as usize..=last as usize];
-        let rows = Arc::new(ChunkRows::new(batches, chunk.range, counted)?);
+        let rows = Arc::new(ChunkRows::new(read, chunk.range, self.rendering.shards, counted)?);
         let shards = iter(first..=last).map(|shard| self.shard(pass, Arc::clone(&rows), shard));
         let mut worked: Vec<Worked> = shards.buffered(SHARDS_IN_FLIGHT).try_collect().await?;
         if let Some(worked) = worked.first_mut().filter(|worked| worked.record.shard == SHARD_OF_NULL_KEYS) {
@@ -145,12 +145,12 @@ impl Workshop {
         let (rendered, file) = work.await.context("render")??;
         let shards = self.rendering.shards;
         let damage = self.standing.damage(shard).await?;
-        let same = self.same(shard, file.as_ref()).filter(|_| damage.is_none());
+        let same = self.same(shard, file.as_ref()).filter(|_| damage.is_nothing());
         let (delta, mut found) = match &same {
             Some(_) if self.standing.is_clean(shard, shards) => (all_unchanged(&rendered), Found::default()),
             _ => self.compare(shard, &rendered).await?,
         };
-        damage.into_iter().for_each(|fault| found.note(fault));
+        found += damage;
         let own = file.as_ref().map(|file| ShardFile {
             generation: self.generation.clone(),
             bytes: file.bytes.len() as u64,
@@ -174,9 +174,12 @@ impl Workshop {
     }
 
     async fn compare(&self, shard: u32, rendered: &Rendered) -> Result<(Delta, Found)> {
-        let (held, found) = self.standing.held(shard, self.rendering.shards, Some(rendered)).await?;
-        let values =
-            (0..rendered.keys.len()).map(|n| (rendered.keys[n].as_str(), rendered.value(self.rendering.layout, n)));
+        let Rendering { shards, layout, .. } = *self.rendering;
+        let values = (0..rendered.keys.len()).map(|n| (rendered.keys[n].as_str(), rendered.value(layout, n)));
+        if let Some(held) = self.standing.held_packed(shard, shards).await? {
+            return Ok((delta_as_read(held, values)?, Found::default()));
+        }
+        let (held, found) = self.standing.held(shard, shards, Some(rendered)).await?;
         Ok((delta(held, values), found))
     }
 

@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use anyhow::{Result, ensure};
+use bytes::Bytes;
 use handoff::sync::{Destination, Generation, KeyHash, Layout, SyncKey};
 use tracing::warn;
 
-use crate::bucket::{Bucket, Checksum};
+use crate::bucket::{Bucket, Checksum, Object};
 use crate::current::{Published, published};
 use crate::delta::Held;
 use crate::digest::hex;
@@ -109,22 +110,22 @@ impl Standing {
     }
 
     /// What is wrong with the object of a shard that the current generation names, where it is due.
-    pub async fn damage(&self, shard: u32) -> Result<Option<Fault>> {
-        let Some(Published { manifest, .. }) = &self.published else { return Ok(None) };
+    pub async fn damage(&self, shard: u32) -> Result<Found> {
+        let Some(Published { manifest, .. }) = &self.published else { return Ok(Found::default()) };
         let Some(file) = manifest.records.get(shard as usize).and_then(|record| record.file.as_ref()) else {
-            return Ok(None);
+            return Ok(Found::default());
         };
         if !self.inspect.is_due(shard, manifest.shards, self.run()) {
-            return Ok(None);
+            return Ok(Found::default());
         }
         let key = self.destination.key(&SyncKey::Shard(&file.generation, shard));
         let fault = match self.bucket.checksum(&key).await? {
-            Checksum::Sha256(sha256) if hex(&sha256) == file.sha256 => return Ok(None),
+            Checksum::Sha256(sha256) if hex(&sha256) == file.sha256 => return Ok(Found::default()),
             Checksum::NoObject => Fault::Missing,
-            Checksum::Sha256(_) | Checksum::Unknown => Fault::Changed,
+            Checksum::Sha256(_) | Checksum::Unreadable => Fault::Changed,
         };
         warn!("s3://{}/{key} is gone or another one", self.bucket.name);
-        Ok(Some(fault))
+        Ok(fault.into())
     }
 
     /// How many rows the current generation has.
@@ -205,14 +206,43 @@ impl Standing {
     /// None where the shard's object is gone or another one. That must not stop every run from now on: what stands there
     /// is learnt from S3 itself then.
     async fn rows_of(&self, generation: &Generation, shard: u32, sha256: Option<&str>) -> Result<Option<Vec<Row>>> {
-        let key = self.destination.key(&SyncKey::Shard(generation, shard));
-        let object = self.bucket.get(&key).await?;
-        let object = object.filter(|object| sha256.is_none_or(|sha256| hex(&digest::sha256(&object.bytes)) == sha256));
-        let rows = object.and_then(|object| shard_file::read(self.layout, object.bytes).ok());
+        let file = self.file_of(generation, shard, sha256).await?;
+        let rows = file.and_then(|file| shard_file::read(self.layout, file).ok());
         if rows.is_none() {
+            let key = self.destination.key(&SyncKey::Shard(generation, shard));
             warn!("s3://{}/{key} is gone or another one: its rows are compared with what stands", self.bucket.name);
         }
         Ok(rows)
+    }
+
+    async fn file_of(&self, generation: &Generation, shard: u32, sha256: Option<&str>) -> Result<Option<Bytes>> {
+        let object = self.bucket.get(&self.destination.key(&SyncKey::Shard(generation, shard))).await?;
+        let same = |object: &Object| sha256.is_none_or(|sha256| hex(&digest::sha256(&object.bytes)) == sha256);
+        Ok(object.filter(same).map(|object| object.bytes))
+    }
+
+    /// As `held`, but not all of it at once, where that can be: in layout packed the bodies are what takes memory, and one
+    /// shard of the current generation has all that stands.
+    pub async fn held_packed(
+        &self,
+        shard: u32,
+        shards: u32,
+    ) -> Result<Option<impl Iterator<Item = Result<Vec<Held>>>>> {
+        let published = self.published.as_ref().map(|published| &published.manifest);
+        let cut_alike = published.filter(|manifest| self.layout == Layout::Packed && manifest.shards == shards);
+        let Some(file) = cut_alike.and_then(|manifest| manifest.records[shard as usize].file.as_ref()) else {
+            return Ok(None);
+        };
+        let Some(bytes) = self.file_of(&file.generation, shard, Some(&file.sha256)).await? else { return Ok(None) };
+        let held = |Row { key, value, .. }| Held { key, value: Some(value), published: true, touched: false };
+        let batches = shard_file::batches(self.layout, bytes)?;
+        Ok(Some(batches.map(move |rows| Ok(rows?.into_iter().map(held).collect()))))
+    }
+
+    /// Whether `held` has to have whole bodies in memory.
+    pub fn holds_bodies(&self, shards: u32) -> bool {
+        let published = self.published.as_ref().map(|published| &published.manifest);
+        published.is_some_and(|manifest| self.layout == Layout::Packed && manifest.shards != shards)
     }
 }
 

@@ -1,6 +1,5 @@
 //! What stands in S3 against what `CURRENT` says, on demand and all of it. Changes nothing.
 
-use std::fmt::Write as _;
 use std::future::ready;
 
 use anyhow::{Context, Result};
@@ -38,13 +37,13 @@ impl Verified {
     }
 
     pub fn to_text(&self) -> String {
-        let Self { sync, generation, rows, found: Found { missing, changed, extra }, .. } = self;
-        let mut text = format!("{sync}: {rows} rows of {generation}: ");
-        let _ = match self.found.is_nothing() {
-            true => writeln!(text, "all stand as they should"),
-            false => writeln!(text, "{missing} objects missing, {changed} changed, {extra} too many: verify --repair"),
-        };
-        text
+        let Self { sync, generation, rows, found, .. } = self;
+        let text = format!("{sync}: {rows} rows of {generation}: ");
+        if found.is_nothing() {
+            text + "all stand as they should\n"
+        } else {
+            text + &format!("{found}; verify --repair puts it right\n")
+        }
     }
 }
 
@@ -54,8 +53,7 @@ pub fn tell(sync: &str, found: Found, done: &str) {
     if found.is_nothing() {
         info!(event = "verified", sync, missing, changed, extra, "{sync}: every object stands as it should");
     } else {
-        let text = format!("{missing} objects missing, {changed} changed, {extra} too many");
-        warn!(event = "verified", sync, missing, changed, extra, "{sync}: {done}: {text}");
+        warn!(event = "verified", sync, missing, changed, extra, "{sync}: {done}: {found}");
     }
 }
 
@@ -100,6 +98,6 @@ async fn of_shard(standing: &Standing, record: &ShardRecord, manifest: &Generati
         Layout::Packed => Found::default(),
         Layout::Objects => standing.held(record.shard, manifest.shards, None).await?.1,
     };
-    standing.damage(record.shard).await?.into_iter().for_each(|fault| found.note(fault));
+    found += standing.damage(record.shard).await?;
     Ok(found)
 }

@@ -9,6 +9,7 @@ mod report;
 mod reverse;
 mod source;
 mod spot;
+mod status;
 mod steps;
 mod sync;
 
@@ -68,12 +69,14 @@ impl Demo {
         let tables = tables(&aurora, &cloud, date).await?; // before the rows change
         let direct = direct::load(&mut steps, &aurora, &cloud).await?;
         let (syncs, application) = reverse::reverse(&mut steps, &cloud).await?;
+        let page = status::page(&mut steps, &cloud, date, &application.base()).await?;
         let (object, lookups) = (Object::find(&cloud)?, application.asked.clone());
         let seconds = steps.total();
         let report = Report { source: server, tables, spot, reload, layers, direct, syncs, object, lookups, seconds };
         report.print();
         report.check()?;
         report.check_lookups()?;
+        eprintln!("\n  the day as a page: {}", page.display());
         if self.keep {
             eprintln!(
                 "\n{}",

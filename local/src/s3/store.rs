@@ -99,6 +99,11 @@ impl Store {
         self.lock().entry(bucket.to_owned()).or_insert_with(Bucket::new).kms = true;
     }
 
+    /// As a write is answered: by S3's own key where no other is set.
+    pub(super) fn encryption(&self, bucket: &str) -> &'static str {
+        if self.lock().get(bucket).is_some_and(|bucket| bucket.kms) { "aws:kms" } else { "AES256" }
+    }
+
     pub fn has_bucket(&self, bucket: &str) -> bool {
         self.lock().contains_key(bucket)
     }

@@ -88,19 +88,27 @@ fn extractor(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize>
 fn across_clouds(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize> {
     let (aws, gcp) = ("terraform/aws", "terraform/gcp");
     let crossing = [
-        (aws, "output \"aws\" {", gcp, "variable \"aws\" {"),
-        (gcp, "output \"service_account_ids\" {", aws, "variable \"google_service_account_ids\" {"),
-        (gcp, "output \"audience\" {", aws, "variable \"audience\" {"),
-        (gcp, "output \"start_load\" {", aws, "variable \"start_load\" {"),
-        (gcp, "output \"extract_into\" {", aws, "variable \"extract_into\" {"),
+        (aws, "output \"aws\" {", "value = {", gcp, "variable \"aws\" {"),
+        (gcp, "output \"service_account_ids\" {", "value = {", aws, "variable \"google_service_account_ids\" {"),
+        (
+            gcp,
+            "output \"for_aws\" {",
+            "google_service_account_ids = {",
+            aws,
+            "variable \"google_service_account_ids\" {",
+        ),
+        (gcp, "output \"for_aws\" {", "google_project = {", aws, "variable \"google_project\" {"),
+        (gcp, "output \"audience\" {", "value = {", aws, "variable \"audience\" {"),
+        (gcp, "output \"start_load\" {", "value = {", aws, "variable \"start_load\" {"),
+        (gcp, "output \"extract_into\" {", "", aws, "variable \"extract_into\" {"),
     ];
     let mut count = 0;
-    for (from, output, to, variable) in crossing {
+    for (from, output, head, to, variable) in crossing {
         let outputs = file(workspace, &format!("{from}/outputs.tf"))?;
         let variables = variables(workspace, to)?;
         let output_block = block(&outputs, output)?;
-        let value =
-            value_head(output_block).and_then(|head| block(output_block, &head).ok()).map(keys).unwrap_or_default();
+        let head = if head.is_empty() { value_head(output_block) } else { Some(head.to_owned()) };
+        let value = head.and_then(|head| block(output_block, &head).ok()).map(keys).unwrap_or_default();
         let block = block(&variables, variable)?;
         let wanted = block
             .split_once("object({")

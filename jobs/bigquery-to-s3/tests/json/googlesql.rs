@@ -62,7 +62,7 @@ impl Evaluated {
     /// The body of each row, or why it has none, by the place of its expression.
     async fn published(&self, reader: &Reader) -> BTreeMap<usize, Result<String, String>> {
         let rows = self.expressions.len() as u64;
-        let batches = reader.read(0, &self.name(), Chunk { range: ALL, rows }).await.unwrap();
+        let read = reader.read(0, &self.name(), Chunk { range: ALL, rows }, false).await.unwrap();
         let rendering = Rendering {
             destination: Destination { bucket: "acme".into(), prefix: "values".into() },
             layout: Layout::Packed,
@@ -70,7 +70,7 @@ impl Evaluated {
             max_body_bytes: 1 << 20,
             format: RowFormat::new(&JsonOptions::default()),
         };
-        let shard = ChunkRows::new(batches, ALL, &[rows]).unwrap().render(0, &rendering).unwrap();
+        let shard = ChunkRows::new(read, ALL, 1, &[rows]).unwrap().render(0, &rendering).unwrap();
         let body = |n: usize| Ok(String::from_utf8(shard.body(n).to_vec()).unwrap());
         let bodies = shard.keys.iter().enumerate().map(|(n, key)| (key.clone(), body(n)));
         let rejects = shard.rejects.iter().map(|reject| (reject.key.clone().unwrap(), Err(reject.reason.clone())));

@@ -24,7 +24,7 @@ pub async fn replaces_a_table_and_proves_it_on_the_second_day_as_on_the_first(st
                  FROM isthmus_audit.latest_loads WHERE table_name = 'raw_full_orders.orders'";
     let written = json!({"table_name": "raw_full_orders.orders", "rows_expected": 2, "rows_loaded": 2, "state": "loaded", "proof": "count", "job": true});
     assert_eq!(stage.bigquery.query(audit).await?, [written]);
-    let all = "SELECT id, note, total, CAST(at AS STRING) AS at FROM {raw}.orders ORDER BY id";
+    let all = "SELECT id, note, total, CAST(`at` AS STRING) AS `at` FROM {raw}.orders ORDER BY id";
     let first = json!({"id": 1, "note": "a", "total": "1.5", "at": "2026-11-22 04:05:06.000007"});
     assert_eq!(story.warehouse(all).await?, [first, json!({"id": 2, "note": null, "total": "-0.01", "at": null})]);
 

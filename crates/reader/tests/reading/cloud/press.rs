@@ -120,7 +120,7 @@ impl Press {
             published: true,
             touched: false,
         });
-        delta(held.collect(), rows.iter().map(|(key, body)| (key.as_str(), body.as_bytes())))
+        delta(held, rows.iter().map(|(key, body)| (key.as_str(), body.as_bytes())))
     }
 
     fn shard(&self, generation: &Generation, shard: u32, rows: &Rows) -> ShardRecord {
