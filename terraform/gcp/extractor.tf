@@ -39,7 +39,7 @@ resource "google_service_account" "extractor" {
   description     = "Loads tables that database-to-bigquery reads from databases; its task on AWS acts as it"
   deletion_policy = var.deletion_protection ? "PREVENT" : "DELETE"
 
-  depends_on = [google_project_service.api]
+  depends_on = [terraform_data.apis]
 }
 
 # Wider than one resource: load and query jobs belong to the project. What they may read and write, datasets say.
@@ -50,6 +50,8 @@ resource "google_project_iam_custom_role" "extractor" {
   title       = "isthmus database-to-bigquery"
   description = "Run load jobs and the queries that merge"
   permissions = ["bigquery.jobs.create"]
+
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_project_iam_member" "extractor" {
@@ -70,7 +72,7 @@ resource "google_bigquery_dataset" "extracted" {
   delete_contents_on_destroy = !var.deletion_protection
   deletion_policy            = var.deletion_protection ? "PREVENT" : "DELETE"
 
-  depends_on = [google_project_service.api]
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_bigquery_dataset_iam_member" "extractor" {

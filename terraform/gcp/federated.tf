@@ -34,7 +34,7 @@ resource "google_bigquery_connection" "federated" {
     }
   }
 
-  depends_on = [google_project_service.api]
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_bigquery_connection_iam_member" "dbt" {

@@ -18,6 +18,7 @@ output "for_aws" {
       number   = data.google_project.this.number
       location = var.location
     }
+    extract_into = local.extract_into
   }
 
   depends_on = [
@@ -50,14 +51,19 @@ output "start_load" {
   }
 }
 
-output "extract_into" {
-  description = "Where database-to-bigquery on AWS loads to, and as whom: variable extract_into of terraform/aws. Names, no secret; null where there is no extractor."
-  value = var.extractor == null ? null : {
+# What terraform/aws has to know of database-to-bigquery.
+locals {
+  extract_into = var.extractor == null ? null : {
     project         = var.project
     location        = var.location
     audience        = local.federation_audience
     service_account = google_service_account.extractor["this"].email
   }
+}
+
+output "extract_into" {
+  description = "Where database-to-bigquery on AWS loads to, and as whom: variable extract_into of terraform/aws. Names, no secret; null where there is no extractor."
+  value       = local.extract_into
 }
 
 output "registry" {

@@ -2,9 +2,19 @@
 
 use std::path::Path;
 
-use yaml::{Fields, InvalidFile, Node, Problem, either, entries, parse, place, text};
+use yaml::{Fields, InvalidFile, Node, Problem, either, entries, not, parse, place, text};
 
-const KNOWN: [&str; 6] = ["project", "cluster", "emails", "aws_account", "aws_region", "google_location"];
+const KNOWN: [&str; 9] = [
+    "project",
+    "cluster",
+    "emails",
+    "aws_account",
+    "aws_region",
+    "google_location",
+    "export_bucket",
+    "app_bucket",
+    "extractor_on_google",
+];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
@@ -16,6 +26,11 @@ pub struct Environment {
     pub aws_account: Option<String>,
     pub aws_region: String,
     pub google_location: String,
+    /// Where the buckets on AWS have names of the team's own.
+    pub export_bucket: Option<String>,
+    pub app_bucket: Option<String>,
+    /// `extractor.cloud_run` of terraform/gcp is set: its image is one more.
+    pub extractor_on_google: bool,
 }
 
 /// What the file holds before anyone has edited it.
@@ -95,6 +110,17 @@ fn fields_of(name: &str, fields: &mut Fields<'_>, samples: Samples) -> Option<En
     let region = |node: &Node| text(node, "a region", |text| !text.is_empty());
     let aws_region = fields.or("aws_region", "ap-northeast-1".to_owned(), region);
     let google_location = fields.or("google_location", "asia-northeast1".to_owned(), region);
+    let bucket = |node: &Node| {
+        let is_bucket = |text: &str| (3..=63).contains(&text.len()) && !text.contains(['/', ':', '_']);
+        text(node, "an S3 bucket's name, without s3://", is_bucket).map(Some)
+    };
+    let export_bucket = fields.or("export_bucket", None, bucket);
+    let app_bucket = fields.or("app_bucket", None, bucket);
+    let truth = |node: &Node| match node {
+        Node::Bool(truth) => Ok(*truth),
+        other => Err(not("true or false", other)),
+    };
+    let extractor_on_google = fields.or("extractor_on_google", false, truth);
     let emails = emails.and_then(|emails| match emails[..] {
         [] => fields.wrong("emails: missing: nobody would be told of a failure"),
         _ => Some(emails),
@@ -107,6 +133,9 @@ fn fields_of(name: &str, fields: &mut Fields<'_>, samples: Samples) -> Option<En
         aws_account: aws_account?,
         aws_region: aws_region?,
         google_location: google_location?,
+        export_bucket: export_bucket?,
+        app_bucket: app_bucket?,
+        extractor_on_google: extractor_on_google?,
     })
 }
 

@@ -4,6 +4,7 @@ use super::environment::Environment;
 use super::script::{Act, Command};
 
 const JOBS: [&str; 3] = ["load-export", "bigquery-to-s3", "dbt"];
+const EXTRACTOR: &str = "database-to-bigquery";
 
 /// Who builds them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,29 +17,39 @@ pub enum Images {
 /// Under the name `$TAG`, where they are not there yet.
 pub(super) fn images(environment: &Environment, by: Images) -> Vec<Act> {
     let Environment { project, google_location, .. } = environment;
-    let registry = format!("{google_location}-docker.pkg.dev/{project}/isthmus");
-    let is_there = |job: &str| {
-        Command::new("gcloud artifacts docker images describe")
-            .with(format!("{registry}/{job}:$TAG"))
-            .and("--project")
-            .with(project)
-    };
-    if by == Images::CloudBuild {
-        let build = Command::new("gcloud builds submit . --config=cloudbuild.yaml")
-            .and(&format!("--project={project} --service-account=projects/{project}/serviceAccounts/isthmus-build@{project}.iam.gserviceaccount.com"))
-            .and(&format!("--gcs-source-staging-dir=gs://{project}-isthmus-build/source"))
-            .with(format!("--substitutions=_REGISTRY={registry},_TAG=$TAG"));
-        return vec![Act::Unless { checks: JOBS.map(is_there).into(), run: vec![build] }];
-    }
     let host = format!("{google_location}-docker.pkg.dev");
-    let mut acts = vec![Act::Run(Command::new(&format!("gcloud auth configure-docker {host} --quiet")))];
-    acts.extend(JOBS.map(|job| {
+    let registry = format!("{host}/{project}/isthmus");
+    let is_there = |job: &str| {
+        let describe = Command::new("gcloud artifacts docker images describe");
+        describe.with(format!("{registry}/{job}:$TAG")).with(format!("--project={project}"))
+    };
+    let extractor = environment.extractor_on_google.then_some(EXTRACTOR);
+    if by == Images::CloudBuild {
+        let of_jobs = Act::Unless { checks: JOBS.map(is_there).into(), run: vec![submit(project, &registry, "")] };
+        let of_extractor = extractor.map(|job| Act::Unless {
+            checks: vec![is_there(job)],
+            run: vec![submit(project, &registry, &format!("jobs/{job}/"))],
+        });
+        return [of_jobs].into_iter().chain(of_extractor).collect();
+    }
+    let build = |job: &str| {
         let image = format!("{registry}/{job}:$TAG");
-        let build =
-            Command::new(&format!("docker build --platform linux/amd64 -f jobs/{job}/Dockerfile -t")).with(&image);
-        Act::Unless { checks: vec![is_there(job)], run: vec![build.with("."), Command::new("docker push").with(image)] }
-    }));
-    acts
+        let build = format!("docker build --platform linux/amd64 -f jobs/{job}/Dockerfile -t");
+        let build = Command::new(&build).with(&image).with(".");
+        Act::Unless { checks: vec![is_there(job)], run: vec![build, Command::new("docker push").with(image)] }
+    };
+    let sign_in = Act::Run(Command::new(&format!("gcloud auth configure-docker {host} --quiet")));
+    [sign_in].into_iter().chain(JOBS.into_iter().chain(extractor).map(build)).collect()
+}
+
+/// What `cloudbuild.yaml` in that folder builds.
+fn submit(project: &str, registry: &str, folder: &str) -> Command {
+    Command::new(&format!("gcloud builds submit . --config={folder}cloudbuild.yaml --project={project}"))
+        .with(format!(
+            "--service-account=projects/{project}/serviceAccounts/isthmus-build@{project}.iam.gserviceaccount.com"
+        ))
+        .with(format!("--gcs-source-staging-dir=gs://{project}-isthmus-build/source"))
+        .with(format!("--substitutions=_REGISTRY={registry},_TAG=$TAG"))
 }
 
 #[cfg(test)]
@@ -72,6 +83,9 @@ mod tests {
             assert!(build.contains(&format!("  - \"${{_REGISTRY}}/{job}:${{_TAG}}\"")), "{job} is not pushed");
         }
         assert_eq!(build.matches("--file=").count(), JOBS.len());
+        let build = std::fs::read_to_string(root.join(format!("jobs/{EXTRACTOR}/cloudbuild.yaml"))).unwrap();
+        let line = format!("--file=jobs/{EXTRACTOR}/Dockerfile, \"--tag=${{_REGISTRY}}/{EXTRACTOR}:${{_TAG}}\"");
+        assert!(build.contains(&line) && build.contains(&format!("  - \"${{_REGISTRY}}/{EXTRACTOR}:${{_TAG}}\"")));
         let deployed = std::fs::read_to_string(root.join("terraform/gcp/jobs.tf")).unwrap();
         assert!(deployed.contains("${local.registry}/${each.key}:${var.image_tag}"));
     }

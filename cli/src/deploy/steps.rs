@@ -164,16 +164,28 @@ fn google_variables(environment: &Environment, with_aws: bool) -> Act {
     });
     if with_aws {
         variables["aws"] = json!({"account_id": "$AWS_ACCOUNT", "region": environment.aws_region});
+        for (name, bucket) in own_buckets(environment) {
+            variables["aws"][name] = json!(bucket);
+        }
         variables["image_tag"] = json!("$TAG");
     }
     Act::Write { file: format!("terraform/gcp/generated/{}.tfvars.json", environment.name), text: text(&variables) }
 }
 
+/// The same for both roots.
+fn own_buckets(environment: &Environment) -> impl Iterator<Item = (&'static str, &String)> {
+    let names = [("export_bucket", &environment.export_bucket), ("app_bucket", &environment.app_bucket)];
+    names.into_iter().filter_map(|(name, bucket)| Some((name, bucket.as_ref()?)))
+}
+
 fn aws(environment: &Environment) -> Step {
     let name = &environment.name;
-    let variables = json!({
+    let mut variables = json!({
         "region": environment.aws_region, "cluster": environment.cluster, "notification_emails": environment.emails,
     });
+    for (name, bucket) in own_buckets(environment) {
+        variables[name] = json!(bucket);
+    }
     let acts = vec![
         Act::Keep {
             command: Command::new("terraform -chdir=terraform/gcp output -json for_aws"),
@@ -236,6 +248,53 @@ fn text(value: &Value) -> String {
 mod tests {
     use super::*;
 
+    fn environment() -> Environment {
+        Environment {
+            name: "prod".to_owned(),
+            project: "shop-prod".to_owned(),
+            cluster: "shop".to_owned(),
+            emails: Vec::new(),
+            aws_account: None,
+            aws_region: "us-east-1".to_owned(),
+            google_location: "asia-northeast1".to_owned(),
+            export_bucket: Some("shop-exports".to_owned()),
+            app_bucket: None,
+            extractor_on_google: true,
+        }
+    }
+
+    #[test]
+    fn a_bucket_of_one_s_own_is_told_to_both_roots() {
+        let steps = then(&environment(), &Facts::default(), Images::CloudBuild, true);
+        let written = steps.iter().flat_map(|step| &step.acts).filter_map(|act| match act {
+            Act::Write { file, text } if text.contains("shop-exports") => Some((file.as_str(), text)),
+            _ => None,
+        });
+        let written: Vec<_> = written.collect();
+        let files: Vec<_> = written.iter().map(|(file, _)| *file).collect();
+        assert_eq!(files, ["terraform/aws/generated/prod.tfvars.json", "terraform/gcp/generated/prod.tfvars.json"]);
+        assert!(written.iter().all(|(_, text)| !text.contains("app_bucket")), "names that follow are not told");
+    }
+
+    #[test]
+    fn an_extractor_on_google_is_one_more_image_and_otherwise_none() {
+        let mut environment = environment();
+        for by in [Images::CloudBuild, Images::Docker] {
+            for (wanted, uses) in [(true, 1), (false, 0)] {
+                environment.extractor_on_google = wanted;
+                let steps = then(&environment, &Facts::default(), by, true);
+                let built = steps.iter().flat_map(|step| &step.acts).filter(|act| match act {
+                    Act::Unless { checks, run } => {
+                        checks[0].0.concat().contains("/database-to-bigquery:$TAG")
+                            && run[0].0.concat().contains("jobs/database-to-bigquery/")
+                    }
+                    _ => false,
+                });
+                assert_eq!(built.count(), uses, "{by:?}");
+            }
+        }
+    }
+
     #[test]
     fn the_first_day_is_reported_where_the_alarm_looks() {
         let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap();
@@ -244,15 +303,7 @@ mod tests {
         for line in ["Namespace: !Sub isthmus/${Env}", "MetricName: DaysWithExport", "Statistic: Sum", "Threshold: 1"] {
             assert!(alarm.contains(line), "{line} is not in\n{alarm}");
         }
-        let environment = Environment {
-            name: "prod".to_owned(),
-            project: "shop-prod".to_owned(),
-            cluster: "shop".to_owned(),
-            emails: Vec::new(),
-            aws_account: None,
-            aws_region: "us-east-1".to_owned(),
-            google_location: "asia-northeast1".to_owned(),
-        };
+        let environment = environment();
         let Act::Unless { run, .. } = &sam(&environment, true)[0] else { panic!("it is reported each time") };
         let told = run[0].0.join(" ");
         assert!(told.contains("--metric-name DaysWithExport --value 1 --namespace=isthmus/prod"), "{told}");

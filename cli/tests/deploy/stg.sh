@@ -72,7 +72,7 @@ sam build --config-env stg
 sam deploy --config-env stg --region ap-northeast-1 --no-confirm-changeset
 
 # Images of the jobs
-if ! { gcloud artifacts docker images describe "asia-northeast1-docker.pkg.dev/shop-isthmus-stg/isthmus/load-export:$TAG" --project shop-isthmus-stg >/dev/null 2>&1 && gcloud artifacts docker images describe "asia-northeast1-docker.pkg.dev/shop-isthmus-stg/isthmus/bigquery-to-s3:$TAG" --project shop-isthmus-stg >/dev/null 2>&1 && gcloud artifacts docker images describe "asia-northeast1-docker.pkg.dev/shop-isthmus-stg/isthmus/dbt:$TAG" --project shop-isthmus-stg >/dev/null 2>&1; }; then
+if ! { gcloud artifacts docker images describe "asia-northeast1-docker.pkg.dev/shop-isthmus-stg/isthmus/load-export:$TAG" --project=shop-isthmus-stg >/dev/null 2>&1 && gcloud artifacts docker images describe "asia-northeast1-docker.pkg.dev/shop-isthmus-stg/isthmus/bigquery-to-s3:$TAG" --project=shop-isthmus-stg >/dev/null 2>&1 && gcloud artifacts docker images describe "asia-northeast1-docker.pkg.dev/shop-isthmus-stg/isthmus/dbt:$TAG" --project=shop-isthmus-stg >/dev/null 2>&1; }; then
   gcloud builds submit . --config=cloudbuild.yaml --project=shop-isthmus-stg --service-account=projects/shop-isthmus-stg/serviceAccounts/isthmus-build@shop-isthmus-stg.iam.gserviceaccount.com --gcs-source-staging-dir=gs://shop-isthmus-stg-isthmus-build/source "--substitutions=_REGISTRY=asia-northeast1-docker.pkg.dev/shop-isthmus-stg/isthmus,_TAG=$TAG"
 fi
 

@@ -90,10 +90,7 @@ run "aws_is_told_what_it_has_to_know" {
   }
 
   assert {
-    condition = output.for_aws == {
-      google_service_account_ids = output.service_account_ids
-      google_project             = { id = "shop-isthmus-stg", number = data.google_project.this.number, location = "asia-northeast1" }
-    }
+    condition     = output.for_aws.google_service_account_ids == output.service_account_ids && output.for_aws.google_project == { id = "shop-isthmus-stg", number = data.google_project.this.number, location = "asia-northeast1" } && output.for_aws.extract_into == null
     error_message = "the variables of terraform/aws"
   }
   assert {

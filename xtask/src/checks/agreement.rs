@@ -100,15 +100,14 @@ fn across_clouds(workspace: &Workspace, problems: &mut Vec<String>) -> Result<us
         (gcp, "output \"for_aws\" {", "google_project = {", aws, "variable \"google_project\" {"),
         (gcp, "output \"audience\" {", "value = {", aws, "variable \"audience\" {"),
         (gcp, "output \"start_load\" {", "value = {", aws, "variable \"start_load\" {"),
-        (gcp, "output \"extract_into\" {", "", aws, "variable \"extract_into\" {"),
+        (gcp, "locals {", "extract_into = var.extractor == null ? null : {", aws, "variable \"extract_into\" {"),
     ];
     let mut count = 0;
     for (from, output, head, to, variable) in crossing {
         let outputs = file(workspace, &format!("{from}/outputs.tf"))?;
         let variables = variables(workspace, to)?;
         let output_block = block(&outputs, output)?;
-        let head = if head.is_empty() { value_head(output_block) } else { Some(head.to_owned()) };
-        let value = head.and_then(|head| block(output_block, &head).ok()).map(keys).unwrap_or_default();
+        let value = block(output_block, head).map(keys).unwrap_or_default();
         let block = block(&variables, variable)?;
         let wanted = block
             .split_once("object({")
@@ -256,12 +255,6 @@ fn block<'a>(text: &'a str, head: &str) -> Result<&'a str> {
     None.with_context(|| format!("there is no `{head}`"))
 }
 
-/// `value = {`, also where there may be none: `value = var.a == null ? null : {`.
-fn value_head(output: &str) -> Option<String> {
-    let mut lines = output.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
-    lines.find(|line| line.starts_with("value = ") && line.ends_with('{'))
-}
-
 /// Those of all files that are called so.
 fn variables(workspace: &Workspace, root: &str) -> Result<String> {
     let folder = workspace.root.join(root);
@@ -310,13 +303,6 @@ mod tests {
     fn a_filter_s_fields_and_values_are_found() {
         let template = "A:\n  FilterPattern: '{ ($.event = \"a_b\" || $.event = \"c\") && $.today IS TRUE }'\n";
         assert_eq!(filtered(template), ["event", "a_b", "c", "today"].map(str::to_owned).into());
-    }
-
-    #[test]
-    fn the_value_of_an_output_that_may_be_null_is_found() {
-        let output = "  description = \"x\"\n  value = var.a == null ? null : {\n    b = 1\n  }\n";
-        let head = value_head(output).unwrap();
-        assert_eq!(keys(block(output, &head).unwrap()), ["b".to_owned()].into());
     }
 
     #[test]
