@@ -5,6 +5,7 @@ mod cargo;
 mod commands;
 mod dbt;
 mod googlesql;
+mod lineage_page;
 mod links;
 mod rights;
 mod sam;
@@ -18,7 +19,7 @@ use anyhow::{Result, bail};
 use crate::environments;
 use crate::step::Step;
 
-const CHECKS: [Step; 23] = [
+const CHECKS: [Step; 24] = [
     Step { name: "fmt", about: "the code is formatted", run: cargo::fmt },
     Step {
         name: "variables",
@@ -56,6 +57,11 @@ const CHECKS: [Step; 23] = [
     Step { name: "clippy", about: "no warning in any target", run: cargo::clippy },
     Step { name: "build", about: "every program builds", run: cargo::build },
     Step { name: "test", about: "unit, contract and story tests", run: cargo::test },
+    Step {
+        name: "lineage-page",
+        about: "the picture of isthmus lineage, in Chromium: by keyboard, without scripts, by axe-core",
+        run: lineage_page::check,
+    },
     Step {
         name: "googlesql",
         about: "every statement that the tests sent to BigQuery, and every query here, by GoogleSQL's own analyzer",

@@ -62,6 +62,17 @@ const GOOGLESQL: Step = Step {
     run: |step| venv::install(step, "googlesql"),
 };
 
+const CHROMIUM: Step = Step {
+    name: "chromium",
+    about: "Chromium, which looks at the pages that our programs write",
+    run: |_| debian::install("chromium", "chromium"),
+};
+const BROWSER: Step = Step {
+    name: "browser-tools",
+    about: "Playwright and axe-core, in target/tools",
+    run: |step| venv::install(step, "browser"),
+};
+
 /// What the demo's database is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Engine {
@@ -89,8 +100,8 @@ impl Engine {
 }
 
 pub(crate) const STEPS_OF_BENCH: [Step; 5] = [MARIADB, REDIS, EMULATORS, DBT, NGINX];
-pub(crate) const STEPS: [Step; 10] =
-    [MARIADB, POSTGRESQL, REDIS, EMULATORS, DBT, SAM, LINT, INFRA, SCHEMATHESIS, GOOGLESQL];
+pub(crate) const STEPS: [Step; 12] =
+    [MARIADB, POSTGRESQL, REDIS, EMULATORS, DBT, SAM, LINT, INFRA, SCHEMATHESIS, GOOGLESQL, CHROMIUM, BROWSER];
 
 fn emulators(step: &mut Running<'_>) -> Result<String> {
     let note = venv::install(step, "emulators")?;
