@@ -63,9 +63,9 @@ impl Demo {
         let spot = spot::of_one_table(&mut steps, &aurora, &cloud).await?;
         let reload = reload::of_yesterday_and_back(&mut steps, &cloud, now).await?;
         reverse::prepare(&cloud).await?;
-        let layers = layers::first(&mut steps, &cloud, date).await?;
+        let layers = layers::first(&mut steps, &aurora, &cloud, dir, date).await?;
         let tables = tables(&aurora, &cloud, date).await?; // before the rows change
-        let (syncs, application) = reverse::reverse(&mut steps, &cloud).await?;
+        let (syncs, application) = reverse::reverse(&mut steps, &cloud, date).await?;
         let (object, lookups) = (Object::find(&cloud)?, application.asked.clone());
         let seconds = steps.total();
         let report = Report { source: server, tables, spot, reload, layers, syncs, object, lookups, seconds };
