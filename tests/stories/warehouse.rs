@@ -136,7 +136,7 @@ pub async fn of_the_repository_follows_what_changes_from_night_to_night(stage: &
     let profiles = "SELECT user_id, plan, orders, CAST(spent * 100 AS INT64) AS cents, ARRAY_LENGTH(recent_items) AS items \
                     FROM mart.user_profiles ORDER BY user_id";
     let expected = json!([
-        {"user_id": 1, "plan": "plus", "orders": 1, "cents": 120050, "items": 1},
+        {"user_id": 1, "plan": "plus", "orders": 1, "cents": 120_050, "items": 1},
         {"user_id": 2, "plan": "free", "orders": 1, "cents": 0, "items": 2},
     ]);
     ensure!(json!(day.story.query(profiles).await?) == expected, "{:#?}", day.story.query(profiles).await?);
