@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::process::{Process, free_port};
-use crate::tools::emulator;
+use crate::tools::{emulator, keep_compiled};
 use crate::transfer::LOCATION;
 
 /// The project that everything local is in.
@@ -77,6 +77,7 @@ impl BigQuery {
         let (port, grpc_port) = (free_port()?, free_port()?);
         let data = dir.join("bigquery");
         let mut command = Command::new(emulator("python")?);
+        command.envs(keep_compiled()?);
         command.args(["-c", LAUNCH, "serve", "--host", "127.0.0.1", "--project", PROJECT]);
         command.args(["--port", &port.to_string(), "--grpc-port", &grpc_port.to_string(), "--data-dir"]).arg(&data);
         if let Some(library) = nosync::library(dir) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::process::{Process, free_port};
-use crate::tools::emulator;
+use crate::tools::{emulator, keep_compiled};
 
 /// It needs 2 s alone; a busy laptop takes longer.
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -22,6 +22,7 @@ impl Moto {
     pub async fn start(dir: &Path) -> Result<Self> {
         let port = free_port()?;
         let mut command = Command::new(emulator("moto_server")?);
+        command.envs(keep_compiled()?);
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
         let mut process = Process::spawn("moto", command, &dir.join("moto.log"))?;
         let endpoint = format!("http://127.0.0.1:{port}");

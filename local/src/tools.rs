@@ -16,6 +16,15 @@ pub fn tool(environment: &str, program: &str) -> Result<PathBuf> {
     tool_near(&here, environment, program)
 }
 
+/// Python keeps what it compiled, even where the environment says that it shall not: each start of dbt or of an emulator
+/// would compile thousands of files again. Not beside the sources, because some are the repository's.
+pub fn keep_compiled() -> Result<[(&'static str, String); 2]> {
+    let python = tool("emulators", "python")?;
+    let target = python.ancestors().nth(4).unwrap_or(Path::new("/tmp"));
+    let folder = target.join("pycache").display().to_string();
+    Ok([("PYTHONPYCACHEPREFIX", folder), ("PYTHONDONTWRITEBYTECODE", String::new())])
+}
+
 /// `target/debug/local` and `target/debug/deps/local-0a1b` both find `target/tools`.
 fn tool_near(here: &Path, environment: &str, program: &str) -> Result<PathBuf> {
     let bin = format!("tools/{environment}/bin");

@@ -80,8 +80,8 @@ impl Cloud {
             ("GCE_METADATA_IP", self.emulators.metadata.host()),
             // What the image has at /packages.
             ("PYTHONPATH", root.join("jobs/dbt").display().to_string()),
-            ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
         ];
+        let variables = variables.into_iter().chain(tools::keep_compiled()?);
         let variables = variables.map(|(name, value)| (name.to_owned(), value));
         Ok(Job::new(&tools::tool("dbt", "python")?, &self.dir, variables).started_by("dbt", &["-m", "isthmus_dbt"]))
     }

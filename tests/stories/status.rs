@@ -1,6 +1,7 @@
 //! `isthmus status`, by a person who is logged in to both clouds.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use local::job::{Finished, Job};
@@ -59,6 +60,20 @@ pub async fn of_a_day_with_a_missing_table_names_it_and_what_helps(stage: &Stage
         );
         ensure!(coupons["command"] == command, "{coupons}");
     }
+    // A watch ends by itself when the day is there: here, when the table is expected no more.
+    let (begin, before) = (story.cloud.status_arguments(story.date()), story.cloud.wires.bigquery.passed());
+    let all: Vec<&str> = begin.iter().map(String::as_str).chain(["--watch", "1", "--ready-by", "23:59"]).collect();
+    let watching = story.cloud.operator()?.start(&all)?;
+    while story.cloud.wires.bigquery.passed() == before {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    story.cloud.apply(&story.table_list(&["orders", "items"])?).await?;
+    let watched = watching.finish().await?;
+    ended_with(&watched, 0)?;
+    let (waiting, good) = (watched.log.find("on its way, nothing is late"), watched.log.find("everything is there"));
+    ensure!(waiting.is_some() && waiting < good, "{}", watched.log);
+    story.cloud.apply(&story.table_list(&["orders", "items", "coupons"])?).await?;
+
     // The load says the same in its own words, and then it is more than late.
     ended_with(&story.load().await?, 1)?;
     let found = json(&status(story, &["--ready-by", "23:59", "--json"]).await?, 1)?;

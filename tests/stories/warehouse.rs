@@ -133,11 +133,11 @@ pub async fn of_the_repository_follows_what_changes_from_night_to_night(stage: &
     let first = day.build(&["--export-date", "2026-11-22"]).await?;
     ended_with(&first, 0)?;
     ensure!(day.rows("warehouse.fct_orders").await? == 3 && day.rows("warehouse.customers_history").await? == 2);
-    let profiles = "SELECT user_id, plan, orders, CAST(spent AS STRING) AS spent, ARRAY_LENGTH(recent_items) AS items \
+    let profiles = "SELECT user_id, plan, orders, CAST(spent * 100 AS INT64) AS cents, ARRAY_LENGTH(recent_items) AS items \
                     FROM mart.user_profiles ORDER BY user_id";
     let expected = json!([
-        {"user_id": 1, "plan": "plus", "orders": 1, "spent": "1200.5", "items": 1},
-        {"user_id": 2, "plan": "free", "orders": 1, "spent": "0", "items": 1},
+        {"user_id": 1, "plan": "plus", "orders": 1, "cents": 120_050, "items": 1},
+        {"user_id": 2, "plan": "free", "orders": 1, "cents": 0, "items": 2},
     ]);
     ensure!(json!(day.story.query(profiles).await?) == expected, "{:#?}", day.story.query(profiles).await?);
 

@@ -7,6 +7,7 @@ mod cargo;
 mod commands;
 mod dbt;
 mod googlesql;
+mod lineage_page;
 mod links;
 mod promises;
 mod rights;
@@ -21,7 +22,7 @@ use anyhow::{Result, bail};
 use crate::environments;
 use crate::step::Step;
 
-const CHECKS: [Step; 25] = [
+const CHECKS: [Step; 26] = [
     Step { name: "fmt", about: "the code is formatted", run: cargo::fmt },
     Step {
         name: "variables",
@@ -60,6 +61,11 @@ const CHECKS: [Step; 25] = [
     Step { name: "clippy", about: "no warning in any target", run: cargo::clippy },
     Step { name: "build", about: "every program builds", run: cargo::build },
     Step { name: "test", about: "unit, contract and story tests", run: cargo::test },
+    Step {
+        name: "lineage-page",
+        about: "the picture of isthmus lineage, in Chromium: by keyboard, without scripts, by axe-core",
+        run: lineage_page::check,
+    },
     Step {
         name: "googlesql",
         about: "what the tests sent to BigQuery, every query here, all that dbt compiles, by GoogleSQL's own analyzer",

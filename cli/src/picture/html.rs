@@ -25,9 +25,9 @@ pub fn html(trace: &Trace, title: &str) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
          script-src 'unsafe-inline'; connect-src 'none'\">\n\
-         <title>Lineage of {title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>Lineage of {title}</h1>\n\
+         <title>Lineage of {title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>Lineage of {title}</h1>\n\
          <p id=\"said\" role=\"status\">{} tables, models and syncs. Tab goes through them; what comes before and after the \
-         chosen one is marked.</p>\n<main>\n<svg aria-hidden=\"true\"></svg>\n{layers}</main>\n\
+         chosen one is marked.</p>\n</header>\n<main>\n<svg aria-hidden=\"true\"></svg>\n{layers}</main>\n\
          <script>\nconst edges = {edges};\n{SCRIPT}</script>\n</body>\n</html>\n",
         trace.nodes.len()
     )

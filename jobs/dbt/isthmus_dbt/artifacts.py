@@ -14,6 +14,12 @@ def copy(target: Path, folder: Path, name: str) -> None:
     write(folder, name, (target / name).read_bytes())
 
 
+def fetch(folder: Path, target: Path, name: str) -> None:
+    """What an earlier build left, if it did."""
+    if (folder / name).is_file():
+        (target / name).write_bytes((folder / name).read_bytes())
+
+
 def write(folder: Path, name: str, body: bytes) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     new = folder / f".{name}.{os.getpid()}"

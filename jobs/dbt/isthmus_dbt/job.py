@@ -14,6 +14,11 @@ from isthmus_dbt.runner import Dbt, ProjectWrong
 from isthmus_dbt.settings import Settings
 
 
+# With it dbt parses what has changed since, which takes a third of the time; it parses all where the file is of another
+# version, another project or broken.
+PARSED = "partial_parse.msgpack"
+
+
 class Exit(IntEnum):
     GOOD = 0
     FAILED = 1
@@ -49,7 +54,9 @@ def _build(settings: Settings, options: Options, client: Any, dbt: Dbt) -> Exit:
     # From here on marts change, and no test has seen them until the end: until then no sync is fresh, even should we be killed.
     head = {"export_date": day.isoformat(), "execution": settings.execution}
     artifacts.write_json(settings.artifacts, "gates.json", head)
+    artifacts.fetch(settings.artifacts, dbt.target, PARSED)
     manifest = dbt.parse()
+    artifacts.copy(dbt.target, settings.artifacts, PARSED)
     loaded = Federation(client, settings).load(tables, day)
     late = bigquery.late(_tables(manifest), bigquery.states(client, settings, day), day)
     for table, state in sorted(late.items()):

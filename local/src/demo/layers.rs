@@ -1,18 +1,22 @@
 //! The warehouse between the two directions: dbt builds it out of the loaded tables, and the syncs publish its marts.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
-use handoff::ExportDate;
+use handoff::{ExportDate, name_in_database};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::report::grouped;
-use super::source::DATABASE;
+use super::source;
 use super::steps::Steps;
+use crate::aurora::{Aurora, Engine};
 use crate::cloud::Cloud;
 
 const PROJECT: &str = "local/src/demo/warehouse";
 /// Layer by layer.
-const RELATIONS: [[&str; 2]; 6] = [
+const RELATIONS: [[&str; 2]; 7] = [
+    ["staging", "stg_geo__airports"],
     ["staging", "stg_nycflights13__flights"],
     ["staging", "stg_nycflights13__planes"],
     ["staging", "stg_nycflights13__airlines"],
@@ -28,8 +32,18 @@ pub(super) struct Relation {
     pub(super) rows: u64,
 }
 
+/// A database that BigQuery reads by itself. On Google Cloud it would be a Cloud SQL.
+const GEO: &str = "geo";
+
 /// What a deployment has in the image of the job, and the first build.
-pub(super) async fn first(steps: &mut Steps, cloud: &Cloud, date: ExportDate) -> Result<Vec<Relation>> {
+pub(super) async fn first(
+    steps: &mut Steps,
+    aurora: &Aurora,
+    cloud: &Cloud,
+    dir: &Path,
+    date: ExportDate,
+) -> Result<Vec<Relation>> {
+    federate(aurora, cloud, dir).await?;
     cloud.deploy_warehouse(PROJECT, date).await?;
     let built = async {
         build(cloud).await?;
@@ -42,6 +56,22 @@ pub(super) async fn first(steps: &mut Steps, cloud: &Cloud, date: ExportDate) ->
         format!("rows: staging {staging}, warehouse {warehouse}, mart {mart}")
     };
     steps.run("dbt", "dbt (Cloud Run job)", built, told).await
+}
+
+/// The airports, for both ways: exported as a table of the application, and read where they are.
+async fn federate(aurora: &Aurora, cloud: &Cloud, dir: &Path) -> Result<()> {
+    aurora.create_database(GEO).await?;
+    let (table, _) = source::load_table(aurora, GEO, "airports", dir).await?;
+    let dataset = format!("raw_{GEO}");
+    cloud.emulators.bigquery.connect(GEO, &aurora.url(GEO))?;
+    cloud.emulators.bigquery.create_dataset(&dataset).await?;
+    let engine = match aurora.engine() {
+        Engine::Mysql => "mysql",
+        Engine::Postgres => "postgres",
+    };
+    let tables = json!({name_in_database(&table): {}});
+    let list = json!({"connections": {GEO: {"engine": engine, "dataset": dataset, "tables": tables}}});
+    std::fs::write(cloud.federated_file(), list.to_string()).context("write federated.yaml")
 }
 
 /// Every model built, every test passed, and every sync fresh.
@@ -69,7 +99,7 @@ async fn count(cloud: &Cloud) -> Result<Vec<Relation>> {
 pub(super) fn problems(relations: &[Relation], loaded: impl Fn(&str) -> Option<u64>) -> Vec<String> {
     let expected = |name: &str| match name {
         "fct_flights" => loaded("flights"),
-        _ => name.strip_prefix(&format!("stg_{DATABASE}__")).and_then(&loaded),
+        _ => name.strip_prefix("stg_")?.split_once("__").and_then(|(_, table)| loaded(table)),
     };
     let problem = |relation: &Relation| {
         let (expected, found) = (expected(relation.name), relation.rows);

@@ -65,10 +65,10 @@ impl Demo {
         let spot = spot::of_one_table(&mut steps, &aurora, &cloud).await?;
         let reload = reload::of_yesterday_and_back(&mut steps, &cloud, now).await?;
         reverse::prepare(&cloud).await?;
-        let layers = layers::first(&mut steps, &cloud, date).await?;
+        let layers = layers::first(&mut steps, &aurora, &cloud, dir, date).await?;
         let tables = tables(&aurora, &cloud, date).await?; // before the rows change
         let direct = direct::load(&mut steps, &aurora, &cloud).await?;
-        let (syncs, application) = reverse::reverse(&mut steps, &cloud).await?;
+        let (syncs, application) = reverse::reverse(&mut steps, &cloud, date).await?;
         let page = status::page(&mut steps, &cloud, date, &application.base()).await?;
         let (object, lookups) = (Object::find(&cloud)?, application.asked.clone());
         let seconds = steps.total();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
+use handoff::ExportDate;
 use serde::{Deserialize, Serialize};
 
 use super::layers;
@@ -37,9 +38,13 @@ impl Written {
 /// By the name of the sync.
 type Run = BTreeMap<String, Written>;
 
-pub(super) async fn reverse(steps: &mut Steps, cloud: &Cloud) -> Result<(BTreeMap<String, Published>, Application)> {
-    let first = steps.run("publish", "bigquery-to-s3 (Cloud Run job)", run(cloud, "first"), told).await?;
-    let unchanged = steps.run("publish_unchanged", "bigquery-to-s3 again", run(cloud, "unchanged"), told).await?;
+pub(super) async fn reverse(
+    steps: &mut Steps,
+    cloud: &Cloud,
+    date: ExportDate,
+) -> Result<(BTreeMap<String, Published>, Application)> {
+    let first = steps.run("publish", "bigquery-to-s3 (Cloud Run job)", run(cloud, "first", date), told).await?;
+    let unchanged = steps.run("publish_unchanged", "bigquery-to-s3 again", run(cloud, "unchanged", date), told).await?;
     let mut application = lookup::ask(steps, cloud).await?;
     steps
         .run("change", "change a few flights in BigQuery (SQL)", change(cloud), |()| {
@@ -47,7 +52,7 @@ pub(super) async fn reverse(steps: &mut Steps, cloud: &Cloud) -> Result<(BTreeMa
         })
         .await?;
     steps.run("dbt_again", "dbt again", layers::build(cloud), |()| "every sync is fresh".into()).await?;
-    let changed = steps.run("publish_changed", "bigquery-to-s3 again", run(cloud, "changed"), told).await?;
+    let changed = steps.run("publish_changed", "bigquery-to-s3 again", run(cloud, "changed", date), told).await?;
     lookup::ask_again(steps, &mut application).await?;
     let mut published = BTreeMap::new();
     for sync in &SYNCS {
@@ -68,10 +73,12 @@ pub(super) async fn prepare(cloud: &Cloud) -> Result<()> {
     cloud.emulators.bigquery.create_dataset(&cloud.scratch_dataset()).await
 }
 
-async fn run(cloud: &Cloud, name: &str) -> Result<Run> {
+/// As the workflow starts it, behind the gates.
+async fn run(cloud: &Cloud, name: &str, date: ExportDate) -> Result<Run> {
     cloud.wires.s3.forget();
     let job = cloud.bigquery_to_s3()?.with("CLOUD_RUN_EXECUTION", &format!("bigquery-to-s3-{name}"));
-    let finished = job.run(&["--json"]).await?;
+    let job = job.with("GATES_FILE", &cloud.artifacts().join("gates.json").display().to_string());
+    let finished = job.run(&["--export-date", &date.to_string(), "--json"]).await?;
     ensure!(finished.exit_code == Some(0), "bigquery-to-s3 ended with {:?}\n{}", finished.exit_code, finished.log);
     let mut run = answer(&finished.log).with_context(|| finished.log)?;
     let requests = cloud.wires.s3.requests();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use handoff::{TableList, name_in_database};
+use handoff::{TableList, TableName, name_in_database};
 use serde_json::json;
 
 use crate::aurora::{Aurora, Engine};
@@ -67,13 +67,20 @@ pub(super) fn table_list(engine: Engine) -> Result<TableList> {
 pub(super) async fn load(aurora: &Aurora, dir: &Path) -> Result<u64> {
     aurora.create_database(DATABASE).await?;
     let mut rows = 0;
-    for (table, columns_in_mysql) in TABLES {
-        let file = csv(table, dir)?;
-        let columns = columns(aurora.engine(), columns_in_mysql);
-        aurora.execute(DATABASE, &format!("CREATE TABLE {table} ({columns})")).await?;
-        rows += aurora.load_csv(&aurora.engine().table(DATABASE, table)?, &file).await?;
+    for (table, _) in TABLES {
+        rows += load_table(aurora, DATABASE, table, dir).await?.1;
     }
     Ok(rows)
+}
+
+/// One table of the data set, in this database; and its number of rows.
+pub(super) async fn load_table(aurora: &Aurora, database: &str, table: &str, dir: &Path) -> Result<(TableName, u64)> {
+    let columns_in_mysql = TABLES.iter().find(|(name, _)| *name == table).map(|(_, columns)| columns);
+    let columns = columns(aurora.engine(), columns_in_mysql.context("no such table in the data set")?);
+    let (name, file) = (aurora.engine().table(database, table)?, csv(table, dir)?);
+    aurora.execute(database, &format!("CREATE TABLE {table} ({columns})")).await?;
+    let rows = aurora.load_csv(&name, &file).await?;
+    Ok((name, rows))
 }
 
 pub(super) async fn counts(aurora: &Aurora) -> Result<Vec<(&'static str, u64)>> {

@@ -36,10 +36,10 @@ impl Questions<'_> {
         let between = format!("export_date BETWEEN DATE '{first}' AND DATE '{day}'");
         let sql = format!(
             "SELECT CAST(export_date AS STRING), table_name, newest.state, newest.rows_loaded, \
-             UNIX_MILLIS(newest.loaded_at), UNIX_MILLIS(first_good.at), UNIX_MILLIS(newest.snapshot_time), \
+             UNIX_MILLIS(newest.loaded_at), UNIX_MILLIS(first_good.first_at), UNIX_MILLIS(newest.snapshot_time), \
              IF(export_date = DATE '{day}', newest.message, NULL) \
              FROM `{project}.{dataset}.latest_loads` AS newest LEFT JOIN (\
-             SELECT export_date, table_name, MIN(loaded_at) AS at FROM `{project}.{dataset}.loads` \
+             SELECT export_date, table_name, MIN(loaded_at) AS first_at FROM `{project}.{dataset}.loads` \
              WHERE {between} AND state IN ({GOOD}) GROUP BY export_date, table_name) AS first_good \
              USING (export_date, table_name) WHERE {between} ORDER BY export_date, table_name"
         );

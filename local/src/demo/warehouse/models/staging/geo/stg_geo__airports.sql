@@ -1,0 +1,4 @@
+SELECT
+    faa,
+    name
+FROM {{ source('geo', 'airports') }}
