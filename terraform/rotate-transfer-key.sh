@@ -2,8 +2,9 @@
 # Gives BigQuery Data Transfer a new AWS access key. The secret goes from AWS to Secret Manager through a pipe: it is
 # neither printed nor written to a file, a variable of Terraform or a state.
 #
-#   terraform/rotate-transfer-key.sh start stg acme-isthmus-stg
-#       makes a key, stores it, prints the line for stg.tfvars of terraform/gcp. Then: terraform apply, one load by hand.
+#   terraform/rotate-transfer-key.sh start stg acme-isthmus-stg terraform/gcp/generated/stg.key.tfvars.json
+#       makes a key, stores it, writes its id and version into the file (without one, prints them as a line for
+#       stg.tfvars). Then: terraform apply with -var-file, one load by hand.
 #   terraform/rotate-transfer-key.sh finish stg acme-isthmus-stg AKIA…
 #       deletes every other key of the user, and disables the older versions of the secret.
 #   terraform/rotate-transfer-key.sh stop stg acme-isthmus-stg
@@ -11,7 +12,7 @@
 set +x -euo pipefail
 
 usage() {
-  sed -n '5,10s/^# \{0,3\}//p' "$0" >&2
+  sed -n '5,11s/^# \{0,3\}//p' "$0" >&2
   exit 2
 }
 
@@ -30,7 +31,7 @@ keys() {
 }
 
 start() {
-  local existing id version
+  local existing id version file=$1
   existing=$(keys) || fail "cannot list the keys of $user: apply terraform/aws first"
   # AWS allows a user two keys.
   [ "$(grep -c . <<<"$existing")" -lt 2 ] ||
@@ -43,7 +44,14 @@ start() {
     aws iam delete-access-key --user-name "$user" --access-key-id "$id"
     fail "cannot add a version to $secret in $project: the new key $id was deleted again"
   fi
-  echo "transfer_key = { access_key_id = \"$id\", secret_version = ${version##*/} }"
+  if [ -z "$file" ]; then
+    echo "transfer_key = { access_key_id = \"$id\", secret_version = ${version##*/} }"
+    return
+  fi
+  # Whole or not at all: a half-written file would stop every later plan.
+  printf '{"transfer_key": {"access_key_id": "%s", "secret_version": %s}}\n' "$id" "${version##*/}" >"$file.new"
+  mv "$file.new" "$file"
+  echo "$id is version ${version##*/} of $secret: $file"
 }
 
 finish() {
@@ -72,7 +80,7 @@ disable_versions_after() {
 }
 
 case $command in
-  start) start ;;
+  start) start "${4:-}" ;;
   finish)
     [ $# -eq 4 ] || usage
     finish "$4"

@@ -1,6 +1,7 @@
 //! Figures of whole programs: release binaries, beside a peer in the same run. A slow figure is only told; a wrong result
 //! fails.
 
+mod extract;
 mod lookup;
 mod publish_export;
 mod put;
@@ -29,9 +30,12 @@ struct Arguments {
 enum Bench {
     StartExport,
     PublishExport,
+    Extract,
     PutCpu,
+    PutCpuTls,
     LatencyBound,
     Packed,
+    Memory,
     Unchanged,
     Tasks,
     LookupWarm,
@@ -65,14 +69,23 @@ async fn run(arguments: Arguments) -> Result<()> {
     if chosen(Bench::PublishExport) {
         figures.extend(publish_export::measure().await?);
     }
+    if chosen(Bench::Extract) {
+        figures.extend(extract::measure().await?);
+    }
     if chosen(Bench::PutCpu) {
         figures.extend(reverse::put_cpu().await?);
+    }
+    if chosen(Bench::PutCpuTls) {
+        figures.extend(reverse::put_cpu_tls().await?);
     }
     if chosen(Bench::LatencyBound) {
         figures.extend(reverse::latency_bound().await?);
     }
     if chosen(Bench::Packed) {
         figures.extend(reverse::packed().await?);
+    }
+    if chosen(Bench::Memory) {
+        figures.extend(reverse::memory().await?);
     }
     if chosen(Bench::Unchanged) {
         figures.extend(reverse::unchanged().await?);

@@ -4,7 +4,7 @@
 pub mod process;
 pub mod role;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use local::process::Process;
@@ -65,49 +65,56 @@ pub struct Load {
     pub connections: usize,
 }
 
-/// Microseconds of user and system time that the client spends on one PUT of 1 KiB, for each of `Way::ALL`: the median of
+/// Between the client and the sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    Plain,
+    /// TLS 1.3, which S3 has too.
+    Tls,
+}
+
+/// Microseconds of user and system time that the client spends on one PUT of 1 KiB, for each of these ways: the median of
 /// three fresh processes each, in turn.
-pub async fn cpu_micros_each() -> Result<[(Way, f64); 5]> {
-    let place = Place::start(&[]).await?;
-    let mut micros = Way::ALL.map(|way| (way, Vec::new()));
+pub async fn cpu_micros_each<const N: usize>(transport: Transport, ways: [Way; N]) -> Result<[f64; N]> {
+    let place = Place::start(transport, &[]).await?;
+    let mut micros = ways.map(|way| (way, Vec::new()));
     for _ in 0..ROUNDS {
         for (way, micros) in &mut micros {
             let load = Load { objects: way.objects(), connections: CONNECTIONS };
             micros.push(place.spent(*way, load).await?.cpu_micros_each(load));
         }
     }
-    Ok(micros.map(|(way, micros)| (way, median(micros))))
+    Ok(micros.map(|(_, micros)| median(micros)))
 }
 
 /// Objects a second, as a share of `connections` / 30 ms, which is what so many connections can carry.
-pub async fn share_of_latency_bound(way: Way, connections: u32) -> Result<f64> {
-    let bound = f64::from(connections) * 1000.0 / f64::from(LATENCY_MS);
-    Ok(objects_a_second(way, connections, &[]).await? / bound)
-}
-
-/// With 30 ms added to each answer, and whatever else `sink` asks of `local sink`.
-pub async fn objects_a_second(way: Way, connections: u32, sink: &[&str]) -> Result<f64> {
-    let latency = LATENCY_MS.to_string();
-    let place = Place::start(&[&["--latency-ms", &latency], sink].concat()).await?;
+pub async fn share_of_latency_bound(transport: Transport, way: Way, connections: u32) -> Result<f64> {
+    let place = Place::start(transport, &["--latency-ms", &LATENCY_MS.to_string()]).await?;
     let objects = usize::try_from(connections * 1000 * LATENCY_SECONDS / LATENCY_MS)?;
     let load = Load { objects, connections: usize::try_from(connections)? };
-    Ok(place.spent(way, load).await?.objects_a_second(load))
+    let bound = f64::from(connections) * 1000.0 / f64::from(LATENCY_MS);
+    Ok(place.spent(way, load).await?.objects_a_second(load) / bound)
 }
 
 /// Where the PUTs go, and with which credentials.
-struct Place {
+pub struct Place {
     endpoint: String,
+    /// Whom the client has to trust.
+    authority: Option<PathBuf>,
     role: Role,
     dir: tempfile::TempDir,
     _sink: Process,
 }
 
 impl Place {
-    async fn start(sink_options: &[&str]) -> Result<Self> {
+    async fn start(transport: Transport, sink_options: &[&str]) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let (sink, endpoint) = sink(sink_options, dir.path()).await?;
+        let authority = (transport == Transport::Tls).then(|| dir.path().join("authority.pem"));
+        let secure = authority.iter().flat_map(|file| ["--authority".to_owned(), file.display().to_string()]);
+        let options: Vec<String> = sink_options.iter().map(ToString::to_string).chain(secure).collect();
+        let (sink, endpoint) = sink(&options, dir.path()).await?;
         let role = Role::start(dir.path()).await?;
-        Ok(Self { endpoint, role, dir, _sink: sink })
+        Ok(Self { endpoint, authority, role, dir, _sink: sink })
     }
 
     async fn spent(&self, way: Way, load: Load) -> Result<Spent> {
@@ -118,7 +125,7 @@ impl Place {
         let script = self.dir.path().join("boto3_put.py");
         std::fs::write(&script, include_str!("../boto3_put.py"))?;
         let script: Option<&Path> = (way == Way::Boto3).then_some(&script);
-        let mut client = Client::start(&program, script, way.name(), &self.endpoint, &self.role, load).await?;
+        let mut client = Client::start(&program, script, way.name(), self, load).await?;
         let spent = client.load().await?;
         client.end().await?;
         Ok(spent)

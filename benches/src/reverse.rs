@@ -1,64 +1,76 @@
 //! bigquery-to-s3 as a whole process: from BigQuery's generated table to S3 on this machine.
 
-use std::path::Path;
+mod ends;
+
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use local::job::{Finished, Job};
-use local::process::Process;
-use local::s3::S3;
+use anyhow::{Result, ensure};
+use local::generated::Options;
+use local::tls::Front;
 use local::tools;
 use local::wire::{Keep, Wire};
-use serde_json::Value;
 
-use crate::put::process::cpu;
-use crate::put::role::{self, Role};
-use crate::put::{Way, cpu_micros_each, share_of_latency_bound};
+use crate::put::{Transport, Way, cpu_micros_each, share_of_latency_bound};
 use crate::{Figures, mega};
+use ends::Bench;
 
-const BUCKET: &str = "bench-app";
-const READY_WITHIN: Duration = Duration::from_mins(5);
 const MILLION: u32 = 1_000_000;
-
-/// What a run of the job took.
-struct Ran {
-    outcome: Value,
-    elapsed: Duration,
-    cpu: Duration,
-    peak_kib: u64,
-}
 
 /// Processor time of an object of 1 KiB, from the Arrow batch to the answer, beside clients that only send the bytes.
 pub async fn put_cpu() -> Result<Figures> {
-    const ROWS: u32 = 100_000;
-    let bench = Bench::start(ROWS, 256, 830, None).await?;
-    bench.sync("objects", 256)?;
-    let ran = bench.run(&bench.job(&bench.s3.endpoint())?, &[]).await?;
-    let bytes = ran.outcome["bytes"].as_f64().unwrap_or_default() / f64::from(ROWS);
-    ensure!((960.0..1090.0).contains(&bytes), "an object has {bytes} bytes, not 1 KiB");
-    let whole = ran.cpu.as_secs_f64() * 1e6 / f64::from(ROWS);
-    drop(bench);
-    let ways = cpu_micros_each().await?;
-    let of = |way: Way| ways.iter().find(|(other, _)| *other == way).map_or(f64::NAN, |(_, micros)| *micros);
-    let (hyper, engine, sdk, boto3) = (of(Way::Hyper), of(Way::Engine), of(Way::Sdk), of(Way::Boto3));
+    let whole = cpu_micros_of_the_job(Transport::Plain).await?;
+    let [hyper, hyper_sigv4, engine, sdk, boto3] = cpu_micros_each(Transport::Plain, Way::ALL).await?;
     Ok(Figures::from([
         ("put_cpu_us", whole),
         ("put_cpu_ratio_hyper", whole / hyper),
         ("put_cpu_ratio_sdk", whole / sdk),
         ("put_cpu_ratio_boto3", whole / boto3),
         ("put_cpu_hyper_us", hyper),
+        ("put_cpu_hyper_sigv4_us", hyper_sigv4),
         ("put_cpu_engine_us", engine),
         ("put_cpu_sdk_us", sdk),
         ("put_cpu_boto3_us", boto3),
     ]))
 }
 
+/// The same over TLS 1.3.
+pub async fn put_cpu_tls() -> Result<Figures> {
+    let whole = cpu_micros_of_the_job(Transport::Tls).await?;
+    let [hyper, engine] = cpu_micros_each(Transport::Tls, [Way::Hyper, Way::Engine]).await?;
+    Ok(Figures::from([
+        ("put_cpu_tls_us", whole),
+        ("put_cpu_tls_ratio_hyper", whole / hyper),
+        ("put_cpu_tls_hyper_us", hyper),
+        ("put_cpu_tls_engine_us", engine),
+    ]))
+}
+
+async fn cpu_micros_of_the_job(transport: Transport) -> Result<f64> {
+    const ROWS: u32 = 100_000;
+    let bench = Bench::start(ROWS, 256, 830, None).await?;
+    bench.sync("objects", 256)?;
+    let ran = match transport {
+        Transport::Plain => bench.run(&bench.job(&bench.s3.endpoint())?, &[]).await?,
+        Transport::Tls => {
+            let authority = bench.dir.path().join("authority.pem");
+            let front = Front::start(&bench.s3.endpoint(), &authority).await?;
+            let job = bench.job(&front.endpoint())?.with("SSL_CERT_FILE", &authority.display().to_string());
+            bench.run(&job, &[]).await?
+        }
+    };
+    let bytes = ran.outcome["bytes"].as_f64().unwrap_or_default() / f64::from(ROWS);
+    ensure!((960.0..1090.0).contains(&bytes), "an object has {bytes} bytes, not 1 KiB");
+    Ok(ran.cpu.as_secs_f64() * 1e6 / f64::from(ROWS))
+}
+
 /// The engine alone, with 30 ms added to each answer: the share of what so many connections can carry.
 pub async fn latency_bound() -> Result<Figures> {
+    let share = async |transport, connections| share_of_latency_bound(transport, Way::Engine, connections).await;
     Ok(Figures::from([
-        ("latency_bound_50", share_of_latency_bound(Way::Engine, 50).await?),
-        ("latency_bound_200", share_of_latency_bound(Way::Engine, 200).await?),
-        ("latency_bound_800", share_of_latency_bound(Way::Engine, 800).await?),
+        ("latency_bound_50", share(Transport::Plain, 50).await?),
+        ("latency_bound_200", share(Transport::Plain, 200).await?),
+        ("latency_bound_800", share(Transport::Plain, 800).await?),
+        ("latency_bound_200_tls", share(Transport::Tls, 200).await?),
     ]))
 }
 
@@ -75,6 +87,37 @@ pub async fn packed() -> Result<Figures> {
         figures.insert("packed_row_bytes", ran.outcome["bytes"].as_f64().unwrap_or_default() / f64::from(rows));
     }
     Ok(figures)
+}
+
+/// The most that is resident where BigQuery's own bytes say little of what a row takes here, and where shards are large.
+pub async fn memory() -> Result<Figures> {
+    let table = Options { rows: 60_000, shards: 256, ..Options::default() };
+    let sparse = Options { empty_columns: 1000, ..table };
+    let wide = Options { note_bytes: 10_000, ..table };
+    let null_keys = Options { rows: 100_000, null_keys: 1_500_000, ..table };
+    let large = Options { rows: 600_000, shards: 4, ..table };
+    let mut figures = Figures::new();
+    for (name, layout, options) in [
+        ("memory_sparse_mb", "packed", sparse),
+        ("memory_wide_mb", "packed", wide),
+        ("memory_null_keys_mb", "packed", null_keys),
+        ("memory_large_shards_mb", "packed", large),
+        ("memory_large_shards_objects_mb", "objects", large),
+    ] {
+        figures.insert(name, mega(peak_kib(layout, options).await?));
+    }
+    Ok(figures)
+}
+
+async fn peak_kib(layout: &str, options: Options) -> Result<u64> {
+    let bench = Bench::of(options, None).await?;
+    bench.sync(layout, options.shards)?;
+    let list = bench.dir.path().join("syncs.yaml");
+    let any = "    guards: {max_rejects: {fraction: 1}}\n";
+    std::fs::write(&list, std::fs::read_to_string(&list)? + any)?;
+    let ran = bench.run(&bench.job(&bench.s3.endpoint())?, &[]).await?;
+    ensure!(ran.outcome["rows"] == options.rows, "{}", ran.outcome);
+    Ok(ran.peak_kib)
 }
 
 /// A million objects, and the same million again.
@@ -130,125 +173,4 @@ pub async fn tasks() -> Result<Figures> {
 
 fn program() -> Result<String> {
     Ok(tools::program("bigquery-to-s3")?.display().to_string())
-}
-
-/// Both ends of the job.
-struct Bench {
-    s3: S3,
-    role: Role,
-    generated: Value,
-    dir: tempfile::TempDir,
-    _generated: Process,
-}
-
-impl Bench {
-    /// `core` is the processor that the generated BigQuery gets for itself.
-    async fn start(rows: u32, shards: u32, note_bytes: u32, core: Option<&str>) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        let s3 = S3::start().await?;
-        s3.store().create_bucket(BUCKET);
-        let role = Role::start(dir.path()).await?;
-        let (process, generated) = generated(rows, shards, note_bytes, core, dir.path()).await?;
-        Ok(Self { s3, role, generated, dir, _generated: process })
-    }
-
-    fn sync(&self, layout: &str, shards: u32) -> Result<()> {
-        self.sync_at(layout, shards, layout)
-    }
-
-    fn sync_at(&self, layout: &str, shards: u32, prefix: &str) -> Result<()> {
-        let text = format!(
-            "syncs:\n  bench:\n    query: SELECT 1\n    key: id\n    layout: {layout}\n    shards: {shards}\n    \
-             destination: {{bucket: {BUCKET}, prefix: {prefix}}}\n"
-        );
-        Ok(std::fs::write(self.dir.path().join("syncs.yaml"), text)?)
-    }
-
-    fn job(&self, s3: &str) -> Result<Job> {
-        self.job_of(&tools::program("bigquery-to-s3")?, s3)
-    }
-
-    /// Its first arguments are those of `taskset`.
-    fn pinned(&self, s3: &str) -> Result<Job> {
-        self.job_of(Path::new("/usr/bin/taskset"), s3)
-    }
-
-    fn job_of(&self, program: &Path, s3: &str) -> Result<Job> {
-        let endpoint = |name: &str| self.generated[name].as_str().map(str::to_owned).context("no endpoint");
-        let variables = [
-            ("SYNCS_FILE", self.dir.path().join("syncs.yaml").display().to_string()),
-            ("AWS_REGION", "ap-northeast-1".to_owned()),
-            ("AWS_ROLE_ARN", role::ARN.to_owned()),
-            ("AWS_AUDIENCE", role::AUDIENCE.to_owned()),
-            ("GOOGLE_CLOUD_PROJECT", local::bigquery::PROJECT.to_owned()),
-            ("BIGQUERY_LOCATION", "asia-northeast1".to_owned()),
-            ("BIGQUERY_ENDPOINT", endpoint("endpoint")?),
-            ("BIGQUERY_STORAGE_ENDPOINT", endpoint("grpc_endpoint")?),
-            ("AWS_ENDPOINT_URL_S3", s3.to_owned()),
-            ("AWS_ENDPOINT_URL_STS", self.role.sts()),
-            ("GCE_METADATA_HOST", self.role.metadata()),
-        ];
-        let execution = format!("bench-{:?}", Instant::now());
-        let job = Job::new(program, self.dir.path(), variables.map(|(name, value)| (name.to_owned(), value)));
-        Ok(job.with("CLOUD_RUN_EXECUTION", &execution))
-    }
-
-    async fn run(&self, job: &Job, before: &[&str]) -> Result<Ran> {
-        let task = job.start(&[before, &["--json"]].concat())?;
-        let id = task.id();
-        let watching = tokio::spawn(watch(id));
-        let finished = task.finish().await?;
-        let (cpu, peak_kib) = watching.await?;
-        ensure!(finished.exit_code == Some(0), "the job ended with {:?}\n{}", finished.exit_code, finished.log);
-        Ok(Ran { outcome: outcome(&finished)?, elapsed: finished.elapsed, cpu, peak_kib })
-    }
-}
-
-/// The last that could be read of a process before it ended.
-async fn watch(id: u32) -> (Duration, u64) {
-    let (mut spent, mut peak_kib) = (Duration::ZERO, 0);
-    while let (Ok(now), Some(peak)) = (cpu(id), peak(id)) {
-        (spent, peak_kib) = (now, peak);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    (spent, peak_kib)
-}
-
-/// `VmHWM`: nothing once the process has ended.
-fn peak(id: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches("kB").trim().parse().ok()
-}
-
-fn outcome(finished: &Finished) -> Result<Value> {
-    let mut lines = finished.log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let report = lines.rfind(|line| line["syncs"].is_array()).with_context(|| finished.log.clone())?;
-    Ok(report["syncs"][0].clone())
-}
-
-async fn generated(
-    rows: u32,
-    shards: u32,
-    note_bytes: u32,
-    core: Option<&str>,
-    dir: &Path,
-) -> Result<(Process, Value)> {
-    let local = tools::program("local")?;
-    let mut command = match core {
-        Some(core) => {
-            let mut pinned = std::process::Command::new("taskset");
-            pinned.args(["-c", core]).arg(&local);
-            pinned
-        }
-        None => std::process::Command::new(&local),
-    };
-    command.args(["generated", "--rows", &rows.to_string(), "--shards", &shards.to_string()]);
-    command.args(["--note-bytes", &note_bytes.to_string()]);
-    let log = dir.join("generated.log");
-    let mut process = Process::spawn("local generated", command, &log)?;
-    let says = || std::fs::read_to_string(&log).unwrap_or_default();
-    process.ready(READY_WITHIN, async || says().ends_with('\n')).await?;
-    let ready = serde_json::from_str(says().trim()).with_context(says)?;
-    Ok((process, ready))
 }

@@ -1,14 +1,16 @@
 mod dbt_command;
+mod deploy_command;
 mod lineage_command;
+mod shell_command;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use handoff::{Manifest, TableList, table_list_schema};
-use isthmus::{Comparison, proposal};
+use isthmus::{Comparison, doctor, operate, proposal, shared, status};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -16,6 +18,7 @@ Examples:
   isthmus tables check --manifest manifest.json
   isthmus lineage --table shop.orders --column total
   isthmus lineage --impact manifest.json
+  isthmus deploy stg --print
 Exit codes:
   0 done; what is compared agrees   1 it differs, breaks something, or a file is wrong   2 usage";
 
@@ -35,8 +38,22 @@ enum Command {
     /// What dbt is told: sources, exposures, staging models
     #[command(subcommand)]
     Dbt(dbt_command::Dbt),
+    /// Make or update an environment on both clouds; shows what it would change and asks
+    Deploy(deploy_command::Deploy),
+    /// Export, load and publish one day by hand, and wait for each
+    FirstDay(deploy_command::FirstDay),
     /// What comes of a table or column, what a sync is made of, what breaks by a drift
     Lineage(lineage_command::LineageArguments),
+    /// Print completions for a shell
+    Completions(shell_command::Completions),
+    /// Write the manual's pages
+    Man(shell_command::Man),
+    /// How the day stands in both clouds: what is late, why, and what helps
+    Status(status::StatusArguments),
+    /// What is assumed about both clouds, held against what these accounts show
+    Doctor(doctor::DoctorArguments),
+    #[command(flatten)]
+    Operate(operate::Operate),
 }
 
 #[derive(Debug, Subcommand)]
@@ -65,6 +82,9 @@ struct Check {
     /// The manifest of an export; `-` reads it from standard input
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
+    /// The list of database-to-bigquery, which must load other tables [default: extracts.yaml beside the list of tables]
+    #[arg(long, value_name = "FILE")]
+    extracts: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -86,7 +106,17 @@ fn main() -> ExitCode {
             Ok(true)
         }
         Command::Dbt(command) => dbt_command::run(command),
+        Command::Deploy(deploy) => deploy_command::deploy(deploy),
+        Command::FirstDay(day) => deploy_command::first_day(day),
         Command::Lineage(arguments) => lineage_command::run(arguments),
+        Command::Completions(arguments) => {
+            shell_command::completions(arguments, Arguments::command());
+            Ok(true)
+        }
+        Command::Man(arguments) => shell_command::man(arguments, Arguments::command()).map(|()| true),
+        Command::Doctor(arguments) => return in_the_clouds(doctor::run(arguments)),
+        Command::Operate(operate) => return in_the_clouds(operate::run(operate)),
+        Command::Status(arguments) => return in_the_clouds(status::run(arguments)),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -94,6 +124,18 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// For commands with exit codes of their own.
+fn in_the_clouds(command: impl Future<Output = Result<u8>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(command)) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            2.into()
         }
     }
 }
@@ -117,6 +159,10 @@ fn judge(check: &Check) -> Result<bool> {
     let env = manifest.as_ref().map_or_else(|| "any".parse(), |manifest| Ok(manifest.env.clone()))?;
     // Names and destinations first: they are wrong whatever the export holds.
     let listed = list.transfers(&env)?.len();
+    if let Some(shared) = shared_destinations(check)? {
+        tell(check.list.json, &shared.to_string().lines().map(str::to_owned).collect::<Vec<_>>(), "");
+        return Ok(false);
+    }
     let Some(manifest) = manifest else {
         tell(check.list.json, &[], &format!("{listed} tables, nothing wrong with the list itself"));
         return Ok(true);
@@ -125,6 +171,16 @@ fn judge(check: &Check) -> Result<bool> {
     let problems = comparison.problems();
     tell(check.list.json, &problems, &format!("{listed} tables agree with {}", manifest.task_id));
     Ok(problems.is_empty())
+}
+
+/// A file that was named must be there.
+fn shared_destinations(check: &Check) -> Result<Option<yaml::InvalidFile>> {
+    let beside = check.list.tables.with_file_name("extracts.yaml");
+    match &check.extracts {
+        Some(extracts) => shared(&check.list.tables, extracts),
+        None if beside.exists() => shared(&check.list.tables, &beside),
+        None => Ok(None),
+    }
 }
 
 fn tell(json: bool, problems: &[String], good: &str) {

@@ -132,11 +132,11 @@ fn tables_of_database_to_bigquery_are_sources_and_another_dataset_is_another_sou
         fs::read_to_string(folder.path().join(file)).unwrap()
     };
     assert!(read("shop").contains("schema: raw_shop\n") && !read("shop").contains("carts"));
-    let carts = "      - name: shop_carts\n        config:\n          meta: {isthmus_table: shop.carts}\n";
+    let carts = "      - name: shop_carts\n        config:\n          meta: {isthmus_table: direct_shop.shop_carts}\n";
     assert!(read("direct_shop").contains("schema: direct_shop\n") && read("direct_shop").contains(carts));
     let app = read("app");
     assert!(app.contains("schema: raw_app\n"), "{app}");
-    for (name, table) in [("users", "app.public.users"), ("sales_orders", "app.sales.orders")] {
+    for (name, table) in [("users", "raw_app.users"), ("sales_orders", "raw_app.sales_orders")] {
         assert!(
             app.contains(&format!("- name: {name}\n        config:\n          meta: {{isthmus_table: {table}}}\n")),
             "{app}"

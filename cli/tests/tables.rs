@@ -191,3 +191,30 @@ fn json_says_the_same() {
     assert_eq!(value["remove"], json!([{"table": "shop.old_orders", "why": "not_in_export"}]));
     assert_eq!(value["excluded"], json!(["shop.tmp_x"]));
 }
+
+#[test]
+fn a_table_that_both_lists_load_is_told_with_both_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("config")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join("config").join(name), text).unwrap();
+    write("tables.yaml", LIST);
+    write(
+        "extracts.yaml",
+        "databases:\n  shop:\n    engine: mysql\n    dataset: direct_shop\n    tables:\n      orders: {}\n",
+    );
+    assert!(run(folder.path(), "", &["check"]).status.success(), "another dataset");
+    let extracts = "databases:\n  app:\n    engine: mysql\n    dataset: raw_shop\n    tables:\n      orders: {}\n      \
+                    items: {}\n      archive: {destination: old_orders}\n";
+    write("extracts.yaml", extracts);
+    let checked = run(folder.path(), "", &["check"]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert_eq!(
+        text(&checked.stderr),
+        "config/extracts.yaml:6:7: app.orders: raw_shop.orders is the destination of shop.orders too (config/tables.yaml:5:7): \
+         each load would replace the other's rows\n\
+         config/extracts.yaml:8:7: app.archive: raw_shop.old_orders is the destination of shop.old_orders too \
+         (config/tables.yaml:6:7): each load would replace the other's rows\n"
+    );
+    let missing = run(folder.path(), "", &["check", "--extracts", "other.yaml"]);
+    assert!(text(&missing.stderr).contains("other.yaml"), "{}", text(&missing.stderr));
+}

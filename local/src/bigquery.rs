@@ -1,5 +1,6 @@
 //! BigQuery: local-bigquery, an emulator on `DuckDB`. <https://pypi.org/project/local-bigquery/>
 
+mod nosync;
 mod rows;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub const PROJECT: &str = "isthmus-local";
 /// What is changed comes before what starts it.
 const LAUNCH: &str = concat!(
     include_str!("bigquery/launch.py"),
+    include_str!("bigquery/conditions.py"),
     include_str!("bigquery/created_tables.py"),
     include_str!("bigquery/external_query.py"),
     include_str!("bigquery/loads.py"),
@@ -78,6 +80,9 @@ impl BigQuery {
         command.envs(keep_compiled()?);
         command.args(["-c", LAUNCH, "serve", "--host", "127.0.0.1", "--project", PROJECT]);
         command.args(["--port", &port.to_string(), "--grpc-port", &grpc_port.to_string(), "--data-dir"]).arg(&data);
+        if let Some(library) = nosync::library(dir) {
+            command.env("LD_PRELOAD", library);
+        }
         let mut process = Process::spawn("bigquery", command, &dir.join("bigquery.log"))?;
         let mut bigquery =
             Self::at(&format!("http://127.0.0.1:{port}"), &format!("http://127.0.0.1:{grpc_port}"), &data);
@@ -223,6 +228,13 @@ impl BigQuery {
 
     async fn get(&self, path: &str) -> Result<Value> {
         Self::answer(format!("GET {path}"), self.client.get(self.url(path))).await
+    }
+
+    /// The dataset's whole access, as one block of it says: nobody else has any.
+    pub async fn grant(&self, dataset: &str, account: &str, role: &str) -> Result<()> {
+        let access = json!({"access": [{"role": role, "userByEmail": account}]});
+        let path = format!("datasets/{dataset}");
+        Self::answer(format!("PATCH {path}"), self.client.patch(self.url(&path)).json(&access)).await.map(|_| ())
     }
 
     async fn post(&self, path: &str, body: &Value) -> Result<Value> {

@@ -14,9 +14,11 @@ use crate::job::Job;
 use crate::lambda::Lambda;
 use crate::metadata::{Metadata, ServiceAccount};
 use crate::moto::Moto;
+use crate::operator::CONFIG_BUCKET;
 use crate::rds::{self, ACCOUNT, REGION, Rds};
 use crate::read::ReadWire;
 use crate::s3::S3;
+use crate::storage::Storage;
 use crate::sts::{Sts, Trust};
 use crate::tools;
 use crate::transfer::{self, LOCATION, Transfer};
@@ -54,6 +56,11 @@ impl Emulators {
     }
 }
 
+/// Whom Data Transfer acts as.
+pub fn transfer_account() -> String {
+    format!("isthmus-transfer@{PROJECT}.iam.gserviceaccount.com")
+}
+
 /// The role that a job assumes.
 fn role_arn(job: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:role/isthmus-{job}")
@@ -69,6 +76,8 @@ pub struct Cloud {
     pub s3: S3,
     pub rds: Rds,
     pub transfer: Transfer,
+    /// The config bucket.
+    pub storage: Storage,
     pub wires: Wires,
     pub dir: PathBuf,
 }
@@ -82,6 +91,9 @@ pub struct Wires {
     pub transfer: Wire,
     pub bigquery: Wire,
     pub bigquery_storage: ReadWire,
+    pub storage: Wire,
+    /// To all of AWS that has no wire of its own.
+    pub aws: Wire,
 }
 
 impl Cloud {
@@ -94,6 +106,9 @@ impl Cloud {
         s3.store().create_bucket(&app_bucket);
         let rds = Rds::start(aurora, s3.store().clone(), rds::Options::default()).await?;
         let transfer = Transfer::start(s3.store().clone(), &emulators.bigquery, transfer::Options::default()).await?;
+        let dir = dir.join(env);
+        std::fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
+        let storage = Storage::start(CONFIG_BUCKET, &dir).await?;
         let wires = Wires {
             s3: Wire::start(&s3.endpoint()).await?,
             rds: Wire::start(&rds.endpoint()).await?,
@@ -102,12 +117,13 @@ impl Cloud {
             transfer: Wire::start(&transfer.endpoint()).await?,
             bigquery: Wire::start(&emulators.bigquery.endpoint()).await?,
             bigquery_storage: ReadWire::start(&emulators.bigquery.grpc_endpoint()).await?,
+            storage: Wire::start(&storage.endpoint()).await?,
+            aws: Wire::start(&emulators.moto.endpoint()).await?,
         };
-        let dir = dir.join(env);
-        std::fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
         let cluster = format!("{env}-cluster");
         rds.add_cluster(&cluster);
-        Ok(Self { env: env.parse()?, bucket, app_bucket, cluster, emulators, s3, rds, transfer, wires, dir })
+        let env = env.parse()?;
+        Ok(Self { env, bucket, app_bucket, cluster, emulators, s3, rds, transfer, storage, wires, dir })
     }
 
     /// What Terraform does with `tables.yaml`: datasets, empty destination tables, a transfer config for each table. What
@@ -118,6 +134,7 @@ impl Cloud {
         bigquery.create_dataset(&self.audit_dataset()).await?;
         for table in tables.transfers(&self.env)? {
             bigquery.create_dataset(&table.dataset).await?;
+            bigquery.grant(&table.dataset, &transfer_account(), "WRITER").await?;
             if !bigquery.table_exists(&table.dataset, &table.table).await? {
                 bigquery.create_table(&table.dataset, &table.table).await?;
             }
@@ -225,6 +242,30 @@ impl Cloud {
             ("GCE_METADATA_HOST", self.emulators.metadata.host()),
         ];
         Ok(Job::new(&tools::program("bigquery-to-s3")?, &self.dir, owned(variables)))
+    }
+
+    pub fn extracts_file(&self) -> PathBuf {
+        self.dir.join("extracts.yaml")
+    }
+
+    /// Reads the database of the list from this address.
+    pub fn database_to_bigquery(&self, database: &str, url: &str, password: &str) -> Result<Job> {
+        let suffix = database.to_uppercase();
+        let variables = [
+            ("EXTRACTS_FILE", self.extracts_file().display().to_string()),
+            ("GOOGLE_CLOUD_PROJECT", PROJECT.to_owned()),
+            ("BIGQUERY_LOCATION", LOCATION.to_owned()),
+            ("AUDIT_DATASET", self.audit_dataset()),
+            ("SCRATCH_DATASET", self.scratch_dataset()),
+            ("WORK_DIR", self.dir.display().to_string()),
+            ("BIGQUERY_ENDPOINT", self.wires.bigquery.endpoint()),
+            ("GCE_METADATA_HOST", self.emulators.metadata.host()),
+        ];
+        let own = [
+            (format!("DATABASE_URL_{suffix}"), url.to_owned()),
+            (format!("DATABASE_PASSWORD_{suffix}"), password.to_owned()),
+        ];
+        Ok(Job::new(&tools::program("database-to-bigquery")?, &self.dir, owned(variables).chain(own)))
     }
 
     fn lambda<const N: usize>(&self, name: &str, variables: [(&str, String); N]) -> Result<Lambda> {

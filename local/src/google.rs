@@ -62,6 +62,11 @@ impl Google {
         lock(&self.server.accounts).bindings.insert((account.to_owned(), principals.to_owned()));
     }
 
+    /// The account that this token is of, while it is good.
+    pub fn whose(&self, token: &str) -> Option<String> {
+        lock(&self.server.accounts).account(token).ok()
+    }
+
     /// A role on the project for this account.
     pub fn permit(&self, account: &str, permission: &str) {
         lock(&self.server.workflows).permissions.insert((account.to_owned(), permission.to_owned()));

@@ -10,6 +10,8 @@ use anyhow::Result;
 
 use crate::process::Process;
 
+const MEASURE_EVERY: Duration = Duration::from_millis(20);
+
 #[derive(Debug, Clone)]
 pub struct Job {
     name: String,
@@ -30,6 +32,8 @@ pub struct Task {
 pub struct Finished {
     pub exit_code: Option<i32>,
     pub elapsed: Duration,
+    /// The most memory that it had resident, as far as it was looked at.
+    pub peak_memory_kib: u64,
     /// Both outputs of the program.
     pub log: String,
 }
@@ -97,12 +101,28 @@ impl Job {
 
 impl Task {
     pub async fn finish(mut self) -> Result<Finished> {
-        let exit_code = self.process.wait().await?;
-        Ok(Finished { exit_code, elapsed: self.began.elapsed(), log: self.process.log() })
+        let mut peak_memory_kib = 0;
+        let exit_code = loop {
+            peak_memory_kib = self.process.peak_memory_kib().unwrap_or_default().max(peak_memory_kib);
+            if let Ok(ended) = tokio::time::timeout(MEASURE_EVERY, self.process.wait()).await {
+                break ended?;
+            }
+        };
+        Ok(Finished { exit_code, elapsed: self.began.elapsed(), peak_memory_kib, log: self.process.log() })
+    }
+
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        self.process.log()
     }
 
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// The most memory that it had resident so far; nothing once it has ended.
+    pub fn peak_memory_kib(&self) -> Option<u64> {
+        self.process.peak_memory_kib()
     }
 
     pub fn signal(&self, signal: i32) {

@@ -66,6 +66,10 @@ impl Lookup {
         Ok(lookup)
     }
 
+    pub fn endpoint(&self) -> String {
+        self.endpoint.clone()
+    }
+
     fn uri(&self, path: &str) -> String {
         format!("{}/{path}", self.endpoint)
     }

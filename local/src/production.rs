@@ -2,7 +2,6 @@
 //! programs need no endpoint setting then; they need that these names lead to this machine, so all of it runs in a
 //! network and mount namespace of its own (see `tests/production`).
 
-mod authority;
 mod front;
 mod hosts;
 mod proxy;
@@ -18,7 +17,7 @@ use tokio::task::JoinHandle;
 use crate::cloud::Cloud;
 use crate::job::Job;
 use crate::lambda::Lambda;
-use authority::Authority;
+use crate::tls::Authority;
 use front::Front;
 
 pub use front::{Connection, Fault};
@@ -37,7 +36,7 @@ impl Production {
         let hosts = Host::of(cloud);
         let authority = Authority::new("isthmus tests")?;
         let file = dir.join("authority.pem");
-        std::fs::write(&file, authority.pem()).with_context(|| format!("write {}", file.display()))?;
+        authority.write(&file)?;
         let front = Arc::new(Front::new(&authority, hosts)?);
         let (secure, plain) = (listen(443).await?, listen(80).await?);
         let metadata = cloud.emulators.metadata.host();

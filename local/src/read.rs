@@ -5,6 +5,7 @@ mod fault;
 mod passing;
 mod record;
 pub(crate) mod service;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -28,6 +29,7 @@ pub(crate) use googleapis_tonic_google_cloud_bigquery_storage_v1::google::cloud:
 
 pub use fault::{ReadFault, rst_stream};
 pub use record::{ReadRequest, RowsRequest, SessionRequest};
+pub use stored::{StoredTable, StoredTables};
 pub use tonic::{Code, Status};
 
 /// A stream's window, so that a message of a few megabytes needs no round trip of its own.

@@ -2,6 +2,7 @@
 //! HTTP/1.1 for that: requests with a `Content-Length`, one after the other on a connection.
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,9 +10,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use bytes::{Buf, BytesMut};
 use clap::Args;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::tls;
 
 /// Takes every PUT, keeps nothing, and counts.
 #[derive(Debug, Clone, Default, Args)]
@@ -28,6 +33,9 @@ pub struct Options {
     /// Added to the answers of the slow ones
     #[arg(long, default_value_t = 500)]
     pub slow_ms: u64,
+    /// Speak TLS, and write the certificate of its authority to this file
+    #[arg(long)]
+    pub authority: Option<PathBuf>,
 }
 
 /// What came in so far.
@@ -68,9 +76,10 @@ impl Options {
 impl Sink {
     pub async fn start(options: Options) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("bind a sink")?;
-        let endpoint = format!("http://{}", listener.local_addr()?);
+        let tls = options.authority.as_deref().map(tls::acceptor).transpose()?;
+        let endpoint = format!("{}://{}", if tls.is_some() { "https" } else { "http" }, listener.local_addr()?);
         let state = Arc::new(State { options, ..State::default() });
-        let server = tokio::spawn(serve(listener, Arc::clone(&state)));
+        let server = tokio::spawn(serve(listener, tls, Arc::clone(&state)));
         Ok(Self { endpoint, state, server })
     }
 
@@ -129,24 +138,32 @@ const REFUSED: &[u8] = b"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml
     Content-Length: 87\r\n\r\n<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-async fn serve(listener: TcpListener, state: Arc<State>) {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>) {
     while let Ok((stream, _)) = listener.accept().await {
         state.connections.fetch_add(1, Ordering::Relaxed);
         state.open.fetch_add(1, Ordering::Relaxed);
-        let state = Arc::clone(&state);
+        let (state, tls) = (Arc::clone(&state), tls.clone());
         tokio::spawn(async move {
-            let _ = converse(stream, &state).await; // a client that goes away is no matter of ours
+            let _ = greet(stream, tls, &state).await; // a client that goes away is no matter of ours
             state.open.fetch_sub(1, Ordering::Relaxed);
         });
     }
 }
 
-async fn converse(mut stream: TcpStream, state: &State) -> Result<()> {
+async fn greet(stream: TcpStream, tls: Option<TlsAcceptor>, state: &State) -> Result<()> {
     stream.set_nodelay(true)?;
+    match tls {
+        Some(tls) => converse(tls.accept(stream).await?, state).await,
+        None => converse(stream, state).await,
+    }
+}
+
+async fn converse(mut stream: impl Transport, state: &State) -> Result<()> {
     let mut buffer = BytesMut::with_capacity(16 * 1024);
     while let Some(head) = head(&mut stream, &mut buffer).await? {
         if head.expects && buffer.is_empty() {
             stream.write_all(CONTINUE).await?;
+            stream.flush().await?;
         }
         let mut left = head.body_bytes;
         while left > buffer.len() {
@@ -159,18 +176,37 @@ async fn converse(mut stream: TcpStream, state: &State) -> Result<()> {
         buffer.advance(left);
         if head.asks_counts {
             stream.write_all(counts(state.seen()).as_bytes()).await?;
+            stream.flush().await?;
             continue;
         }
         let (latency, answer) = state.next(head.body_bytes as u64);
         if !latency.is_zero() {
             tokio::select! {
                 () = tokio::time::sleep(latency.saturating_sub(TIMER)) => {}
-                () = closed(&stream) => return Ok(()),
+                () = closed(stream.tcp()) => return Ok(()),
             }
         }
         stream.write_all(answer).await?;
+        stream.flush().await?;
     }
     Ok(())
+}
+
+/// TCP, or TLS over it.
+trait Transport: AsyncRead + AsyncWrite + Unpin {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Transport for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Transport for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
 }
 
 /// Returns when the client has gone away; never if it sends its next request early.
@@ -188,7 +224,7 @@ struct Head {
 }
 
 /// Takes the next request's head off the buffer; none at the end of the connection.
-async fn head(stream: &mut TcpStream, buffer: &mut BytesMut) -> Result<Option<Head>> {
+async fn head(stream: &mut impl Transport, buffer: &mut BytesMut) -> Result<Option<Head>> {
     loop {
         if let Some(end) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = Head::read(&buffer.split_to(end + 4))?;

@@ -2,6 +2,7 @@
 //! write dispositions, with the traps that they set. It reads our S3 and loads into the BigQuery emulator.
 //! <https://docs.cloud.google.com/bigquery/docs/s3-transfer-intro>
 
+mod answer;
 mod call;
 mod config;
 mod data_path;

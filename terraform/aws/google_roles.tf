@@ -1,6 +1,8 @@
 # The two roles that jobs on Google Cloud assume without a key. AWS knows accounts.google.com; there is no identity
 # provider to create. See docs/spec/keyless.md.
 locals {
+  audience = coalesce(var.audience, "isthmus-${var.env}")
+
   google_roles = {
     load-export    = { service_account_id = var.google_service_account_ids.load_export, policy = local.load_export_policy }
     bigquery-to-s3 = { service_account_id = var.google_service_account_ids.bigquery_to_s3, policy = local.bigquery_to_s3_policy }
@@ -16,7 +18,7 @@ locals {
         # The token's azp.
         "accounts.google.com:aud" = role.service_account_id
         # The token's aud: what the job asked for. Not enough alone: any service account of anyone can ask for it.
-        "accounts.google.com:oaud" = var.audience
+        "accounts.google.com:oaud" = local.audience
         "accounts.google.com:sub"  = role.service_account_id
       } }
     }]

@@ -15,7 +15,7 @@ locals {
   # In a key's policy, Resource "*" is this key.
   key_policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       {
         # The account's own IAM decides who may do what; each role of isthmus names the calls that it makes. No kms:*:
         # what nobody here needs (imported material, custom stores, replicas) stays closed.
@@ -62,6 +62,22 @@ locals {
         Resource  = "*"
         Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
       },
-    ]
+      ], var.extractor == null ? [] : [{
+        # So is a task that stopped, by EventBridge.
+        Sid       = "StoppedTasksReachTheTopic"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = "*"
+        Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+        }, {
+        # Actions and condition are those of "Encrypt log data in CloudWatch Logs using AWS KMS".
+        Sid       = "KeepsTheExtractorsLog"
+        Effect    = "Allow"
+        Principal = { Service = "logs.${var.region}.amazonaws.com" }
+        Action    = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:DescribeKey"]
+        Resource  = "*"
+        Condition = { ArnEquals = { "kms:EncryptionContext:aws:logs:arn" = local.extractor_log_arn } }
+    }])
   })
 }

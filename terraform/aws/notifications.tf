@@ -9,17 +9,24 @@ resource "aws_sns_topic_policy" "this" {
 }
 
 locals {
-  # publish-export publishes with its own role; only an alarm comes from a service.
+  # publish-export publishes with its own role; only an alarm and a task that failed come from services.
   topic_policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
+    Statement = concat([{
       Sid       = "Alarms"
       Effect    = "Allow"
       Action    = "sns:Publish"
       Resource  = aws_sns_topic.this.arn
       Principal = { Service = "cloudwatch.amazonaws.com" }
       Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
-    }]
+      }], [for rule in aws_cloudwatch_event_rule.extractor : {
+      Sid       = "StoppedTasks"
+      Effect    = "Allow"
+      Action    = "sns:Publish"
+      Resource  = aws_sns_topic.this.arn
+      Principal = { Service = "events.amazonaws.com" }
+      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+    }])
   })
 }
 

@@ -1,6 +1,7 @@
 output "aws" {
-  description = "Variable aws of terraform/gcp"
+  description = "Variable aws of terraform/gcp. Only the account and the region are needed where names follow from them."
   value = {
+    account_id              = local.account
     region                  = var.region
     export_bucket           = aws_s3_bucket.this["export"].id
     app_bucket              = aws_s3_bucket.this["app"].id
@@ -8,6 +9,8 @@ output "aws" {
     bigquery_to_s3_role_arn = aws_iam_role.google["bigquery-to-s3"].arn
     # template.yaml makes it, under this name.
     publish_export_role_arn = "arn:${local.partition}:iam::${local.account}:role/isthmus-${var.env}-publish-export"
+    # Where there is an extractor.
+    extractor_role_arn = var.extractor == null ? null : local.extractor_role_arns.task
   }
 }
 
@@ -34,4 +37,9 @@ output "lookup" {
       LookupSecurityGroupIds = aws_security_group.lookup[0].id
     } : {},
   )
+}
+
+output "extractor_image" {
+  description = "Where the image of database-to-bigquery is pushed: {this}:{image_tag}; null where there is no extractor"
+  value       = one([for repository in aws_ecr_repository.extractor : repository.repository_url])
 }

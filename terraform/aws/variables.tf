@@ -16,7 +16,7 @@ variable "region" {
 
 variable "google_service_account_ids" {
   type        = object({ load_export = string, bigquery_to_s3 = string })
-  description = "The numeric ids of the jobs' service accounts: output service_account_ids of terraform/gcp."
+  description = "The numeric ids of the jobs' service accounts: from the output for_aws of terraform/gcp."
 
   validation {
     condition     = alltrue([for id in values(var.google_service_account_ids) : can(regex("^[0-9]{10,30}$", id))])
@@ -25,42 +25,81 @@ variable "google_service_account_ids" {
 
   validation {
     condition     = alltrue([for id in values(var.google_service_account_ids) : !can(regex("^10{8,}", id))])
-    error_message = "google_service_account_ids still has a sample (1000...0001): put the output service_account_ids of terraform/gcp there."
+    error_message = "google_service_account_ids still has a sample (1000...0001): put what terraform output -json for_aws of terraform/gcp prints there."
   }
 }
 
 variable "audience" {
   type        = string
-  description = "What the jobs ask their identity tokens for: output audience of terraform/gcp. One for each environment."
+  description = "What the jobs ask their identity tokens for, one for each environment; isthmus-{env} where it is null, as in terraform/gcp."
+  default     = null
 
   validation {
-    condition     = length(var.audience) >= 4
-    error_message = "audience is the output audience of terraform/gcp, such as isthmus-prod."
+    condition     = length(coalesce(var.audience, "isthmus")) >= 4
+    error_message = "audience is what terraform/gcp says, such as isthmus-prod; leave it out."
+  }
+}
+
+variable "google_project" {
+  type        = object({ id = string, number = string, location = optional(string, "asia-northeast1") })
+  description = "The Google project of this environment: names of its workflow, provider and service account follow from it."
+  default     = null
+
+  validation {
+    condition     = can(regex("^[0-9]+$", try(var.google_project.number, "1")))
+    error_message = "google_project.number is the project's number, not its id: gcloud projects describe ID --format 'value(projectNumber)'."
+  }
+
+  validation {
+    condition     = !startswith(try(var.google_project.id, "none"), "acme-")
+    error_message = "google_project.id still is a sample (acme-...): put the id of your own project there."
   }
 }
 
 variable "start_load" {
   type        = object({ workflow = string, audience = string, service_account = string })
-  description = "What publish-export starts on Google Cloud, and as whom: output start_load of terraform/gcp. Names, no secret."
+  description = "What publish-export starts on Google Cloud, and as whom, where it does not follow from google_project. Names, no secret."
+  default     = null
 
   validation {
-    condition     = can(regex("^projects/[^/]+/locations/[^/]+/workflows/[^/]+$", var.start_load.workflow))
+    condition     = var.start_load != null || var.google_project != null
+    error_message = "google_project is missing: what publish-export starts follows from it. terraform output -json for_aws of terraform/gcp prints it."
+  }
+
+  validation {
+    condition     = can(regex("^projects/[^/]+/locations/[^/]+/workflows/[^/]+$", try(var.start_load.workflow, "projects/p/locations/l/workflows/w")))
     error_message = "start_load.workflow is the full name of a workflow: projects/PROJECT/locations/LOCATION/workflows/NAME."
   }
 
   validation {
-    condition     = can(regex("^//iam\\.googleapis\\.com/projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}$", var.start_load.audience))
+    condition     = var.start_load == null || can(regex("^//iam\\.googleapis\\.com/projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]{4,32}/providers/[a-z0-9-]{4,32}$", try(var.start_load.audience, "")))
     error_message = "start_load.audience is the full name of a provider, with the project's number: //iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER."
   }
 
   validation {
-    condition     = !strcontains(join(" ", [var.start_load.workflow, var.start_load.service_account]), "acme-") && !strcontains(var.start_load.audience, "/projects/10000000000")
-    error_message = "start_load still has samples (acme-..., 10000000000...): put the output start_load of your terraform/gcp there."
+    condition     = var.start_load == null || (!strcontains(join(" ", [try(var.start_load.workflow, ""), try(var.start_load.service_account, "")]), "acme-") && !strcontains(try(var.start_load.audience, ""), "/projects/10000000000"))
+    error_message = "start_load still has samples (acme-..., 10000000000...): put the output start_load of your terraform/gcp there, or google_project instead."
   }
 
   validation {
-    condition     = endswith(var.start_load.service_account, ".gserviceaccount.com")
+    condition     = var.start_load == null || endswith(try(var.start_load.service_account, ""), ".gserviceaccount.com")
     error_message = "start_load.service_account is a service account's e-mail address."
+  }
+}
+
+variable "cluster" {
+  type        = string
+  description = "The identifier of the Aurora cluster whose snapshots are exported. template.yaml reads it as a parameter."
+  default     = null
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]*$", coalesce(var.cluster, "none")))
+    error_message = "cluster is the identifier of an Aurora cluster, not its endpoint or ARN: lower-case letters, digits and hyphens."
+  }
+
+  validation {
+    condition     = !contains(["stg-aurora", "prod-aurora"], coalesce(var.cluster, "none"))
+    error_message = "cluster still is a sample (stg-aurora, prod-aurora): put the identifier of your own Aurora cluster there. One that really is called so: take this rule out."
   }
 }
 

@@ -9,7 +9,7 @@ terraform {
     }
   }
 
-  # terraform init -backend-config="bucket=…" -backend-config="key=isthmus/prod.tfstate" -backend-config="region=…"
+  # terraform init -reconfigure -backend-config=backend/prod.hcl -backend-config=bucket=STATE_BUCKET
   backend "s3" {}
 }
 

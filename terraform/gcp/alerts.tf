@@ -10,7 +10,7 @@ locals {
 
   # A Logs Explorer link; what is a variable of Cloud Monitoring must not be encoded, so it is put in afterwards.
   logs_of = {
-    for key, job in google_cloud_run_v2_job.job : key => join("", [
+    for key, job in local.watched_jobs : key => join("", [
       "${local.console}/logs/query;query=",
       replace(urlencode("resource.type=\"cloud_run_job\" resource.labels.job_name=\"${job.name}\" labels.\"run.googleapis.com/execution_name\"=\"EXECUTION\""), "+", "%20"),
       "?project=${var.project}",
@@ -26,7 +26,7 @@ locals {
   # What one line of a log tells.
   log_alerts = merge(
     {
-      for key, job in google_cloud_run_v2_job.job : "${key}-failed" => {
+      for key, job in local.watched_jobs : "${key}-failed" => {
         title    = "${key} failed"
         severity = "CRITICAL"
         # Cloud Run's own event at the end of an execution: also when the program could not write a line any more.
@@ -106,7 +106,7 @@ locals {
   )
 
   # More than a day, so that a run that ends a little later than yesterday's is no alarm.
-  silent_jobs = var.schedule_enabled ? google_cloud_run_v2_job.job : {}
+  silent_jobs = var.schedule_enabled ? { for key, job in local.watched_jobs : key => job if key != "database-to-bigquery" || length(google_cloud_scheduler_job.extractor) > 0 } : {}
 }
 
 resource "google_monitoring_alert_policy" "log" {

@@ -5,6 +5,8 @@ resource "google_monitoring_notification_channel" "email" {
   type         = "email"
   labels       = { email_address = each.key }
 
+  depends_on = [terraform_data.apis]
+
   # A channel can only be deleted when no alert names it any more: alerts change first.
   lifecycle {
     create_before_destroy = true

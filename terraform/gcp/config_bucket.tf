@@ -20,11 +20,12 @@ resource "google_storage_bucket" "config" {
     }
   }
 
-  depends_on = [google_project_service.api]
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_storage_bucket_object" "config" {
-  for_each = fileset(var.config_dir, "*.{yaml,sql}")
+  # No job reads which environments there are.
+  for_each = setsubtract(fileset(var.config_dir, "*.{yaml,sql}"), ["environments.yaml"])
 
   bucket  = google_storage_bucket.config.name
   name    = each.key

@@ -20,7 +20,7 @@ resource "google_workflows_workflow" "daily" {
     EXPORT_TIMEZONE    = var.export_timezone
   }
 
-  depends_on = [google_project_service.api]
+  depends_on = [terraform_data.apis]
 }
 
 # Wider than one resource: the operations that the workflow polls belong to the project, as does its log.
@@ -29,6 +29,8 @@ resource "google_project_iam_custom_role" "workflow" {
   title       = "isthmus workflow"
   description = "Wait for executions of jobs, and write the workflow's log"
   permissions = ["logging.logEntries.create", "run.executions.get", "run.operations.get"]
+
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_project_iam_member" "workflow" {

@@ -22,8 +22,9 @@ locals {
       # Counts and truncates.
       "${id} load-export" = { dataset = id, role = "roles/bigquery.dataEditor", account = "load-export" }
       # Loads.
-      "${id} transfer" = { dataset = id, role = "roles/bigquery.dataEditor", account = "transfer" }
-      "${id} dbt"      = { dataset = id, role = "roles/bigquery.dataViewer", account = "dbt" }
+      "${id} transfer"         = { dataset = id, role = "roles/bigquery.dataEditor", account = "transfer" }
+      "${id} transfer updates" = { dataset = id, role = google_project_iam_custom_role.transfer_dataset.name, account = "transfer" }
+      "${id} dbt"              = { dataset = id, role = "roles/bigquery.dataViewer", account = "dbt" }
     }]...),
     { for id in var.query_datasets : "${id} bigquery-to-s3" => { dataset = id, role = "roles/bigquery.dataViewer", account = "bigquery-to-s3" } },
     { for id in concat(["staging", "warehouse", "mart", "isthmus_dbt"], tolist(local.federated_datasets)) : "${id} dbt" => { dataset = id, role = "roles/bigquery.dataEditor", account = "dbt" } },
@@ -46,7 +47,7 @@ resource "google_bigquery_dataset" "dataset" {
   delete_contents_on_destroy  = !var.deletion_protection
   deletion_policy             = var.deletion_protection ? "PREVENT" : "DELETE"
 
-  depends_on = [google_project_service.api]
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_bigquery_dataset_iam_member" "member" {
@@ -57,4 +58,15 @@ resource "google_bigquery_dataset_iam_member" "member" {
   member     = google_service_account.account[each.value.account].member
 
   depends_on = [google_bigquery_dataset.dataset]
+}
+
+# What dataEditor lacks. Source: "Use service accounts with BigQuery Data Transfer Service": the account needs
+# bigquery.datasets.get and bigquery.datasets.update on the destination dataset. Given on raw datasets only.
+resource "google_project_iam_custom_role" "transfer_dataset" {
+  role_id     = "isthmusTransferDataset"
+  title       = "isthmus transfer, on a dataset"
+  description = "Look at a destination dataset of transfers, and change its settings"
+  permissions = ["bigquery.datasets.get", "bigquery.datasets.update"]
+
+  depends_on = [terraform_data.apis]
 }

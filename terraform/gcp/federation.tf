@@ -5,7 +5,11 @@ locals {
   provider = "aws-account"
 
   # By the service account that the role acts as. Null until terraform/aws was applied.
-  aws_role_arns = { start-load = try(var.aws.publish_export_role_arn, null) }
+  aws_role_arns = merge(
+    { start-load = try(local.aws.publish_export_role_arn, null) },
+    var.extractor == null ? {} : { database-to-bigquery = try(local.aws.extractor_role_arn, null) },
+  )
+  lent_accounts = merge(google_service_account.account, { for account in google_service_account.extractor : "database-to-bigquery" => account })
   aws_roles = {
     for key, arn in local.aws_role_arns : key => { account = split(":", arn)[4], name = reverse(split("/", arn))[0] } if arn != null
   }
@@ -22,7 +26,7 @@ resource "google_iam_workload_identity_pool" "aws" {
   workload_identity_pool_id = local.pool
   description               = "Programs of isthmus on AWS"
 
-  depends_on = [google_project_service.api]
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_iam_workload_identity_pool_provider" "aws" {
@@ -48,7 +52,7 @@ resource "google_iam_workload_identity_pool_provider" "aws" {
 resource "google_service_account_iam_member" "aws_role" {
   for_each = local.aws_roles
 
-  service_account_id = google_service_account.account[each.key].name
+  service_account_id = local.lent_accounts[each.key].name
   role               = "roles/iam.workloadIdentityUser"
   member             = "principalSet://iam.googleapis.com/${google_iam_workload_identity_pool.aws.name}/attribute.aws_role/${each.value.name}"
 }
@@ -62,6 +66,8 @@ resource "google_project_iam_custom_role" "start_load" {
   title       = "isthmus start-load"
   description = "Start the daily workflow"
   permissions = ["workflows.executions.create"]
+
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_project_iam_member" "start_load" {

@@ -21,7 +21,7 @@ resource "google_service_account" "account" {
   # A new account has another unique id, and the trust policies on AWS would refuse it.
   deletion_policy = var.deletion_protection ? "PREVENT" : "DELETE"
 
-  depends_on = [google_project_service.api]
+  depends_on = [terraform_data.apis]
 }
 
 # Wider than one resource: queries are jobs of the project, and a transfer config takes no IAM policy of its own.
@@ -31,6 +31,8 @@ resource "google_project_iam_custom_role" "load_export" {
   description = "Start and watch transfer runs, count and truncate"
   # A manual run is an update of its config. Source: permissions of startManualRuns, BigQuery Data Transfer API.
   permissions = ["bigquery.jobs.create", "bigquery.transfers.get", "bigquery.transfers.update"]
+
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_project_iam_member" "load_export" {
@@ -45,6 +47,8 @@ resource "google_project_iam_custom_role" "bigquery_to_s3" {
   title       = "isthmus bigquery-to-s3"
   description = "Run queries and read their results through the Storage Read API"
   permissions = ["bigquery.jobs.create", "bigquery.readsessions.create", "bigquery.readsessions.getData"]
+
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_project_iam_member" "bigquery_to_s3" {
@@ -59,6 +63,8 @@ resource "google_project_iam_custom_role" "dbt" {
   title       = "isthmus dbt"
   description = "Run the queries that build the warehouse"
   permissions = ["bigquery.jobs.create"]
+
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_project_iam_member" "dbt" {
@@ -73,6 +79,8 @@ resource "google_project_iam_custom_role" "transfer" {
   title       = "isthmus transfer"
   description = "Run the load jobs of transfers"
   permissions = ["bigquery.jobs.create"]
+
+  depends_on = [terraform_data.apis]
 }
 
 resource "google_project_iam_member" "transfer" {

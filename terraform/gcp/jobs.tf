@@ -1,7 +1,7 @@
 locals {
   # Names of settings: docs/spec/load-export.md and docs/spec/bigquery-to-s3.md. CLOUD_RUN_* come from Cloud Run.
   keyless = {
-    AWS_REGION           = try(var.aws.region, "")
+    AWS_REGION           = try(local.aws.region, "")
     AWS_AUDIENCE         = local.audience
     GOOGLE_CLOUD_PROJECT = var.project
     BIGQUERY_LOCATION    = var.location
@@ -13,8 +13,8 @@ locals {
       tasks    = 1
       file     = "tables.yaml"
       env = merge(local.keyless, {
-        AWS_ROLE_ARN         = try(var.aws.load_export_role_arn, "")
-        S3_BUCKET_NAME       = try(var.aws.export_bucket, "")
+        AWS_ROLE_ARN         = try(local.aws.load_export_role_arn, "")
+        S3_BUCKET_NAME       = try(local.aws.export_bucket, "")
         ENV                  = var.env
         TABLES_FILE          = "/config/tables.yaml"
         AUDIT_DATASET        = google_bigquery_dataset.dataset["isthmus_audit"].dataset_id
@@ -30,8 +30,8 @@ locals {
       tasks    = var.bigquery_to_s3.tasks
       file     = "syncs.yaml"
       env = merge(local.keyless, {
-        AWS_ROLE_ARN    = try(var.aws.bigquery_to_s3_role_arn, "")
-        S3_BUCKET_NAME  = try(var.aws.app_bucket, "")
+        AWS_ROLE_ARN    = try(local.aws.bigquery_to_s3_role_arn, "")
+        S3_BUCKET_NAME  = try(local.aws.app_bucket, "")
         SYNCS_FILE      = "/config/syncs.yaml"
         SCRATCH_DATASET = google_bigquery_dataset.dataset["isthmus_scratch"].dataset_id
         MAX_CONCURRENCY = tostring(var.bigquery_to_s3.max_concurrency)

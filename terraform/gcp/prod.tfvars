@@ -1,9 +1,6 @@
+# What is the team's choice. What follows from config/environments.yaml and from the other cloud is in
+# generated/prod.tfvars.json, which `isthmus deploy prod` writes: docs/spec/deploy.md.
 env = "prod"
-# A sample, which a plan refuses: the id of your project.
-project = "acme-isthmus-prod"
 
 deletion_protection = true
 schedule_enabled    = true
-
-# A sample too.
-alert_emails = ["data-alerts@example.com"]

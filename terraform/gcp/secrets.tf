@@ -20,5 +20,5 @@ resource "google_secret_manager_secret" "secret" {
     }
   }
 
-  depends_on = [google_project_service.api]
+  depends_on = [terraform_data.apis]
 }

@@ -1,6 +1,6 @@
+# What is the team's choice. What follows from config/environments.yaml and from the other cloud is in
+# generated/stg.tfvars.json, which `isthmus deploy stg` writes: docs/spec/deploy.md.
 env = "stg"
-# A sample, which a plan refuses: the id of your project.
-project = "acme-isthmus-stg"
 
 # stg may be torn down, and runs when it is asked to.
 deletion_protection = false

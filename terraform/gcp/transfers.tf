@@ -14,7 +14,7 @@ locals {
 
   transfers = var.transfer_key == null ? {} : {
     for name, table in local.tables : name => merge(table, {
-      data_path = "s3://${var.aws.export_bucket}/${local.export_day}/${table.folder}/${table.pattern}"
+      data_path = "s3://${local.aws.export_bucket}/${local.export_day}/${table.folder}/${table.pattern}"
     })
   }
 }

@@ -54,39 +54,50 @@ variable "deletion_protection" {
 }
 
 variable "aws" {
-  description = "The outputs of terraform/aws. Null until that was applied: then only what AWS needs to know exists."
+  description = "The AWS account of this environment. Names of buckets and roles follow from its number and env, as terraform/aws makes them; a name that is given stands. Null until terraform/aws was applied: then only what AWS needs to know exists."
   type = object({
-    region                  = string
-    export_bucket           = string
-    app_bucket              = string
-    load_export_role_arn    = string
-    bigquery_to_s3_role_arn = string
+    account_id              = optional(string)
+    region                  = optional(string, "ap-northeast-1")
+    export_bucket           = optional(string)
+    app_bucket              = optional(string)
+    load_export_role_arn    = optional(string)
+    bigquery_to_s3_role_arn = optional(string)
     publish_export_role_arn = optional(string)
+    extractor_role_arn      = optional(string)
   })
   default = null
 
   validation {
-    condition = var.aws == null || alltrue([
-      for arn in [try(var.aws.load_export_role_arn, ""), try(var.aws.bigquery_to_s3_role_arn, ""), coalesce(try(var.aws.publish_export_role_arn, null), "arn:aws:iam::000000000000:role/")] :
-      can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/", arn))
+    condition = var.aws == null || try(var.aws.account_id, null) != null || alltrue([
+      for name in ["export_bucket", "app_bucket", "load_export_role_arn", "bigquery_to_s3_role_arn"] : try(var.aws[name], null) != null
     ])
-    error_message = "aws.load_export_role_arn, aws.bigquery_to_s3_role_arn and aws.publish_export_role_arn must be ARNs of roles, such as arn:aws:iam::123456789012:role/name."
+    error_message = "aws.account_id is missing: names of buckets and roles follow from it."
+  }
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", coalesce(try(var.aws.account_id, null), "000000000000")))
+    error_message = "aws.account_id must be the 12 digits of an AWS account, in quotes: aws sts get-caller-identity prints it."
+  }
+
+  validation {
+    condition = alltrue([
+      for name in ["load_export_role_arn", "bigquery_to_s3_role_arn", "publish_export_role_arn", "extractor_role_arn"] :
+      can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/", coalesce(try(var.aws[name], null), "arn:aws:iam::000000000000:role/")))
+    ])
+    error_message = "aws.load_export_role_arn, aws.bigquery_to_s3_role_arn, aws.publish_export_role_arn and aws.extractor_role_arn must be ARNs of roles, such as arn:aws:iam::123456789012:role/name."
   }
 
   validation {
     # In a transfer's path a brace would be a parameter and a star a wildcard; the bucket can have neither.
-    condition = var.aws == null || alltrue([
-      for bucket in [try(var.aws.export_bucket, ""), try(var.aws.app_bucket, "")] :
-      can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket))
+    condition = alltrue([
+      for name in ["export_bucket", "app_bucket"] : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", coalesce(try(var.aws[name], null), "none")))
     ])
     error_message = "aws.export_bucket and aws.app_bucket must be names of S3 buckets, without s3://."
   }
 
   validation {
-    condition = var.aws == null || alltrue([
-      for bucket in [try(var.aws.export_bucket, ""), try(var.aws.app_bucket, "")] : !startswith(bucket, "acme-")
-    ])
-    error_message = "aws.export_bucket or aws.app_bucket still is a sample (acme-...): put the output aws of terraform/aws there."
+    condition     = alltrue([for name in ["export_bucket", "app_bucket"] : !startswith(coalesce(try(var.aws[name], null), "none"), "acme-")])
+    error_message = "aws.export_bucket or aws.app_bucket still is a sample (acme-...): put the name of your own bucket there, or leave it out."
   }
 }
 
@@ -140,4 +151,15 @@ variable "query_datasets" {
   description = "The datasets that the queries of the syncs read."
   type        = set(string)
   default     = ["mart", "warehouse"]
+}
+
+variable "api_wait_seconds" {
+  description = "How long to wait after APIs were switched on, before anything is made with them. Only where the list of APIs changed; 0 where they have been on for long."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.api_wait_seconds >= 0 && var.api_wait_seconds <= 600
+    error_message = "api_wait_seconds must be 0 to 600."
+  }
 }

@@ -1,6 +1,6 @@
 # One Google project is one environment. They differ only by stg.tfvars and prod.tfvars:
-#   terraform init -backend-config=bucket=STATE_BUCKET -backend-config=prefix=isthmus
-#   terraform apply -var-file=stg.tfvars
+#   terraform init -reconfigure -backend-config=backend/stg.hcl -backend-config=bucket=STATE_BUCKET
+#   terraform apply -var-file=stg.tfvars -var-file=generated/stg.tfvars.json
 terraform {
   # 1.11 has write-only arguments, which keep secrets out of the state.
   required_version = ">= 1.11"

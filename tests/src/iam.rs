@@ -124,7 +124,7 @@ fn strings(value: &Value) -> Vec<String> {
 }
 
 fn holds((operator, key, values): &(String, String, Vec<String>), context: &BTreeMap<String, String>) -> bool {
-    let known = ["StringEquals", "Bool"].contains(&operator.as_str());
+    let known = ["StringEquals", "Bool", "ArnEquals"].contains(&operator.as_str());
     known && context.get(key).is_some_and(|value| values.contains(value))
 }
 

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
 use local::moto::Moto;
+use local::rds::REGION;
 use local::tools;
 use serde_json::Value;
 
@@ -17,6 +18,12 @@ pub fn root() -> PathBuf {
 
 pub fn has_terraform() -> bool {
     Command::new("terraform").arg("version").output().is_ok_and(|output| output.status.success())
+}
+
+/// What a database's owner has: ids of the network that moto begins with.
+pub struct Network {
+    pub vpc: String,
+    pub subnet: String,
 }
 
 /// The root `terraform/aws`, on a copy of it, against moto.
@@ -39,11 +46,38 @@ impl Aws {
         std::fs::write(folder.path().join("backend_override.tf"), "terraform {\n  backend \"local\" {}\n}\n")?;
         std::fs::create_dir(folder.path().join("config"))?;
         std::fs::write(folder.path().join("config/syncs.yaml"), syncs)?;
+        let moto = Moto::start(folder.path()).await?;
+        let aws = Self { folder, moto };
+        aws.set(variables)?;
+        Ok(aws)
+    }
+
+    /// The variables, all of them.
+    pub fn set(&self, variables: &Value) -> Result<()> {
         let mut variables = variables.clone();
         variables["config_dir"] = "config".into();
-        std::fs::write(folder.path().join("terraform.tfvars.json"), variables.to_string())?;
-        let moto = Moto::start(folder.path()).await?;
-        Ok(Self { folder, moto })
+        Ok(std::fs::write(self.folder.path().join("terraform.tfvars.json"), variables.to_string())?)
+    }
+
+    /// A file beside `config/syncs.yaml`.
+    pub fn configure(&self, name: &str, text: &str) -> Result<()> {
+        Ok(std::fs::write(self.folder.path().join("config").join(name), text)?)
+    }
+
+    pub async fn network(&self) -> Result<Network> {
+        Ok(Network {
+            vpc: self.first("DescribeVpcs", "vpcId").await?,
+            subnet: self.first("DescribeSubnets", "subnetId").await?,
+        })
+    }
+
+    async fn first(&self, action: &str, element: &str) -> Result<String> {
+        let authorization = format!("AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/ec2/aws4_request");
+        let request = reqwest::Client::new().post(self.moto.endpoint()).header("authorization", authorization);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.body(format!("Action={action}&Version=2016-11-15")).send().await?.text().await?;
+        let id = answer.split(&format!("<{element}>")).nth(1).and_then(|rest| rest.split('<').next());
+        Ok(id.with_context(|| format!("{action} names none: {answer}"))?.to_owned())
     }
 
     /// `false` where the provider cannot be had. Who names where providers come from means them to be there.

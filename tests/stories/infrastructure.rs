@@ -1,6 +1,7 @@
 //! The infrastructure, and whether it lets the programs do what they do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -12,14 +13,14 @@ use local::rds::{ACCOUNT, REGION};
 use local::tools;
 use serde_json::{Value, json};
 use stories::iam::{Call, Policy, rds_calls, s3_calls, sns_calls};
-use stories::infrastructure::{Aws, has_terraform, template_policies};
+use stories::infrastructure::{Aws, Network, has_terraform, template_policies};
 use stories::reverse::{OBJECTS, PACKED, Reverse};
 use stories::{Outcome, Stage, ended_with, table};
 
 const ENV: &str = "rights";
 
 /// Rights that no call on the laptop cloud shows, and why they are there.
-const UNSEEN: [(&str, &str, &str); 30] = [
+const UNSEEN: [(&str, &str, &str); 38] = [
     ("start-export", "logs:CreateLogStream", "Lambda writes the log with the function's role"),
     ("start-export", "logs:PutLogEvents", "Lambda writes the log with the function's role"),
     ("start-export", "sqs:SendMessage", "Lambda and the schedule send what failed"),
@@ -41,6 +42,14 @@ const UNSEEN: [(&str, &str, &str); 30] = [
     ("lookup", "ec2:DeleteNetworkInterface", "Lambda attaches the function to its network"),
     ("lookup", "ec2:AssignPrivateIpAddresses", "Lambda attaches the function to its network"),
     ("lookup", "ec2:UnassignPrivateIpAddresses", "Lambda attaches the function to its network"),
+    ("database-to-bigquery", "rds-db:connect", "RDS looks at the token, which is no call"),
+    ("database-to-bigquery-start", "ecr:GetAuthorizationToken", "ECS pulls the image before the task runs"),
+    ("database-to-bigquery-start", "ecr:BatchGetImage", "ECS pulls the image before the task runs"),
+    ("database-to-bigquery-start", "ecr:GetDownloadUrlForLayer", "ECS pulls the image before the task runs"),
+    ("database-to-bigquery-start", "ecr:BatchCheckLayerAvailability", "ECS pulls the image before the task runs"),
+    ("database-to-bigquery-start", "logs:CreateLogStream", "ECS writes the task's log"),
+    ("database-to-bigquery-start", "logs:PutLogEvents", "ECS writes the task's log"),
+    ("database-to-bigquery-start", "secretsmanager:GetSecretValue", "ECS fills in the task's secrets"),
     // Who they are for is not a program of ours.
     ("export", "s3:PutObject*", "RDS writes the export"),
     ("export", "s3:GetObject*", "RDS asks for it"),
@@ -73,6 +82,8 @@ pub async fn of_aws_is_applied_once_allows_what_a_day_does_and_is_destroyed(stag
         OBJECTS: {"destination": {"prefix": OBJECTS}}, PACKED: {"destination": {"prefix": PACKED}},
     }});
     let aws = Aws::new(&variables, &syncs.to_string()).await?;
+    set_extractor(&aws, variables).await?;
+    let mut calls = calls;
     tokio::task::block_in_place(|| {
         if !aws.init()? {
             eprintln!("skipped: the AWS provider cannot be had here");
@@ -81,11 +92,69 @@ pub async fn of_aws_is_applied_once_allows_what_a_day_does_and_is_destroyed(stag
         aws.apply()?;
         aws.plan_is_empty()?;
         ensure!(!aws.state()?.to_string().contains("aws_iam_access_key"), "a secret would be in the state");
+        calls.insert("database-to-bigquery-by-clock".into(), calls_of_the_clock(&aws)?);
         let policies = policies(&aws)?;
         known_to_parliament(&policies)?;
         allowed_and_used(&policies, &calls, &key_of(&aws)?)?;
         aws.destroy()
     })
+}
+
+/// A task beside the database, which signs in by IAM to one and by a password to the other.
+async fn set_extractor(aws: &Aws, mut variables: Value) -> Result<()> {
+    let list = json!({"databases": {
+        "shop": {"engine": "mysql", "auth": "iam", "tables": {"orders": {}}},
+        "app": {"engine": "postgres", "tables": {"users": {}}},
+    }});
+    aws.configure("extracts.yaml", &list.to_string())?;
+    let Network { vpc, subnet } = aws.network().await?;
+    let secret = format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:app-reader-a1b2c3");
+    variables["extract_into"] = json!({
+        "project": "isthmus-rights", "location": "asia-northeast1", "audience": variables["start_load"]["audience"],
+        "service_account": "isthmus-database-to-bigquery@isthmus-rights.iam.gserviceaccount.com",
+    });
+    variables["extractor"] = json!({
+        "image_tag": "abc1234", "vpc_id": vpc, "subnet_ids": [subnet], "schedule_enabled": true,
+        "databases": {
+            // Without a group: moto forgets what a rule between two groups is for, and the second plan would repair it.
+            "shop": {"url": "mysql://isthmus@shop.internal/shop", "resource_id": "cluster-ABC"},
+            "app": {"url": "postgres://isthmus@app.internal/app", "password_secret_arn": secret},
+        },
+    });
+    aws.set(&variables)
+}
+
+/// What EventBridge Scheduler calls to start the task: as its schedule says.
+fn calls_of_the_clock(aws: &Aws) -> Result<BTreeSet<Call>> {
+    let state = aws.state()?;
+    let resources = state["values"]["root_module"]["resources"].as_array().context("no resources")?;
+    let find =
+        |address: &str| resources.iter().find(|resource| resource["address"] == address).context("no such resource");
+    let schedule = &find("aws_scheduler_schedule.extractor[\"this\"]")?["values"];
+    let task = &find("aws_ecs_task_definition.extractor[\"this\"]")?["values"];
+    let text = |value: &Value| value.as_str().map(str::to_owned).with_context(|| format!("no text: {value}"));
+    let target = &schedule["target"][0];
+    let cluster = &find("aws_ecs_cluster.extractor[\"this\"]")?["values"]["arn"];
+    ensure!(target["arn"] == *cluster, "the schedule starts in {}, the cluster is {cluster}", target["arn"]);
+    Ok(BTreeSet::from([
+        ("ecs:RunTask".to_owned(), text(&target["ecs_parameters"][0]["task_definition_arn"])?),
+        ("iam:PassRole".to_owned(), text(&task["task_role_arn"])?),
+        ("iam:PassRole".to_owned(), text(&task["execution_role_arn"])?),
+        ("kms:Decrypt".to_owned(), text(&schedule["kms_key_arn"])?),
+    ]))
+}
+
+/// What AWS knows of a call beside its resource.
+fn context_of(program: &str) -> BTreeMap<String, String> {
+    let by_clock = program == "database-to-bigquery-by-clock";
+    let (through, passed) = if by_clock { ("scheduler", "ecs-tasks") } else { ("s3", "export.rds") };
+    let cluster = format!("arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/isthmus-{ENV}-database-to-bigquery");
+    BTreeMap::from([
+        ("kms:ViaService".to_owned(), format!("{through}.{REGION}.amazonaws.com")),
+        ("iam:PassedToService".to_owned(), format!("{passed}.amazonaws.com")),
+        ("kms:GrantIsForAWSResource".to_owned(), "true".to_owned()),
+        ("ecs:cluster".to_owned(), cluster),
+    ])
 }
 
 /// What each program called, on a day with a spot export, drift and a change for the application.
@@ -239,14 +308,9 @@ fn allowed_and_used(
     calls: &BTreeMap<String, BTreeSet<Call>>,
     key: &str,
 ) -> Result<()> {
-    let context = BTreeMap::from([
-        ("kms:ViaService".to_owned(), format!("s3.{REGION}.amazonaws.com")),
-        ("iam:PassedToService".to_owned(), "export.rds.amazonaws.com".to_owned()),
-        ("kms:GrantIsForAWSResource".to_owned(), "true".to_owned()),
-    ]);
     let mut problems = Vec::new();
     for (program, policy) in policies {
-        let policy = Policy::read(policy)?;
+        let (policy, context) = (Policy::read(policy)?, context_of(program));
         let none = BTreeSet::new();
         let calls = calls.get(program).unwrap_or(&none);
         for (action, resource) in calls {
@@ -282,14 +346,11 @@ esac
 "#;
 
 pub async fn of_a_transfer_key_is_rotated_and_its_secret_is_never_shown(stage: &Stage) -> Result<()> {
-    if !Command::new("aws").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: the AWS CLI is not installed");
+    if !has_aws_cli() {
         return Ok(());
     }
     let dir = tempfile::tempdir()?;
-    let gcloud = dir.path().join("gcloud");
-    std::fs::write(&gcloud, GCLOUD)?;
-    std::fs::set_permissions(&gcloud, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    play_gcloud(dir.path())?;
     let path = format!("{}:{}", dir.path().display(), std::env::var("PATH")?);
     let command = |program: &str| {
         let mut command = Command::new(program);
@@ -303,7 +364,6 @@ pub async fn of_a_transfer_key_is_rotated_and_its_secret_is_never_shown(stage: &
         Ok((output.status.success(), [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat()))
     };
     let secret = |n: u32| std::fs::read_to_string(dir.path().join(format!("secret-{n}")));
-
     let (ok, said) = rotate(&["start", "rotated", "acme"])?;
     ensure!(!ok && said.contains("cannot list the keys of isthmus-rotated-transfer"), "{said}");
     ensure!(
@@ -330,13 +390,47 @@ pub async fn of_a_transfer_key_is_rotated_and_its_secret_is_never_shown(stage: &
     ensure!(!std::fs::read_to_string(dir.path().join("calls"))?.contains(&secret(2)?), "a secret is an argument");
     let (ok, said) = rotate(&["start", "rotated", "acme"])?;
     ensure!(!ok && said.contains("has two keys already"), "{said}");
+    let file = dir.path().join("key.tfvars.json");
+    std::fs::write(&file, "as it was")?;
+    let third = started_into(&file, rotate)?;
+    ensure!(third.is_none() && std::fs::read_to_string(&file)? == "as it was", "a third key: {third:?}");
     let (ok, said) = rotate(&["finish", "rotated", "acme", "AKIANOTONE"])?;
     ensure!(!ok && said.contains("AKIANOTONE is not a key of"), "{said}");
     let (ok, said) = rotate(&["finish", "rotated", "acme", &ids[1]])?;
     ensure!(ok && said == format!("deleted {}\ndisabled version 1\n", ids[0]), "{said}");
+    ids.push(started_into(&file, rotate)?.context("not started")?);
     let (ok, said) = rotate(&["stop", "rotated", "acme"])?;
-    ensure!(ok && said == format!("deleted {}\ndisabled version 2\ndisabled version 1\n", ids[1]), "{said}");
+    let deleted = ids[1..].iter().all(|id| said.contains(&format!("deleted {id}\n")));
+    ensure!(ok && deleted && said.ends_with("disabled version 3\ndisabled version 2\ndisabled version 1\n"), "{said}");
     let (ok, said) = rotate(&["help"])?;
     ensure!(!ok && said.contains("finish stg"), "{said}");
     Ok(())
+}
+
+fn has_aws_cli() -> bool {
+    let found = Command::new("aws").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !found {
+        eprintln!("skipped: the AWS CLI is not installed");
+    }
+    found
+}
+
+fn play_gcloud(folder: &Path) -> Result<()> {
+    let gcloud = folder.join("gcloud");
+    std::fs::write(&gcloud, GCLOUD)?;
+    std::fs::set_permissions(&gcloud, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    Ok(())
+}
+
+/// The id of the key that was made, as the var-file of terraform/gcp says it.
+fn started_into(file: &Path, rotate: impl Fn(&[&str]) -> Result<(bool, String)>) -> Result<Option<String>> {
+    let (ok, said) = rotate(&["start", "rotated", "acme", file.to_str().context("a path")?])?;
+    if !ok {
+        return Ok(None);
+    }
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(file)?)?;
+    let id = written["transfer_key"]["access_key_id"].as_str().context("no id")?.to_owned();
+    ensure!(written == json!({"transfer_key": {"access_key_id": id, "secret_version": 3}}), "{written}");
+    ensure!(said == format!("{id} is version 3 of isthmus-rotated-transfer-key: {}\n", file.display()), "{said}");
+    Ok(Some(id))
 }

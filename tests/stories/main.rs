@@ -2,9 +2,12 @@
 
 mod completion;
 mod day;
+mod deploy;
+mod doctor;
 mod engine;
 mod faults;
 mod federated;
+mod healing;
 mod infrastructure;
 mod kill;
 mod late;
@@ -17,6 +20,7 @@ mod redelivery;
 mod reload;
 mod repair;
 mod resume;
+mod status;
 mod warehouse;
 
 use std::process::ExitCode;
@@ -65,6 +69,12 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
         runtime,
         stage,
         [
+            status::of_a_whole_day_is_good_and_ends_with_0,
+            status::of_a_day_with_a_missing_table_names_it_and_what_helps,
+            status::with_one_cloud_down_tells_what_the_other_one_says,
+            status::is_asked_by_names_that_nobody_typed_and_so_is_what_is_run_by_hand,
+            doctor::finds_on_a_whole_day_what_is_assumed,
+            doctor::names_what_is_not_as_assumed_and_what_to_set,
             federated::tables_are_proven_like_all_others_and_one_that_is_down_holds_back_what_is_made_of_it,
             warehouse::holds_back_the_sync_whose_column_was_dropped_and_publishes_the_others,
             warehouse::holds_back_the_sync_whose_test_failed_or_whose_table_is_late,
@@ -103,6 +113,7 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             publication::holds_every_row_of_the_query_and_then_only_writes_what_changed,
             publication::is_held_back_by_each_guard_and_the_last_good_one_stays,
             publication::leaves_out_the_rows_that_cannot_be_published_and_says_why,
+            publication::names_rows_by_the_text_of_their_keys_and_takes_none_that_a_time_zone_changes,
             publication::can_be_cut_into_another_number_of_shards_and_written_in_full,
             publication::is_planned_without_a_write_listed_collected_and_rolled_back,
             publication::in_layout_packed_is_read_by_the_python_of_the_document,
@@ -127,11 +138,17 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             races::of_a_rollback_and_a_run_keep_what_was_read_a_moment_ago,
             races::of_another_sync_on_the_prefix_write_nothing_until_it_adopts_it,
             races::of_a_rollback_and_settings_that_changed_end_as_it_was_or_with_the_reason,
+            healing::of_fifty_objects_that_were_changed_by_hand_is_found_and_done,
+            healing::comes_by_itself_within_the_runs_of_a_round,
+            healing::that_is_killed_amid_its_writes_is_done_by_whoever_comes_next,
+            healing::is_refused_while_a_run_writes_and_takes_nothing_of_it_for_a_fault,
+            healing::of_a_shard_s_own_file_stops_no_run,
             outages::of_single_puts_lose_nothing_and_leave_nothing_extra,
             outages::of_all_of_s3_for_a_minute_are_waited_out,
             outages::of_a_stream_are_resumed_at_the_row_where_it_was_cut,
             outages::of_a_read_session_that_expires_are_read_anew,
             outages::of_sts_and_credentials_that_run_out_again_and_again_lose_nothing,
+            deploy::of_an_environment_is_whole_at_once_and_changes_nothing_the_second_time,
             infrastructure::of_a_transfer_key_is_rotated_and_its_secret_is_never_shown,
             infrastructure::of_aws_is_applied_once_allows_what_a_day_does_and_is_destroyed,
             faults::that_last_fail_with_the_name_of_what_failed,

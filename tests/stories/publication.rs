@@ -110,7 +110,7 @@ pub async fn leaves_out_the_rows_that_cannot_be_published_and_says_why(stage: &S
     let long = [1000, 1024, 1025].map(|length| "k".repeat(length));
     let keys = odd.iter().copied().chain(long.iter().map(String::as_str));
     let mut rows: Vec<String> = keys.map(|key| format!("SELECT '{key}' AS id, 'x' AS name, 1.5 AS score")).collect();
-    rows.extend(["NULL", "'twice'", "'twice'", "''"].map(|key| format!("SELECT {key}, 'x', 1.5")));
+    rows.extend(["NULL", "NULL", "'twice'", "'twice'", "''"].map(|key| format!("SELECT {key}, 'x', 1.5")));
     rows.push("SELECT 'nan', 'x', CAST('nan' AS FLOAT64)".into());
     rows.push("SELECT 'infinite', 'x', CAST('-inf' AS FLOAT64)".into());
     rows.push("SELECT 'large', REPEAT('x', 3000), 1.5".into());
@@ -138,6 +138,29 @@ pub async fn leaves_out_the_rows_that_cannot_be_published_and_says_why(stage: &S
         let rows_left = outcome(&run, layout)?["rows"].as_u64().unwrap_or_default();
         ensure!(rejected + rows_left == rows.len() as u64, "{rejected} + {rows_left} of {}", rows.len());
     }
+    Ok(())
+}
+
+pub async fn names_rows_by_the_text_of_their_keys_and_takes_none_that_a_time_zone_changes(stage: &Stage) -> Result<()> {
+    let reverse = Reverse::begin(stage, "rv-keys").await?;
+    reverse.sync(&BOTH, "    shards: 4\n    guards: {max_deletes: {fraction: 1}}\n")?;
+    for (key, text) in [
+        ("CAST(-7 AS INT64)", "-7"),
+        ("TRUE", "true"),
+        ("DATE '2026-11-26'", "2026-11-26"),
+        ("DATETIME '2026-11-26 04:00:00'", "2026-11-26 04:00:00"),
+        ("'本'", "本"),
+    ] {
+        reverse.fill(&format!("SELECT {key} AS id, 'x' AS name")).await?;
+        ended_with(&reverse.run().await?, 0).context(key)?;
+        let keys: Vec<String> = reverse.published(PACKED)?.context("nothing is published")?.into_keys().collect();
+        ensure!(keys == [text], "{key}: {keys:?}");
+    }
+    reverse.fill("SELECT TIMESTAMP '2026-11-26 04:00:00+09' AS id, 'x' AS name").await?;
+    let refused = reverse.run().await?;
+    ended_with(&refused, 1)?;
+    let error = outcome(&refused, PACKED)?["error"].to_string();
+    ensure!(error.contains("FORMAT_TIMESTAMP('%FT%TZ', id) AS id"), "{error}");
     Ok(())
 }
 

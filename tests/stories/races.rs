@@ -115,6 +115,12 @@ pub async fn of_a_flip_that_comes_late_are_lost_by_it(stage: &Stage) -> Result<(
     ended_with(&second.finish().await?, 0)?;
     first.signal(CONTINUE);
     ended_with(&first.finish().await?, 1)?;
+    // What it had made ready to be published is no generation: nobody can go back to it.
+    let listed = reverse.execution()?.run(&["generations", "--json"]).await?;
+    let kept = outcome(&listed, OBJECTS)?["generations"].clone();
+    let kept: Vec<_> = kept.as_array().into_iter().flatten().map(|kept| kept["generation"].clone()).collect();
+    let published = reverse.current(OBJECTS)?.context("nothing is published")?;
+    ensure!(kept == [published["generation"].clone(), before["generation"].clone()], "{kept:?}");
     is_at_rest(&reverse).await
 }
 

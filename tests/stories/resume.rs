@@ -1,5 +1,6 @@
 //! bigquery-to-s3 killed, run twice, run by many: the same end, and no reader ever sees half.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -23,8 +24,13 @@ impl Dice {
 
 /// Looks at what `CURRENT` names, again and again, until it is dropped; what it saw is an error or a count.
 async fn reading(reverse: &Reverse) -> Result<()> {
+    let mut seen = BTreeMap::new();
     loop {
         for layout in BOTH {
+            for (key, etag) in named(reverse, layout)? {
+                let first = seen.entry(key.clone()).or_insert_with(|| etag.clone());
+                ensure!(*first == etag, "{key} was named by CURRENT, and became another one");
+            }
             // In layout objects a row may be newer than CURRENT says, but none is ever missing or torn. After the next
             // flip the objects of vanished keys go: who holds the older CURRENT then looks again.
             let current = reverse.current(layout)?;
@@ -36,6 +42,21 @@ async fn reading(reverse: &Reverse) -> Result<()> {
         }
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
+}
+
+/// What `CURRENT` leads to under `g/`, with its `ETag`.
+fn named(reverse: &Reverse, layout: &str) -> Result<Vec<(String, String)>> {
+    let (Some(current), Some(manifest)) = (reverse.current(layout)?, reverse.manifest(layout)?) else {
+        return Ok(Vec::new());
+    };
+    let records = manifest["records"].as_array().into_iter().flatten();
+    let shards = records.filter_map(|record| {
+        Some(format!("{layout}/g/{}/{:05}.parquet", record["file"]["generation"].as_str()?, record["shard"].as_u64()?))
+    });
+    let changes = manifest["changes"].as_array().into_iter().flatten().filter_map(|key| Some(key.as_str()?.to_owned()));
+    let keys = shards.chain(changes).chain(current["manifest"].as_str().map(str::to_owned));
+    let (store, bucket) = (reverse.cloud().s3.store(), &reverse.cloud().app_bucket);
+    Ok(keys.filter_map(|key| Some((key.clone(), store.head(bucket, &key)?.etag))).collect())
 }
 
 pub async fn after_sigkill_at_twenty_points_ends_with_exactly_the_rows(stage: &Stage) -> Result<()> {

@@ -1,7 +1,8 @@
 """Puts every statement that our programs sent to BigQuery in the tests, and every query that the repository shows, to
-GoogleSQL's own analyzer. Prints what it says against one, with the place; ends with 1 if there was anything.
+GoogleSQL's own analyzer; and every statement that dbt has compiled. Prints what it says against one, with the place;
+ends with 1 if there was anything.
 
-check.py ROOT RECORDED CACHE
+check.py ROOT RECORDED COMPILED CACHE
 """
 import json
 import re
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import googlesql
 import yaml
+from warehouse import Warehouse
 
-root, recorded, cache = map(Path, sys.argv[1:4])
+root, recorded, compiled, cache = map(Path, sys.argv[1:5])
 googlesql.keep_compiled(cache)
 options = googlesql.language()
 problems, analyzed = [], 0
@@ -58,15 +60,26 @@ for file in [root / "README.md", *sorted(root.glob("docs/**/*.md")), *sorted(roo
         for query in queries_of(kind, body):
             judge(str(file.relative_to(root)), query, samples, [], None)
 
+# The repository's own dbt project; a query of config/ reads what its marts really give.
+warehouse = Warehouse(json.loads(compiled.read_text()), options)
+problems += warehouse.problems + warehouse.differing(samples)
+
 # What takes anything would find nothing.
-try:
-    googlesql.analyze("SELECT nobody FROM mart.user_profiles", samples, [], None, options)
-    problems.append("the analyzer took a column that is not there")
-except Exception as refused:
-    if "Unrecognized name: nobody [at 1:8]" not in str(refused):
-        problems.append(f"the analyzer does not work: {refused}")
+for wrong, refusal in {
+    "SELECT nobody FROM mart.user_profiles": "Unrecognized name: nobody [at 1:8]",
+    "SELECT 1;\nMERGE mart.user_profiles USING mart.planes ON TRUE WHEN MATCHED THEN UPDATE SET nobody = 1": "nobody",
+    "SELECT 'é'; CREATE TABLE mart.made AS SELECT 1": "CREATE TABLE columns must be named",
+    "SELECT 1;\nSELEC 2": "[at 2:1]",
+}.items():
+    try:
+        googlesql.analyze(wrong, samples, [], None, options)
+        problems.append(f"the analyzer took {wrong}")
+    except Exception as refused:
+        if refusal not in str(refused):
+            problems.append(f"the analyzer does not work, it says of {wrong}: {refused}")
 
 for problem in problems:
     print(problem)
-print(f"{sent} statements of the tests, {analyzed - sent} queries of the repository")
+queries = analyzed - sent
+print(f"{sent} statements of the tests, {queries} queries of the repository, {warehouse.analyzed} statements of dbt")
 sys.exit(bool(problems))

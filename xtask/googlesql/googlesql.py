@@ -4,11 +4,13 @@ from pathlib import Path
 
 import wasmtime
 from zetasql.api import Analyzer, CatalogBuilder, TableBuilder, TypeFactory
+from zetasql.core import ZetaSqlLocalService
 from zetasql.types import (
     AnalyzerOptions,
     ErrorMessageMode,
     LanguageFeature,
     LanguageOptions,
+    ParseResumeLocation,
     ProductMode,
     SimpleCatalog,
     Type,
@@ -67,13 +69,16 @@ def keep_compiled(folder: Path) -> None:
 def language() -> LanguageOptions:
     options = LanguageOptions.maximum_features()
     options.product_mode = ProductMode.PRODUCT_EXTERNAL
+    options.reserved_keywords = ["QUALIFY"]  # as BigQuery's list has it; where it is a name too, it needs a WHERE before it
     off = {LanguageFeature[f"FEATURE_{name}"] for name in NOT_IN_BIGQUERY}
     options.enabled_language_features = [each for each in options.enabled_language_features if each not in off]
     return options
 
 
 def type_of(field: dict) -> Type:
-    """The type of a field as BigQuery's API describes it."""
+    """The type of a field as BigQuery's API describes it, or as the analyzer has said."""
+    if isinstance(field["type"], Type):
+        return field["type"]
     kind = KINDS.get(field["type"], field["type"])
     if kind == "STRUCT":
         one = TypeFactory.create_struct_type([(each["name"], type_of(each)) for each in field["fields"]])
@@ -82,6 +87,23 @@ def type_of(field: dict) -> Type:
     else:
         one = TypeFactory.create_simple_type(TypeKind[f"TYPE_{kind}"])
     return TypeFactory.create_array_type(one) if field.get("mode") == "REPEATED" else one
+
+
+def bare(kind) -> str:
+    """INT64, DOUBLE, ARRAY, …, of the analyzer's types and the evaluator's."""
+    return TypeKind(kind.type_kind).name.removeprefix("TYPE_")
+
+
+def name_of(kind) -> str:
+    """The type as SQL writes it."""
+    if bare(kind) == "ARRAY":
+        return f"ARRAY<{name_of(kind.array_type.element_type)}>"
+    if bare(kind) == "RANGE":
+        return f"RANGE<{name_of(kind.range_type.element_type)}>"
+    if bare(kind) == "STRUCT":
+        fields = kind.struct_type.field
+        return f"STRUCT<{', '.join(f'{each.field_name} {name_of(each.field_type)}' for each in fields)}>"
+    return "FLOAT64" if bare(kind) == "DOUBLE" else bare(kind)
 
 
 def type_of_parameter(parameter: dict) -> Type:
@@ -111,15 +133,28 @@ def catalog(tables: dict[str, list[dict]], default: str | None, options: Languag
     return whole
 
 
-def views_in(sql: str) -> dict[tuple, list[dict]]:
-    """The INFORMATION_SCHEMA views that the statements name, by their paths."""
-    found = {}
-    for begin, length in Analyzer.find_statement_boundaries(sql):
-        for named in Analyzer.extract_table_names(sql[begin : begin + length]):
-            path = tuple(named.table_name_segment)
-            if len(path) > 2 and path[-2] == "INFORMATION_SCHEMA" and path[-1] in INFORMATION_SCHEMA:
-                found[path] = INFORMATION_SCHEMA[path[-1]]
+def statements_in(sql: str, options: LanguageOptions) -> list[tuple[str, list[tuple]]]:
+    """Each statement of a script, and the paths of the tables that it names. What cannot be parsed is raised: the
+    package's own way to find the statements ends at it in silence, and takes nothing but queries."""
+    found, script = [], sql.encode()
+    place = ParseResumeLocation(input=sql, byte_position=0)
+    while place.byte_position < len(script):
+        begin = place.byte_position
+        named = ZetaSqlLocalService.get_instance().extract_table_names_from_next_statement(
+            parse_resume_location=place, options=options
+        )
+        end = named.resume_byte_position
+        # What stands before is kept as blanks, so that the places of errors are those in the whole text.
+        before = "".join("\n" if letter == "\n" else " " for letter in script[:begin].decode())
+        found.append((before + script[begin:end].decode(), [tuple(each.table_name_segment) for each in named.table_name]))
+        place.byte_position = end
     return found
+
+
+def views_of(paths: list[tuple]) -> dict[tuple, list[dict]]:
+    """The INFORMATION_SCHEMA views among them."""
+    names = [path for path in paths if len(path) > 2 and path[-2] == "INFORMATION_SCHEMA"]
+    return {path: INFORMATION_SCHEMA[path[-1]] for path in names if path[-1] in INFORMATION_SCHEMA}
 
 
 def below(parent: SimpleCatalog, path: list[str]) -> SimpleCatalog:
@@ -132,10 +167,13 @@ def below(parent: SimpleCatalog, path: list[str]) -> SimpleCatalog:
     return parent
 
 
-def analyze(sql: str, tables: dict, parameters: list[dict], default: str | None, options: LanguageOptions) -> None:
-    """Raises what GoogleSQL says against the statements, with line and column."""
+def analyze(sql: str, tables: dict, parameters: list[dict], default: str | None, options: LanguageOptions) -> list:
+    """Raises what GoogleSQL says against the statements, with line and column. The columns that the last one gives."""
+    statements = statements_in(sql, options)
+    if not statements:
+        raise ValueError("there is no statement in it")
     whole = catalog(tables, default, options)
-    for path, fields in views_in(sql).items():
+    for path, fields in views_of([path for _, paths in statements for path in paths]).items():
         below(whole, list(path[:-1])).table.append(table(path[-1], fields))
     analyzer = Analyzer(
         AnalyzerOptions(
@@ -148,7 +186,5 @@ def analyze(sql: str, tables: dict, parameters: list[dict], default: str | None,
         ),
         whole,
     )
-    for begin, length in Analyzer.find_statement_boundaries(sql):
-        # What stands before is kept as blank lines, so that the places of errors are those in the whole text.
-        before = "".join("\n" if c == "\n" else " " for c in sql[:begin])
-        analyzer.analyze_statement(before + sql[begin : begin + length])
+    resolved = [analyzer.analyze_statement(statement) for statement, _ in statements]
+    return [(each.name, each.column.type) for each in getattr(resolved[-1], "output_column_list", None) or []]

@@ -1,12 +1,15 @@
 //! Every check of `cargo xtask test`, quick ones first where the order does not matter.
 
 mod agreement;
+mod apis;
+mod browser;
 mod cargo;
 mod commands;
 mod dbt;
 mod googlesql;
 mod lineage_page;
 mod links;
+mod promises;
 mod rights;
 mod sam;
 mod schedule;
@@ -19,7 +22,7 @@ use anyhow::{Result, bail};
 use crate::environments;
 use crate::step::Step;
 
-const CHECKS: [Step; 24] = [
+const CHECKS: [Step; 26] = [
     Step { name: "fmt", about: "the code is formatted", run: cargo::fmt },
     Step {
         name: "variables",
@@ -47,6 +50,7 @@ const CHECKS: [Step; 24] = [
         run: schedule::check,
     },
     Step { name: "links", about: "relative links in documents lead somewhere", run: links::check },
+    Step { name: "promises", about: "a test that a document names exists", run: promises::check },
     Step {
         name: "commands",
         about: "every command of README.md is run by a check, or says why not",
@@ -64,8 +68,13 @@ const CHECKS: [Step; 24] = [
     },
     Step {
         name: "googlesql",
-        about: "every statement that the tests sent to BigQuery, and every query here, by GoogleSQL's own analyzer",
+        about: "what the tests sent to BigQuery, every query here, all that dbt compiles, by GoogleSQL's own analyzer",
         run: googlesql::check,
+    },
+    Step {
+        name: "browser",
+        about: "every page that the tests left, in Chromium: axe-core, layouts, no request",
+        run: browser::check,
     },
     Step { name: "cfn-lint", about: "template.yaml, by cfn-lint 1.51", run: sam::cfn_lint },
     Step { name: "sam-validate", about: "template.yaml, by SAM's transform", run: sam::validate },

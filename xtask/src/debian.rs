@@ -1,5 +1,6 @@
 //! Programs that come from the system.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -21,13 +22,17 @@ pub(crate) fn install(program: &str, package: &str) -> Result<String> {
     Ok(format!("{package} installed"))
 }
 
-/// Servers are in /usr/sbin, which is not in everyone's PATH, and PostgreSQL's programs in a folder for each version.
 fn is_there(program: &str) -> bool {
+    find(program).is_some()
+}
+
+/// Servers are in /usr/sbin, which is not in everyone's PATH, and PostgreSQL's programs in a folder for each version.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let versions = versions.map(|version| version.path().join("bin"));
-    folders.chain(versions).any(|folder| folder.join(program).is_file())
+    folders.chain(versions).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 fn is_root() -> bool {

@@ -58,7 +58,7 @@ const SCHEMATHESIS: Step = Step {
 
 const GOOGLESQL: Step = Step {
     name: "googlesql-tools",
-    about: "GoogleSQL's own analyzer, in target/tools",
+    about: "GoogleSQL's own analyzer and evaluator, in target/tools",
     run: |step| venv::install(step, "googlesql"),
 };
 
@@ -99,7 +99,7 @@ impl Engine {
     }
 }
 
-pub(crate) const STEPS_OF_BENCH: [Step; 5] = [MARIADB, REDIS, EMULATORS, DBT, NGINX];
+pub(crate) const STEPS_OF_BENCH: [Step; 6] = [MARIADB, POSTGRESQL, REDIS, EMULATORS, DBT, NGINX];
 pub(crate) const STEPS: [Step; 12] =
     [MARIADB, POSTGRESQL, REDIS, EMULATORS, DBT, SAM, LINT, INFRA, SCHEMATHESIS, GOOGLESQL, CHROMIUM, BROWSER];
 

@@ -19,9 +19,17 @@ use crate::step::Step;
 use crate::workspace::Workspace;
 
 /// What the demo runs; the first starts the others.
-const DEMO: [&str; 7] =
-    ["local", "start-export", "publish-export", "load-export", "bigquery-to-s3", "lookup", "isthmus"];
-const BENCH: [&str; 9] = [
+const DEMO: [&str; 8] = [
+    "local",
+    "start-export",
+    "publish-export",
+    "load-export",
+    "bigquery-to-s3",
+    "database-to-bigquery",
+    "lookup",
+    "isthmus",
+];
+const BENCH: [&str; 10] = [
     "bench",
     "put-client",
     "local",
@@ -29,6 +37,7 @@ const BENCH: [&str; 9] = [
     "publish-export",
     "load-export",
     "bigquery-to-s3",
+    "database-to-bigquery",
     "lookup",
     "isthmus",
 ];

@@ -42,6 +42,11 @@ impl Workspace {
         self.target.join("xtask").join("statements")
     }
 
+    /// Where the tests leave pages that a browser then looks at.
+    pub fn pages(&self) -> PathBuf {
+        self.target.join("xtask").join("pages")
+    }
+
     /// Every file below the folders that people write, with this ending, sorted; no build output, no hidden folder.
     pub fn files(&self, ending: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();

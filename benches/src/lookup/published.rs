@@ -86,6 +86,7 @@ fn manifest(
         version: SYNC_VERSION,
         sync: SYNC.to_owned(),
         scratch: None,
+        verified: None,
         layout,
         generation: generation.clone(),
         previous: None,

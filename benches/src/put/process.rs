@@ -10,8 +10,8 @@ use local::tools;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::Load;
-use super::role::{self, Role};
+use super::role;
+use super::{Load, Place};
 
 const SINK_READY_WITHIN: Duration = Duration::from_secs(10);
 /// The kernel's clock tick as /proc shows it, the same on every Linux that we run.
@@ -38,7 +38,7 @@ impl Spent {
 }
 
 /// Starts `local sink`; it is gone when the handle is.
-pub async fn sink(options: &[&str], dir: &Path) -> Result<(Process, String)> {
+pub async fn sink(options: &[String], dir: &Path) -> Result<(Process, String)> {
     let mut command = std::process::Command::new(tools::program("local")?);
     command.arg("sink").args(options);
     let mut sink = Process::spawn("local sink", command, &dir.join("sink.log"))?;
@@ -58,19 +58,15 @@ pub struct Client {
 
 impl Client {
     /// `program script way --endpoint …`
-    pub async fn start(
-        program: &Path,
-        script: Option<&Path>,
-        way: &str,
-        endpoint: &str,
-        role: &Role,
-        load: Load,
-    ) -> Result<Self> {
+    pub async fn start(program: &Path, script: Option<&Path>, way: &str, place: &Place, load: Load) -> Result<Self> {
+        let Place { endpoint, role, .. } = place;
         let mut command = Command::new(program);
         command.args(script).args([way, "--endpoint", endpoint]);
         command.args(["--sts", &role.sts(), "--role", role::ARN, "--audience", role::AUDIENCE]);
         command.args(["--objects", &load.objects.to_string(), "--connections", &load.connections.to_string()]);
-        command.env("GCE_METADATA_HOST", role.metadata());
+        command
+            .env("GCE_METADATA_HOST", role.metadata())
+            .envs(place.authority.iter().map(|file| ("SSL_CERT_FILE", file)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().with_context(|| format!("start {}", program.display()))?;
         let input = child.stdin.take().context("its input")?;

@@ -17,6 +17,7 @@ use bigquery_to_s3::put::{Put, PutEngine, PutSettings};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -42,15 +43,15 @@ pub enum Sender {
     Sdk(aws_sdk_s3::Client),
 }
 
-type HttpClient = Client<HttpConnector, Full<Bytes>>;
+type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 impl Sender {
-    pub fn hyper(endpoint: &str) -> Self {
-        Self::Hyper { client: http_client(), endpoint: endpoint.into() }
+    pub fn hyper(endpoint: &str) -> Result<Self> {
+        Ok(Self::Hyper { client: http_client()?, endpoint: endpoint.into() })
     }
 
-    pub fn hyper_sigv4(endpoint: &str) -> Self {
-        Self::HyperSigv4 { client: http_client(), endpoint: endpoint.into(), credentials: credentials() }
+    pub fn hyper_sigv4(endpoint: &str) -> Result<Self> {
+        Ok(Self::HyperSigv4 { client: http_client()?, endpoint: endpoint.into(), credentials: credentials() })
     }
 
     pub async fn sdk(endpoint: &str) -> Self {
@@ -157,10 +158,14 @@ async fn engine(engine: &PutEngine, load: Load) -> Result<()> {
     Ok(tokio::spawn(async move { engine.put_all((0..load.objects).map(put)).await }).await??)
 }
 
-fn http_client() -> HttpClient {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector)
+/// TLS as the engine has it: rustls, and the machine's root certificates.
+fn http_client() -> Result<HttpClient> {
+    let mut tcp = HttpConnector::new();
+    tcp.set_nodelay(true);
+    tcp.enforce_http(false);
+    let connector =
+        HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1().wrap_connector(tcp);
+    Ok(Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector))
 }
 
 async fn send(client: &HttpClient, request: Request<Full<Bytes>>) -> Result<()> {

@@ -22,7 +22,6 @@ struct Federated {
 
 #[derive(Debug, Deserialize)]
 struct Database {
-    engine: String,
     dataset: Option<String>,
     tables: BTreeMap<String, Option<Table>>,
 }
@@ -32,15 +31,12 @@ struct Table {
     destination: Option<String>,
 }
 
+/// By the name that database-to-bigquery's audit has: the table in BigQuery, since load-export may load the same source table.
 pub fn extracts(path: &Path) -> Result<Vec<(String, Loaded)>> {
     let found = |database: &str, settings: &Database, name: &str, table: Option<&Table>| {
-        let bare = settings.engine == "postgres" && !name.contains('.');
-        let schema = if bare { "public." } else { "" };
-        Loaded {
-            source: format!("{database}.{schema}{name}"),
-            dataset: settings.dataset.clone().unwrap_or_else(|| format!("raw_{database}")),
-            table: table.and_then(|table| table.destination.clone()).unwrap_or_else(|| name.replace('.', "_")),
-        }
+        let dataset = settings.dataset.clone().unwrap_or_else(|| format!("raw_{database}"));
+        let table = table.and_then(|table| table.destination.clone()).unwrap_or_else(|| name.replace('.', "_"));
+        Loaded { source: format!("{dataset}.{table}"), dataset, table }
     };
     Ok(tables(&read::<Extracts>(path)?.databases, found))
 }

@@ -75,6 +75,6 @@ fn key(trace: &Trace, id: &NodeId) -> String {
     place.map_or_else(|| "n".to_owned(), |place| format!("n{place}"))
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use lineage::{NodeId, Trace, Traced};
 
+pub(crate) use html::escaped;
 pub use html::html;
 
 /// A line for each table, model and sync, in the order of the data.

@@ -70,17 +70,17 @@ pub fn write(table: &str) -> String {
             JSON_VALUE(outcome, '$.proof') AS proof,
             CAST(JSON_VALUE(outcome, '$.proof_bytes') AS INT64) AS proof_bytes
           FROM UNNEST(JSON_QUERY_ARRAY(@outcomes)) AS outcome
-        ) AS new
-        ON old.export_date = new.export_date AND old.table_name = new.table_name AND old.load_id = new.load_id
+        ) AS fresh
+        ON old.export_date = fresh.export_date AND old.table_name = fresh.table_name AND old.load_id = fresh.load_id
         WHEN MATCHED THEN UPDATE SET
-          rows_expected = new.rows_expected, rows_loaded = new.rows_loaded, snapshot_time = new.snapshot_time,
-          run_name = new.run_name, state = new.state, message = new.message, loaded_at = new.loaded_at,
-          task_id = new.task_id, proof = new.proof, proof_bytes = new.proof_bytes
+          rows_expected = fresh.rows_expected, rows_loaded = fresh.rows_loaded, snapshot_time = fresh.snapshot_time,
+          run_name = fresh.run_name, state = fresh.state, message = fresh.message, loaded_at = fresh.loaded_at,
+          task_id = fresh.task_id, proof = fresh.proof, proof_bytes = fresh.proof_bytes
         WHEN NOT MATCHED THEN
           INSERT (export_date, table_name, rows_expected, rows_loaded, snapshot_time, run_name, state, message, loaded_at,
             load_id, task_id, proof, proof_bytes)
-          VALUES (new.export_date, new.table_name, new.rows_expected, new.rows_loaded, new.snapshot_time, new.run_name,
-            new.state, new.message, new.loaded_at, new.load_id, new.task_id, new.proof, new.proof_bytes)"
+          VALUES (fresh.export_date, fresh.table_name, fresh.rows_expected, fresh.rows_loaded, fresh.snapshot_time, fresh.run_name,
+            fresh.state, fresh.message, fresh.loaded_at, fresh.load_id, fresh.task_id, fresh.proof, fresh.proof_bytes)"
     )
 }
 

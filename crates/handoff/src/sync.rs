@@ -13,4 +13,4 @@ pub use key::{Destination, ShardRange, SyncKey};
 pub use manifest::{
     GenerationManifest, InvalidGenerationManifest, Layout, SYNC_VERSION, ShardFile, ShardRecord, Totals,
 };
-pub use row_key::{KeyHash, MAX_OBJECT_KEY_BYTES, MAX_SHARDS, object_file_name};
+pub use row_key::{FOLDERS, KeyHash, MAX_OBJECT_KEY_BYTES, MAX_SHARDS, folder_name, key_of_object, object_file_name};

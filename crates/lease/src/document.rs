@@ -36,7 +36,7 @@ impl Document {
     }
 
     /// None for what another version, or somebody by hand, has put there.
-    pub(crate) fn parse(json: &[u8]) -> Option<Self> {
+    pub fn parse(json: &[u8]) -> Option<Self> {
         serde_json::from_slice::<Self>(json).ok().filter(|document| document.version == VERSION)
     }
 

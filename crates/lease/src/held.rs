@@ -5,7 +5,7 @@
 //! or a moment when S3 still had an older document than the one that stands now.
 
 use crate::document::Document;
-use crate::take::Standing;
+use crate::place::Standing;
 use crate::{Lost, Moment};
 
 #[derive(Debug, Clone)]

@@ -11,8 +11,8 @@ use tracing::{info, warn};
 use crate::document::Document;
 use crate::gate::{Gate, Gatekeeper};
 use crate::held::Held;
-use crate::object::{Failure, LeaseObject, Put};
-use crate::take::{Standing, Step, step};
+use crate::place::{Failure, Place, Put, Standing};
+use crate::take::{Step, step};
 use crate::{LeaseError, Lost, Moment, Terms};
 use std::sync::Arc;
 
@@ -23,33 +23,33 @@ const LONGEST_TRY: Duration = Duration::from_secs(10);
 
 /// Ours, and renewed in the background, until it is released, lost or dropped. Dropped, it runs out by itself.
 #[derive(Debug)]
-pub struct Lease {
-    object: LeaseObject,
+pub struct LeaseAt<P: Place> {
+    place: P,
     terms: Terms,
     payload: Value,
     gatekeeper: Arc<Gatekeeper>,
     renewal: JoinHandle<()>,
 }
 
-impl Drop for Lease {
+impl<P: Place> Drop for LeaseAt<P> {
     fn drop(&mut self) {
         self.renewal.abort();
     }
 }
 
-impl Lease {
+impl<P: Place> LeaseAt<P> {
     /// Takes the lease where it is free or its holder dead, joins it where it stands in our own name.
     ///
     /// `payload` makes what the lease says of us, from the document that was given back or left there, if any. It is
     /// asked again after a try that failed. Where the lease is joined, the payload that stands there stays.
     pub async fn take<E: From<LeaseError>>(
-        object: &LeaseObject,
+        place: &P,
         terms: &Terms,
         payload: impl AsyncFn(Option<&Document>) -> Result<Value, E>,
     ) -> Result<Self, E> {
         let (mut watched, mut trouble) = (None, Trouble::new(terms));
         loop {
-            let standing = match object.read(terms.longest_try()).await {
+            let standing = match place.read(terms.longest_try()).await {
                 Ok(standing) => standing,
                 Err(failure) => {
                     trouble.wait_out(failure).await?;
@@ -59,7 +59,7 @@ impl Lease {
             let previous = standing.as_ref().and_then(|standing| standing.document.clone());
             let (document, over) = match step(terms, &mut watched, standing, Moment::now())? {
                 Step::Wait(wait) => {
-                    trouble.tell_once(object, previous.as_ref());
+                    trouble.tell_once(place, previous.as_ref());
                     sleep(wait).await;
                     continue;
                 }
@@ -71,8 +71,8 @@ impl Lease {
             };
             let asked = Moment::now();
             // Dying here leaves a lease that runs out by itself. What becomes of a lost answer, the next look shows.
-            match object.write(&document, over.as_deref(), terms.longest_try()).await {
-                Ok(Put::Done { etag }) => return Ok(Self::keep(object, terms, Held::new(document, etag, asked))),
+            match place.write(&document, over.as_deref(), terms.longest_try()).await {
+                Ok(Put::Done { etag }) => return Ok(Self::keep(place, terms, Held::new(document, etag, asked))),
                 Ok(Put::Refused) => {}
                 Ok(Put::Unknown(error)) => trouble.wait_out(Failure::Passing(error)).await?,
                 Err(failure) => trouble.wait_out(failure).await?,
@@ -80,11 +80,11 @@ impl Lease {
         }
     }
 
-    fn keep(object: &LeaseObject, terms: &Terms, held: Held) -> Self {
+    fn keep(place: &P, terms: &Terms, held: Held) -> Self {
         let gatekeeper = Arc::new(Gatekeeper::new(held.since, held.document.time()));
         let payload = held.document.payload.clone();
-        let renewal = tokio::spawn(renew(object.clone(), terms.clone(), held, Arc::clone(&gatekeeper)));
-        Self { object: object.clone(), terms: terms.clone(), payload, gatekeeper, renewal }
+        let renewal = tokio::spawn(renew(place.clone(), terms.clone(), held, Arc::clone(&gatekeeper)));
+        Self { place: place.clone(), terms: terms.clone(), payload, gatekeeper, renewal }
     }
 
     pub fn gate(&self) -> Gate {
@@ -113,7 +113,7 @@ impl Lease {
         self.gatekeeper.lose("the lease was given back");
         let mut trouble = Trouble::new(&self.terms);
         loop {
-            let standing = match self.object.read(self.terms.longest_try()).await {
+            let standing = match self.place.read(self.terms.longest_try()).await {
                 Ok(standing) => standing,
                 Err(failure) => {
                     trouble.wait_out(failure).await?;
@@ -125,7 +125,7 @@ impl Lease {
                 return Ok(());
             }
             let last = Document { released, payload: payload.clone(), ..document.again() };
-            match self.object.write(&last, Some(&etag), self.terms.longest_try()).await {
+            match self.place.write(&last, Some(&etag), self.terms.longest_try()).await {
                 Ok(Put::Done { .. }) => return Ok(()),
                 Ok(Put::Refused) => {}
                 Ok(Put::Unknown(error)) => trouble.wait_out(Failure::Passing(error)).await?,
@@ -142,27 +142,27 @@ impl Terms {
 }
 
 /// Whatever happens, the gate closes by itself in time; here it is opened again.
-async fn renew(object: LeaseObject, terms: Terms, mut held: Held, gatekeeper: Arc<Gatekeeper>) {
+async fn renew<P: Place>(place: P, terms: Terms, mut held: Held, gatekeeper: Arc<Gatekeeper>) {
     let time = held.document.time();
     let mut told = false;
     loop {
         if !told {
             sleep(time / RENEWALS).await;
         }
-        match try_to_renew(&object, &terms, &mut held).await {
+        match try_to_renew(&place, &terms, &mut held).await {
             Ok(()) => {
                 gatekeeper.hold(held.since, time);
                 told = false;
             }
             Err(Trial::Lost(lost)) => {
-                warn!("{object}: {lost}");
+                warn!("{place}: {lost}");
                 gatekeeper.lose(lost.0);
                 return;
             }
             Err(Trial::Failed(error)) => {
                 if !std::mem::replace(&mut told, true) {
                     let cause = startup::with_causes(error.as_ref());
-                    warn!("could not renew {object}, trying again; writing pauses before it runs out: {cause}");
+                    warn!("could not renew {place}, trying again; writing pauses before it runs out: {cause}");
                 }
                 sleep(time / PAUSES).await;
             }
@@ -184,15 +184,15 @@ impl From<Failure> for Trial {
 }
 
 /// A document that was never sent before, each time. Another process of ours that renewed it first is as good.
-async fn try_to_renew(object: &LeaseObject, terms: &Terms, held: &mut Held) -> Result<(), Trial> {
+async fn try_to_renew<P: Place>(place: &P, terms: &Terms, held: &mut Held) -> Result<(), Trial> {
     let limit = terms.longest_try();
     if held.is_in_doubt() {
-        look(object, limit, held).await?;
+        look(place, limit, held).await?;
     }
     let (document, asked) = (held.document.again(), Moment::now());
-    match object.write(&document, Some(&held.etag), limit).await? {
+    match place.write(&document, Some(&held.etag), limit).await? {
         Put::Done { etag } => held.renewed(document, etag, asked),
-        Put::Refused => look(object, limit, held).await?,
+        Put::Refused => look(place, limit, held).await?,
         Put::Unknown(error) => {
             held.unanswered(&document, asked);
             return Err(Trial::Failed(error));
@@ -201,9 +201,9 @@ async fn try_to_renew(object: &LeaseObject, terms: &Terms, held: &mut Held) -> R
     Ok(())
 }
 
-async fn look(object: &LeaseObject, limit: Duration, held: &mut Held) -> Result<(), Trial> {
+async fn look<P: Place>(place: &P, limit: Duration, held: &mut Held) -> Result<(), Trial> {
     let asked = Moment::now();
-    let standing = object.read(limit).await?;
+    let standing = place.read(limit).await?;
     held.looked(standing, asked).map_err(Trial::Lost)
 }
 
@@ -236,12 +236,12 @@ impl Trouble {
         Ok(())
     }
 
-    fn tell_once(&mut self, object: &LeaseObject, document: Option<&Document>) {
+    fn tell_once<P: Place>(&mut self, place: &P, document: Option<&Document>) {
         if std::mem::replace(&mut self.told, true) {
             return;
         }
         let (name, seconds) =
             document.map_or(("somebody", 0), |document| (&*document.holder, document.time().as_secs()));
-        info!(holder = name, "{name} holds {object}; if it is dead, that ends in about {seconds} s");
+        info!(holder = name, "{name} holds {place}; if it is dead, that ends in about {seconds} s");
     }
 }

@@ -1,7 +1,8 @@
-//! A lease in one S3 object: who holds it may write, everybody else waits or goes away. See
-//! `docs/spec/lease.md` for why it holds.
+//! A lease in one document that is written by compare-and-set, as an S3 object is: who holds it may write, everybody else
+//! waits or goes away. See `docs/spec/lease.md` for why it holds.
 //!
 //! ```no_run
+//! # #[cfg(feature = "s3")]
 //! # async fn example(s3: aws_sdk_s3::Client) -> anyhow::Result<()> {
 //! use lease::{Lease, LeaseError, LeaseObject, Terms};
 //! use std::time::Duration;
@@ -25,7 +26,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! - [`Lease::take`] returns at once where the lease is free. Where somebody holds it, it waits for one lease's time: a
+//! - [`LeaseAt::take`] returns at once where the lease is free. Where somebody holds it, it waits for one lease's time: a
 //!   holder that lives renews within that, and is named by [`LeaseError::HeldBy`]; one that is dead loses the lease.
 //! - Two processes of one holder's name share the lease (the tasks of an execution, or the next attempt of one).
 //! - [`Gate`] is what every write asks. It is open while the lease is ours for certain, and long enough for an attempt.
@@ -36,7 +37,9 @@ mod gate;
 mod held;
 mod keeper;
 mod moment;
+#[cfg(feature = "s3")]
 mod object;
+mod place;
 mod take;
 
 use std::time::Duration;
@@ -46,9 +49,15 @@ use serde_json::Value;
 
 pub use document::Document;
 pub use gate::{Gate, Gatekeeper, Lost, Verdict};
-pub use keeper::Lease;
+pub use keeper::LeaseAt;
 pub use moment::Moment;
+#[cfg(feature = "s3")]
 pub use object::LeaseObject;
+pub use place::{Failure, Place, Put, Standing};
+
+/// One in an S3 object.
+#[cfg(feature = "s3")]
+pub type Lease = LeaseAt<LeaseObject>;
 
 /// Who takes the lease, and for how long it is good without a renewal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +66,7 @@ pub struct Terms {
     pub holder: String,
     /// Renewed four times in this time. A dead holder keeps others waiting for about as long.
     pub time: Duration,
-    /// How long an S3 that is away is waited for when the lease is taken or given back.
+    /// How long a place that is away is waited for when the lease is taken or given back.
     pub give_up_after: Duration,
 }
 

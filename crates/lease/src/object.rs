@@ -11,7 +11,7 @@ use keyless::aws::Keyless;
 use tokio::time::timeout;
 
 use crate::document::Document;
-use crate::take::Standing;
+use crate::place::{Failure, Place, Put, Standing};
 
 /// Where a lease is, and the client for it.
 #[derive(Debug, Clone)]
@@ -23,27 +23,8 @@ pub struct LeaseObject {
     pub key: String,
 }
 
-/// What became of one conditional PUT.
-#[derive(Debug)]
-pub(crate) enum Put {
-    Done {
-        etag: String,
-    },
-    /// Something else stands there.
-    Refused,
-    /// S3 may have carried it out or not, or may still.
-    Unknown(anyhow::Error),
-}
-
-#[derive(Debug)]
-pub(crate) enum Failure {
-    Passing(anyhow::Error),
-    /// Waiting does not help.
-    Final(anyhow::Error),
-}
-
-impl LeaseObject {
-    pub(crate) async fn read(&self, limit: Duration) -> Result<Option<Standing>, Failure> {
+impl Place for LeaseObject {
+    async fn read(&self, limit: Duration) -> Result<Option<Standing>, Failure> {
         let read = async {
             let config = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());
             let get = self.s3.get_object().bucket(&self.bucket).key(&self.key).customize().config_override(config);
@@ -62,8 +43,7 @@ impl LeaseObject {
         }
     }
 
-    /// Over the document with this `ETag`, or where there is none.
-    pub(crate) async fn write(&self, document: &Document, over: Option<&str>, limit: Duration) -> Result<Put, Failure> {
+    async fn write(&self, document: &Document, over: Option<&str>, limit: Duration) -> Result<Put, Failure> {
         let json = serde_json::to_vec(document).context("write a lease").map_err(Failure::Final)?;
         let config = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());
         let put = self.s3.put_object().bucket(&self.bucket).key(&self.key).content_type("application/json");
@@ -82,7 +62,9 @@ impl LeaseObject {
             },
         }
     }
+}
 
+impl LeaseObject {
     async fn failure<E>(&self, verb: &str, error: SdkError<E>) -> Failure
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

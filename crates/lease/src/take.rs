@@ -3,14 +3,8 @@
 use std::time::Duration;
 
 use crate::document::Document;
+use crate::place::Standing;
 use crate::{LeaseError, Moment, Terms};
-
-/// What was read. `document` is none where it is not a lease of ours: another version, or somebody's hand.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Standing {
-    pub(crate) document: Option<Document>,
-    pub(crate) etag: String,
-}
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step {

@@ -150,6 +150,11 @@ impl Followed {
         if current.version != SYNC_VERSION {
             return Err(broken(format!("it has version {}, this program knows {SYNC_VERSION}", current.version)));
         }
+        // Whose it is, `CURRENT` itself may say: then the manifest may still have the name of before.
+        if let Some(owner) = current.owner.as_ref().filter(|owner| owner.sync != self.sync) {
+            let (found, expected) = (owner.sync.clone(), self.sync.clone());
+            return Err(ReadError::OfAnotherSync { object: self.bucket.name(&key), found, expected });
+        }
         if standing.as_ref().is_none_or(|standing| standing.generation != current.generation) {
             self.follow(&current, standing.as_deref()).await?;
         }
@@ -158,7 +163,7 @@ impl Followed {
     }
 
     async fn follow(&self, current: &Current, standing: Option<&Served>) -> Result<(), ReadError> {
-        let manifest = self.manifest(&current.manifest, &current.generation).await?;
+        let manifest = self.manifest(&current.manifest, &current.generation, current.owner.is_some()).await?;
         let history = match manifest.layout {
             Layout::Packed => History::default(),
             Layout::Objects => {
@@ -175,13 +180,19 @@ impl Followed {
         Ok(())
     }
 
-    async fn manifest(&self, key: &str, generation: &Generation) -> Result<GenerationManifest, ReadError> {
+    /// `adopted`: it may have been written under another name.
+    async fn manifest(
+        &self,
+        key: &str,
+        generation: &Generation,
+        adopted: bool,
+    ) -> Result<GenerationManifest, ReadError> {
         let broken = |why| ReadError::damaged(self.bucket.name(key), why);
         let Got::Object(object) = self.bucket.look(key, Wanted::All).await? else {
             return Err(ReadError::Gone { object: self.bucket.name(key) });
         };
         let manifest = GenerationManifest::parse(&object.bytes).map_err(|error| broken(format!("it {error}")))?;
-        if manifest.sync != self.sync {
+        if manifest.sync != self.sync && !adopted {
             let (object, expected) = (self.bucket.name(key), self.sync.clone());
             return Err(ReadError::OfAnotherSync { object, found: manifest.sync, expected });
         }
@@ -202,7 +213,7 @@ impl Followed {
             let Some(generation) = served.history.next_older() else { return };
             let room = self.changes_bytes.saturating_sub(served.history.bytes());
             let key = self.bucket.destination.key(&SyncKey::Manifest(generation));
-            let Ok(manifest) = self.manifest(&key, generation).await else { return };
+            let Ok(manifest) = self.manifest(&key, generation, false).await else { return };
             let Ok(step) = Step::read(&self.bucket, &manifest, room).await else { return };
             let history = Arc::new(served.history.with_older(step));
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);

@@ -24,7 +24,8 @@ impl LogFormat {
     /// JSON where the platform collects lines, or where `LOG_FORMAT=json` asks for it.
     pub fn detect() -> Self {
         let set = |name| std::env::var_os(name).is_some();
-        let cloud = ["AWS_LAMBDA_FUNCTION_NAME", "CLOUD_RUN_JOB", "K_SERVICE"].into_iter().any(set);
+        let platforms = ["AWS_LAMBDA_FUNCTION_NAME", "CLOUD_RUN_JOB", "K_SERVICE", "ECS_CONTAINER_METADATA_URI_V4"];
+        let cloud = platforms.into_iter().any(set);
         match std::env::var("LOG_FORMAT").as_deref() {
             Ok("json") => Self::Json,
             Ok("text") => Self::Text,

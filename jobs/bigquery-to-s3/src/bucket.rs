@@ -6,10 +6,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::types::ChecksumMode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use keyless::aws::Keyless;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
+
+use crate::digest::sha256;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -26,6 +31,23 @@ pub struct Bucket {
 pub struct Object {
     pub bytes: Bytes,
     pub etag: String,
+}
+
+/// An object as a listing has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub key: String,
+    /// Without quotes.
+    pub etag: String,
+}
+
+/// What S3 knows of the content of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksum {
+    NoObject,
+    /// It is encrypted with a key that is not ours: not by us.
+    Unreadable,
+    Sha256([u8; 32]),
 }
 
 impl Bucket {
@@ -45,7 +67,45 @@ impl Bucket {
 
     /// The keys that begin with `prefix`, in order.
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        Ok(self.listed(prefix).await?.into_iter().map(|object| object.key).collect())
+    }
+
+    pub async fn listed(&self, prefix: &str) -> Result<Vec<Listed>> {
         Ok(self.listing(prefix, None).await?.0)
+    }
+
+    /// The SHA-256 that S3 keeps of an object, without its bytes if it can be.
+    pub async fn checksum(&self, key: &str) -> Result<Checksum> {
+        let head = self.patiently("look at", key, || async {
+            let head = self.s3.head_object().bucket(&self.name).key(key).checksum_mode(ChecksumMode::Enabled);
+            let error = match head.send().await {
+                Ok(head) => match head.checksum_sha256().and_then(sha256_of) {
+                    Some(sha256) => return Ok(Checksum::Sha256(sha256)),
+                    None => return self.checksum_of_bytes(key).await,
+                },
+                Err(error) => error,
+            };
+            match error.raw_response().map(|answer| answer.status().as_u16()) {
+                Some(404) => Ok(Checksum::NoObject),
+                // The answer to a HEAD has no body that says why it was refused.
+                Some(400 | 403) => self.checksum_of_bytes(key).await,
+                _ => Err(Failure::of(error)),
+            }
+        });
+        head.await
+    }
+
+    /// Of an object that was copied here, or put without a checksum.
+    async fn checksum_of_bytes(&self, key: &str) -> Result<Checksum, Failure> {
+        match self.s3.get_object().bucket(&self.name).key(key).send().await {
+            Ok(answer) => {
+                let bytes = answer.body.collect().await.map_err(|error| Failure::Passing(error.into()))?;
+                Ok(Checksum::Sha256(sha256(bytes.into_bytes())))
+            }
+            Err(error) if is(&error, &["NoSuchKey"]) => Ok(Checksum::NoObject),
+            Err(error) if is(&error, &["AccessDenied", "InvalidRequest"]) => Ok(Checksum::Unreadable),
+            Err(error) => Err(Failure::of(error)),
+        }
     }
 
     /// The common prefixes directly below `prefix` (which ends with a slash).
@@ -53,7 +113,7 @@ impl Bucket {
         Ok(self.listing(prefix, Some("/")).await?.1)
     }
 
-    async fn listing(&self, prefix: &str, delimiter: Option<&str>) -> Result<(Vec<String>, Vec<String>)> {
+    async fn listing(&self, prefix: &str, delimiter: Option<&str>) -> Result<(Vec<Listed>, Vec<String>)> {
         let (mut keys, mut folders, mut token) = (Vec::new(), Vec::new(), None::<String>);
         loop {
             let page = self.patiently("list", prefix, || async {
@@ -62,7 +122,10 @@ impl Bucket {
                 request.set_continuation_token(token.clone()).send().await.map_err(Failure::of)
             });
             let page = page.await?;
-            keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+            keys.extend(page.contents().iter().filter_map(|object| {
+                let etag = object.e_tag().unwrap_or_default().trim_matches('"').to_owned();
+                Some(Listed { key: object.key()?.to_owned(), etag })
+            }));
             folders.extend(page.common_prefixes().iter().filter_map(|folder| folder.prefix().map(str::to_owned)));
             token = page.next_continuation_token().map(str::to_owned);
             if token.is_none() {
@@ -110,6 +173,10 @@ impl Bucket {
     fn attempted(&self, verb: &str, key: &str) -> String {
         format!("{verb} s3://{}/{key}", self.name)
     }
+}
+
+fn sha256_of(base64: &str) -> Option<[u8; 32]> {
+    STANDARD.decode(base64).ok()?.try_into().ok()
 }
 
 pub(crate) enum Failure {

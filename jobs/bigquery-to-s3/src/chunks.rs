@@ -5,8 +5,21 @@ use handoff::sync::ShardRange;
 use crate::read::Chunk;
 use crate::scratch::ScratchTable;
 
-/// What a chunk should take, as columns and as JSON. Four are read ahead, one or two are worked on.
-pub const CHUNK_BYTES: u64 = 20 << 20;
+/// What a chunk should take as columns.
+pub const CHUNK_BYTES: u64 = 16 << 20;
+
+/// What a rendered row takes beside its JSON: its key, and where, how long and what it is.
+const BESIDE_A_ROW: u64 = 100;
+/// What one that stands in S3 takes while it is compared: its key, and the hash of its body.
+const STANDING_ROW: u64 = 150;
+
+/// What there is to compare with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared {
+    Nothing,
+    Hashes,
+    Bodies,
+}
 
 /// The shards `task` of `tasks` owns.
 pub fn share(shards: u32, task: u32, tasks: u32) -> std::ops::Range<u32> {
@@ -31,7 +44,22 @@ pub fn chunks(table: &ScratchTable, own: std::ops::Range<u32>, is_done: impl Fn(
     chunks
 }
 
-/// What a row of this table takes in memory, by what BigQuery knows of it.
+/// What a chunk takes in memory beside its columns, once it is worked on: all its rows as JSON, since those of layout objects
+/// are there until they are written, and what stands in S3 of one of its shards.
+pub fn rendered_bytes(table: &ScratchTable, chunk: Chunk, compared: Compared) -> u64 {
+    let row = row_bytes(table);
+    let range = chunk.range.first as usize..=chunk.range.last as usize;
+    let largest = table.shard_rows[range].iter().max().copied().unwrap_or_default();
+    let standing_row = match compared {
+        Compared::Nothing => 0,
+        Compared::Hashes => STANDING_ROW,
+        Compared::Bodies => row + STANDING_ROW,
+    };
+    chunk.rows.saturating_mul(row + BESIDE_A_ROW).saturating_add(largest.saturating_mul(standing_row))
+}
+
+/// What a row of this table takes in memory, as columns or as JSON: its values, by BigQuery's count, and for each column its
+/// place or its name.
 pub fn row_bytes(table: &ScratchTable) -> u64 {
     (table.bytes.checked_div(table.rows).unwrap_or(0) + table.frame_bytes).max(1)
 }
@@ -74,10 +102,19 @@ mod tests {
     fn columns_that_are_empty_count_too() {
         let sparse = ScratchTable { frame_bytes: 26_000, ..table(&[300; 8], 80) };
         let rows = CHUNK_BYTES / 26_080;
-        assert!((600..900).contains(&rows));
+        assert!((600..900).contains(&rows), "{rows}");
         let chunks = planned(&sparse, 0..8, &[]);
         assert_eq!(chunks, [(0, 1, 600), (2, 3, 600), (4, 5, 600), (6, 7, 600)]);
         assert_eq!(planned(&table(&[300; 8], 80), 0..8, &[]).len(), 1);
+    }
+
+    #[test]
+    fn what_is_worked_on_takes_more_the_larger_its_shards_where_something_stands() {
+        let table = table(&[10, 30, 60], 900);
+        let chunk = |first, last, rows| Chunk { range: ShardRange { first, last }, rows };
+        assert_eq!(rendered_bytes(&table, chunk(0, 1, 40), Compared::Nothing), 40 * 1000);
+        assert_eq!(rendered_bytes(&table, chunk(0, 1, 40), Compared::Hashes), 40 * 1000 + 30 * 150);
+        assert_eq!(rendered_bytes(&table, chunk(2, 2, 60), Compared::Bodies), 60 * 2050);
     }
 
     #[test]

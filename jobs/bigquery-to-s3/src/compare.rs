@@ -23,7 +23,7 @@ pub async fn judge(
     bucket: &LeasedBucket,
     progress: &Progress,
 ) -> Result<(), RunError> {
-    let Attempt { sync, from, clouds, task, stop } = attempt;
+    let Attempt { sync, from, clouds, task, stop, .. } = attempt;
     let published = workshop.standing.rows();
     if matches!(from, From::Query) && !guard::may_still_refuse(&sync.guards, workshop.table.rows, published) {
         return Ok(());

@@ -5,11 +5,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bigquery::{DatasetId, ProjectId};
+use handoff::sync::Layout;
 use keyless::aws::RoleArn;
 use startup::Vars;
 
 use crate::Task;
-use crate::syncs::{Bucket, Syncs};
+use crate::put::AttemptLimit;
+use crate::syncs::{Bucket, Sync, Syncs};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -54,7 +56,14 @@ impl Config {
         let location = vars.required("BIGQUERY_LOCATION");
         let scratch = vars.or("SCRATCH_DATASET", DatasetId::from_static("isthmus_scratch"));
         let max_concurrency = vars.or("MAX_CONCURRENCY", Whole::<10, 1000>(200));
-        let lease = vars.or("LEASE_SECONDS", Whole::<2, 3600>(60));
+        // Within a quarter of it, a second at least, a PUT has to be done.
+        let lease = vars.or("LEASE_SECONDS", Whole::<4, 3600>(60));
+        let too_long = |lease: &Whole<4, 3600>| {
+            syncs.iter().flat_map(Syncs::iter).filter_map(|sync| too_long_for(lease.0 as u64, sync)).collect()
+        };
+        let too_long: Vec<String> = lease.as_ref().map(too_long).unwrap_or_default();
+        let lease = lease.filter(|_| too_long.is_empty());
+        problems.extend(too_long);
         let give_up = vars.or("GIVE_UP_MINUTES", Whole::<1, 1440>(15));
         let idle = vars.or("STREAM_IDLE_SECONDS", Whole::<1, 3600>(60));
         let bigquery_endpoint = vars.optional("BIGQUERY_ENDPOINT");
@@ -91,6 +100,19 @@ impl Config {
             InvalidConfig(said.into_iter().chain(problems).collect())
         })
     }
+}
+
+/// A row of layout objects is one PUT.
+fn too_long_for(lease: u64, sync: &Sync) -> Option<String> {
+    let (name, bytes) = (&sync.name, sync.max_body_bytes);
+    let fits = AttemptLimit::within(Duration::from_secs(lease)).fits(bytes) || sync.layout == Layout::Packed;
+    (!fits).then(|| {
+        format!(
+            "LEASE_SECONDS: a row of sync {name} may have {bytes} bytes (max_body_bytes), and writing it may take longer than \
+             a lease of {lease} seconds allows: set {} or more",
+            AttemptLimit::lease_for(bytes)
+        )
+    })
 }
 
 /// Started by hand, the process is the only task of an execution of its own.
@@ -140,9 +162,42 @@ mod tests {
             "environment: AWS_ROLE_ARN: \"isthmus\" is not the ARN of a role, such as \
              arn:aws:iam::123456789012:role/name; AWS_AUDIENCE is not set; GOOGLE_CLOUD_PROJECT: \"Acme\" is not a \
              project id; BIGQUERY_LOCATION is not set; MAX_CONCURRENCY: \"2000\" is not a whole number from 10 to 1000; \
-             LEASE_SECONDS: \"soon\" is not a whole number from 2 to 3600"
+             LEASE_SECONDS: \"soon\" is not a whole number from 4 to 3600"
         );
         assert!(file.contains("syncs.yaml:2:"), "{file}");
+    }
+
+    #[test]
+    fn a_lease_in_which_the_largest_row_cannot_be_written_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("syncs.yaml");
+        let sync = |name: &str, more: &str| {
+            format!("  {name}: {{query: q, key: k, destination: {{bucket: abc, prefix: {name}}}, {more}}}\n")
+        };
+        let (large, packed) =
+            ("layout: objects, max_body_bytes: 104857600", "layout: packed, max_body_bytes: 104857600");
+        let list = format!("syncs:\n{}{}{}", sync("a", "layout: objects"), sync("b", large), sync("c", packed));
+        std::fs::write(&file, list).unwrap();
+        let told = |seconds: &str| {
+            let pairs = [
+                ("SYNCS_FILE", file.to_str().unwrap()),
+                ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/isthmus"),
+                ("AWS_AUDIENCE", "isthmus"),
+                ("GOOGLE_CLOUD_PROJECT", "acme-prod"),
+                ("BIGQUERY_LOCATION", "asia-northeast1"),
+                ("AWS_REGION", "ap-northeast-1"),
+                ("LEASE_SECONDS", seconds),
+            ];
+            Config::read(Vars::from_pairs(pairs)).err().map(|invalid| invalid.to_string())
+        };
+        let refused = told("60").unwrap();
+        assert!(refused.starts_with("LEASE_SECONDS: a row of sync b may have 104857600 bytes"), "{refused}");
+        assert!(
+            refused.ends_with("a lease of 60 seconds allows: set 147 or more") && !refused.contains('\n'),
+            "{refused}"
+        );
+        assert!(told("146").is_some());
+        assert_eq!(told("147"), None);
     }
 
     #[test]

@@ -166,6 +166,7 @@ pub fn nonce() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use handoff::sync::Totals;
 
     fn generation(n: u32) -> Generation {
         format!("20261125T19000{n}Z").parse().unwrap()
@@ -178,12 +179,22 @@ mod tests {
     #[test]
     fn what_current_named_last_is_kept_in_whatever_order_it_was_named() {
         let destination = Destination { bucket: "acme".into(), prefix: "users".into() };
-        let mut current = Current::new(&destination, &generation(0));
+        let manifest = serde_json::json!({
+            "version": 1, "sync": "users", "layout": "packed", "generation": generation(0), "previous": null,
+            "published_at": "2026-11-25T19:03:10Z", "key": "id", "query_sha256": "", "shards": 1, "changes": [],
+            "rejects": [], "totals": Totals::default(),
+            "records": [{"shard": 0, "rows": 0, "bytes": 0, "created": 0, "updated": 0, "unchanged": 0, "deleted": 0,
+                         "rejected": 0, "file": null}],
+        });
+        let manifest = GenerationManifest::parse(manifest.to_string().as_bytes()).unwrap();
+        let current = Current { before: None, ..Current::new(&destination, &generation(0)) };
+        let mut base = Published { current, manifest, etag: String::new() };
+        assert_eq!(base.before_the_next(&generation(5), 3, vec![generation(0), generation(4)]).len(), 2, "of old");
+        base.current.before = Some(Vec::new());
         for (next, before) in [(1, vec![0]), (2, vec![0, 1]), (0, vec![1, 2]), (3, vec![0, 2]), (4, vec![0, 3])] {
-            let kept: Vec<_> = std::iter::once(&current.generation).chain(current.before.iter().flatten()).collect();
-            let kept = kept.into_iter().filter(|kept| **kept != generation(next)).take(2).cloned().collect();
-            current = Current { before: Some(kept), ..Current::new(&destination, &generation(next)) };
-            assert_eq!(numbers(current.before.as_deref().unwrap_or_default()), before, "{next}");
+            let kept = base.before_the_next(&generation(next), 3, Vec::new());
+            base.current = Current { before: Some(kept), ..Current::new(&destination, &generation(next)) };
+            assert_eq!(numbers(base.current.before.as_deref().unwrap_or_default()), before, "{next}");
         }
     }
 }

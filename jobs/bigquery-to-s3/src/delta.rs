@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use anyhow::Result;
 use handoff::sync::Totals;
 
 /// What stands in S3 under a key, as far as is known. `value` is what the layout compares: a body, or the hash of one.
@@ -44,7 +45,7 @@ pub struct Delta {
 }
 
 /// Both in the order of their keys, each key once.
-pub fn delta<'a>(held: Vec<Held>, rows: impl Iterator<Item = (&'a str, &'a [u8])>) -> Delta {
+pub fn delta<'a>(held: impl IntoIterator<Item = Held>, rows: impl Iterator<Item = (&'a str, &'a [u8])>) -> Delta {
     let mut delta = Delta::default();
     let mut held = held.into_iter().peekable();
     for (n, (key, value)) in rows.enumerate() {
@@ -58,6 +59,17 @@ pub fn delta<'a>(held: Vec<Held>, rows: impl Iterator<Item = (&'a str, &'a [u8])
     }
     held.for_each(|vanished| delta.delete(vanished));
     delta
+}
+
+/// The same, where what is held is still to be read.
+pub fn delta_as_read<'a>(
+    held: impl Iterator<Item = Result<Vec<Held>>>,
+    rows: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> Result<Delta> {
+    let mut failed = None;
+    let read = held.map_while(|batch| batch.map_err(|error| failed = Some(error)).ok());
+    let delta = delta(read.flatten(), rows);
+    failed.map_or(Ok(delta), Err)
 }
 
 impl Delta {
@@ -142,6 +154,16 @@ mod tests {
         let touched = Held { touched: true, ..held("a", Some("1"), true) };
         let (writes, changes, counts) = between(vec![touched, held("b", Some("1"), true)], &[("a", "1"), ("b", "1")]);
         assert_eq!((writes, changes, counts), (vec![], vec![(Change::Updated, "a".into())], [0, 1, 1, 0]));
+    }
+
+    #[test]
+    fn what_cannot_be_read_to_its_end_is_an_error_and_no_row_that_is_new() {
+        let rows = || [("a", "1"), ("b", "1")].into_iter().map(|(key, value)| (key, value.as_bytes()));
+        let batch = |key| vec![held(key, Some("1"), true)];
+        let whole = delta_as_read([Ok(batch("a")), Ok(batch("b"))].into_iter(), rows()).unwrap();
+        assert_eq!((whole.totals.unchanged, whole.writes), (2, vec![]));
+        let torn = delta_as_read([Ok(batch("a")), Err(anyhow::anyhow!("torn"))].into_iter(), rows());
+        assert_eq!(torn.unwrap_err().to_string(), "torn");
     }
 
     proptest! {

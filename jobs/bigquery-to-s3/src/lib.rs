@@ -4,6 +4,7 @@
 //! Killed anywhere and started again, it comes to the same end: the query runs once for an execution, finished shards
 //! are found again, every other write may be repeated, and readers follow one object that is flipped last.
 
+mod ahead;
 pub mod bucket;
 pub mod change_file;
 pub mod chunks;
@@ -20,8 +21,11 @@ pub mod doctor;
 mod frame;
 pub mod fresh;
 pub mod guard;
+pub mod inspection;
 pub mod json;
+mod key_text;
 pub mod leased;
+pub mod listing;
 pub mod owner;
 pub mod plan;
 pub mod price;
@@ -30,16 +34,20 @@ pub mod publish;
 pub mod put;
 mod query;
 pub mod read;
+pub mod remains;
 pub mod report;
 pub mod rollback;
+mod room;
 pub mod rows;
 pub mod run;
 pub mod scratch;
 pub mod shard_file;
 pub mod shards;
+mod sieve;
 pub mod standing;
 pub mod started;
 pub mod syncs;
+pub mod verify;
 pub mod work;
 
 use std::ops::Range;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use bigquery_to_s3::config::Config;
+use bigquery_to_s3::inspection::Inspect;
 use bigquery_to_s3::put::{AttemptLimit, PutSettings};
 use bigquery_to_s3::read::{Patience, Reader};
 use bigquery_to_s3::run::{Attempt, From};
 use bigquery_to_s3::scratch::BigQuery;
 use bigquery_to_s3::syncs::{self, Sync};
-use bigquery_to_s3::{Clouds, RunError, Stop, doctor, fresh, owner, plan, rollback, run};
+use bigquery_to_s3::{Clouds, RunError, Stop, doctor, fresh, owner, plan, rollback, run, verify};
 use clap::{Parser, Subcommand};
 use google_cloud_auth::credentials::Builder as GoogleCredentials;
 use handoff::sync::Generation;
@@ -70,6 +71,12 @@ enum Command {
     Rollback {
         #[arg(long, value_name = "GENERATION")]
         to: Generation,
+    },
+    /// Compare every object with what it should be; tells what is missing, changed or too many
+    Verify {
+        /// Publish the query's result anew, and write or delete what is found otherwise
+        #[arg(long)]
+        repair: bool,
     },
     /// Take over the prefix of a sync that was renamed or moved to another list (one sync at a time)
     Adopt,
@@ -133,7 +140,10 @@ async fn start(arguments: &Arguments, config: &Config) -> Result<ExitCode> {
     let (mut results, mut code) = (Vec::new(), 0);
     for sync in syncs {
         match work(arguments, sync, &clouds, config, stop.clone()).await {
-            Ok(result) => results.push(result),
+            Ok(result) => {
+                code = code.max(u8::from(result["state"] == verify::FOUND));
+                results.push(result);
+            }
             // One sync that fails keeps no other from being published.
             Err(failure) => {
                 code = code.max(failure.exit_code());
@@ -180,9 +190,17 @@ async fn work(
                 json!({"sync": sync.name.to_string(), "state": "adopted", "before": before}),
             ));
         }
-        _ => {
+        Some(Command::Verify { repair: false }) => {
+            let verified = verify::verify(sync, clouds, &config.task, &stop).await?;
+            let json = serde_json::to_value(&verified).context("write what was found")?;
+            return Ok(show(arguments, &verified.to_text(), json));
+        }
+        other => {
             fresh::check(sync, config.gates.as_deref(), arguments.export_date).map_err(RunError::Guard)?;
-            run::run(Attempt { sync, from: From::Query, clouds, task: &config.task, stop }).await?
+            let all = matches!(other, Some(Command::Verify { .. }));
+            let inspect = if all { Inspect::All } else { Inspect::Share(sync.verify_runs) };
+            let attempt = Attempt { sync, from: From::Query, inspect, clouds, task: &config.task, stop };
+            run::run(attempt).await?
         }
     };
     let json = serde_json::to_value(&outcome).context("write the outcome")?;

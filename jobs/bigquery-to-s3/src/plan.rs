@@ -9,6 +9,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
 use crate::current::generations;
+use crate::inspection::Inspect;
 use crate::progress::Progress;
 use crate::publish::Finished;
 use crate::run::source;
@@ -42,7 +43,8 @@ pub async fn plan(sync: &Sync, clouds: &Clouds, runs_a_month: u32, stop: Stop) -
     let bucket = clouds.bucket(sync);
     let latest = generations(&bucket, &sync.destination).await?;
     let generation = Generation::next(Utc::now(), latest.last());
-    let standing = Standing::before(&bucket, &sync.destination, sync.layout, &generation).await?;
+    let nothing = Inspect::Share(0);
+    let standing = Standing::before(&bucket, &sync.destination, sync.layout, &generation, nothing).await?;
     let query_bytes = clouds.bigquery.dry_run_bytes(&source(sync)).await?;
     // A name of its own, so that a run of the same second does not find this table.
     let name = format!("plan_{}", sync.name);

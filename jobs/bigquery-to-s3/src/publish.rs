@@ -10,10 +10,11 @@ use handoff::sync::{
 };
 
 use crate::bucket::Bucket;
+use crate::inspection::Found;
 use crate::leased::LeasedBucket;
+use crate::remains::undeleted;
 use crate::scratch::ScratchTable;
 use crate::shards::Done;
-use crate::standing::undeleted;
 use crate::syncs::Sync;
 
 const GETS_IN_FLIGHT: usize = 32;
@@ -24,6 +25,7 @@ pub struct Finished {
     records: BTreeMap<u32, ShardRecord>,
     changes: Vec<String>,
     rejects: Vec<String>,
+    found: Found,
 }
 
 impl Finished {
@@ -46,6 +48,7 @@ impl Finished {
         self.records.extend(done.records.into_iter().map(|record| (record.shard, record)));
         self.changes.extend(done.changes);
         self.rejects.extend(done.rejects);
+        self.found += done.found;
     }
 
     /// What `self` says of a shard counts more.
@@ -72,6 +75,11 @@ impl Finished {
     pub fn files_of(&self, generation: &Generation) -> u64 {
         let files = self.records.values().filter_map(|record| record.file.as_ref());
         files.filter(|file| file.generation == *generation).count() as u64
+    }
+
+    /// By all tasks.
+    pub fn found(&self) -> Found {
+        self.found
     }
 
     pub fn totals(&self) -> Totals {
@@ -106,6 +114,7 @@ pub fn prove(
         query_sha256: sync.query_sha256(),
         shards: sync.shards,
         totals,
+        verified: None,
         changes: finished.changes,
         rejects: finished.rejects,
         records: finished.records.into_values().collect(),

@@ -63,18 +63,34 @@ impl PutSettings {
     }
 }
 
+/// In seconds, as `LEASE_SECONDS` may be.
+const LONGEST_LEASE: u64 = 3600;
+
 /// After how long an attempt is cut off. The gate lets one begin only where the lease is ours for longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttemptLimit {
     pub least: Duration,
     pub each_mib: Duration,
+    /// What takes longer would wait for the gate for ever.
+    pub longest: Duration,
 }
 
 impl AttemptLimit {
     /// Such that an attempt fits into a lease of this time beside the time between two renewals, a body of 25 MiB too.
     pub fn within(lease: Duration) -> Self {
         let (least, each_mib) = ((lease / 4).min(Duration::from_secs(10)), (lease / 60).min(Duration::from_secs(1)));
-        Self { least, each_mib }
+        Self { least, each_mib, longest: lease / 4 * 3 }
+    }
+
+    /// Whether a body of so many bytes can be written at all.
+    pub fn fits(self, bytes: usize) -> bool {
+        self.of(bytes) <= self.longest
+    }
+
+    /// The shortest lease, in seconds, beside which a body of so many bytes fits.
+    pub fn lease_for(bytes: usize) -> u64 {
+        let fits = |seconds: &u64| Self::within(Duration::from_secs(*seconds)).fits(bytes);
+        (1..=LONGEST_LEASE).find(fits).unwrap_or(LONGEST_LEASE)
     }
 
     pub fn of(self, bytes: usize) -> Duration {

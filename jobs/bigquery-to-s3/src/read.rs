@@ -1,6 +1,7 @@
 //! Shards from BigQuery: a read session for each chunk of them, several streams at once, resumed where they were cut,
 //! proven by the number of rows.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -22,6 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
 use crate::scratch::{KEY_COLUMN, SHARD_COLUMN};
+use crate::sieve::{Repeated, Sieve};
 
 /// Sessions that are read at once, each over a connection of its own: a session takes half a second to begin, and one
 /// HTTP/2 connection does not fill a network.
@@ -47,6 +49,23 @@ pub struct Reader {
     /// `projects/acme`: who pays.
     parent: String,
     pub patience: Patience,
+}
+
+/// The rows of a chunk.
+#[derive(Debug, Default)]
+pub struct ReadRows {
+    pub batches: Vec<RecordBatch>,
+    /// Of those that were not kept.
+    pub repeated: Repeated,
+}
+
+/// What the streams of a chunk have brought so far.
+#[derive(Default)]
+struct Basket {
+    batches: Vec<RecordBatch>,
+    /// Kept or not.
+    rows: u64,
+    sieve: Option<Sieve>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -76,14 +95,14 @@ impl Reader {
         Ok(Self { connections, parent: format!("projects/{project}"), patience })
     }
 
-    /// All rows of the chunk. A read that fails half-way, or gives another number of rows than BigQuery counted, begins
-    /// anew with a new session: nothing of it has been used yet.
-    pub async fn read(&self, nth: usize, table: &str, chunk: Chunk) -> Result<Vec<RecordBatch>> {
+    /// All rows of the chunk; where `sieve`, two of each key. A read that fails half-way, or gives another number of rows
+    /// than BigQuery counted, begins anew with a new session: nothing of it has been used yet.
+    pub async fn read(&self, nth: usize, table: &str, chunk: Chunk, sieve: bool) -> Result<ReadRows> {
         let client = &self.connections[nth % self.connections.len()];
         let (began, mut pause, mut short) = (Instant::now(), Duration::from_millis(200), 0);
         loop {
-            let error = match self.read_once(client, table, chunk).await {
-                Ok(batches) => return Ok(batches),
+            let error = match self.read_once(client, table, chunk, sieve).await {
+                Ok(rows) => return Ok(rows),
                 Err(error) => error.context(format!("read shards {} of {table}", chunk.range)),
             };
             short += u32::from(error.downcast_ref::<ShortRead>().is_some());
@@ -96,7 +115,7 @@ impl Reader {
         }
     }
 
-    async fn read_once(&self, client: &Read, table: &str, chunk: Chunk) -> Result<Vec<RecordBatch>> {
+    async fn read_once(&self, client: &Read, table: &str, chunk: Chunk, sieve: bool) -> Result<ReadRows> {
         let created = client
             .create_read_session()
             .set_parent(&self.parent)
@@ -108,20 +127,20 @@ impl Reader {
         let session = session.context("create a read session")?;
         let schema = session.arrow_schema().context("the session has no Arrow schema")?.serialized_schema.clone();
         let schema = without_end_mark(&schema);
-        let streams = session.streams.iter().map(|stream| self.read_stream(client, &stream.name, &schema));
-        let batches: Vec<Vec<RecordBatch>> = streams.collect::<FuturesUnordered<_>>().try_collect().await?;
-        let batches: Vec<RecordBatch> = batches.into_iter().flatten().collect();
-        let rows: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        let basket = Mutex::new(Basket { sieve: sieve.then(Sieve::default), ..Basket::default() });
+        let streams = session.streams.iter().map(|stream| self.read_stream(client, &stream.name, &schema, &basket));
+        streams.collect::<FuturesUnordered<_>>().try_collect::<()>().await?;
+        let Basket { batches, rows, sieve } = basket.into_inner().unwrap_or_else(PoisonError::into_inner);
         ensure!(rows == chunk.rows, ShortRead { rows, counted: chunk.rows });
-        Ok(batches)
+        Ok(ReadRows { batches, repeated: sieve.map(Sieve::repeated).unwrap_or_default() })
     }
 
     /// The client resumes at the offset by itself where the server says that it was cut; where the server says nothing,
     /// we do.
-    async fn read_stream(&self, client: &Read, name: &str, schema: &Bytes) -> Result<Vec<RecordBatch>> {
+    async fn read_stream(&self, client: &Read, name: &str, schema: &Bytes, basket: &Mutex<Basket>) -> Result<()> {
         let mut decoder = StreamDecoder::new();
-        decode(&mut decoder, schema, &mut Vec::new()).context("read the schema of the session")?;
-        let (mut batches, mut offset, mut idle) = (Vec::new(), 0, 0);
+        decode(&mut decoder, schema).context("read the schema of the session")?;
+        let (mut offset, mut idle) = (0, 0);
         'open: loop {
             let request = client.read_rows().set_read_stream(name).set_offset(offset);
             let mut reader = request.into_reader().with_retry_policy(RetryableErrors.with_attempt_limit(RECONNECTS));
@@ -133,17 +152,35 @@ impl Reader {
                     continue 'open;
                 };
                 let Some(message) = next.transpose().with_context(|| format!("read {name} at row {offset}"))? else {
-                    return Ok(batches);
+                    return Ok(());
                 };
                 if let Some(batch) = message.arrow_record_batch() {
-                    let bytes = &batch.serialized_record_batch;
-                    decode(&mut decoder, bytes, &mut batches)
+                    let batches = decode(&mut decoder, &batch.serialized_record_batch)
                         .with_context(|| format!("decode {name} at row {offset}"))?;
+                    lock(basket).put(batches)?;
                 }
                 offset += message.row_count;
                 idle = 0;
             }
         }
+    }
+}
+
+fn lock(basket: &Mutex<Basket>) -> MutexGuard<'_, Basket> {
+    basket.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Basket {
+    fn put(&mut self, batches: Vec<RecordBatch>) -> Result<()> {
+        for batch in batches {
+            self.rows += batch.num_rows() as u64;
+            let kept = match &mut self.sieve {
+                Some(sieve) => sieve.pass(&batch)?,
+                None => batch,
+            };
+            self.batches.push(kept);
+        }
+        Ok(())
     }
 }
 
@@ -171,14 +208,12 @@ fn without_end_mark(schema: &Bytes) -> Bytes {
     schema.slice(..end)
 }
 
-fn decode(decoder: &mut StreamDecoder, message: &Bytes, batches: &mut Vec<RecordBatch>) -> Result<()> {
-    let mut buffer = Buffer::from(message.clone());
+fn decode(decoder: &mut StreamDecoder, message: &Bytes) -> Result<Vec<RecordBatch>> {
+    let (mut buffer, mut batches) = (Buffer::from(message.clone()), Vec::new());
     while !buffer.is_empty() {
-        if let Some(batch) = decoder.decode(&mut buffer)? {
-            batches.push(batch);
-        }
+        batches.extend(decoder.decode(&mut buffer)?);
     }
-    Ok(())
+    Ok(batches)
 }
 
 /// A session expires, a table is short for a moment, a server restarts: all that is read anew. Not what we may not do.

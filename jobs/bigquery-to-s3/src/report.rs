@@ -1,14 +1,18 @@
 //! What a run ends with, for people and for scripts.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use handoff::sync::{Generation, GenerationManifest, Layout, SyncKey, Totals};
 use serde::{Deserialize, Serialize};
 use tracing::info;
 
 use crate::bucket::Bucket;
+use crate::inspection::Found;
 use crate::progress::Progress;
 use crate::scratch::ScratchTable;
 use crate::syncs::Sync;
+use crate::verify;
 
 /// What became of a sync.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,7 +43,13 @@ pub struct Summary {
     pub scratch_table: String,
     #[serde(flatten)]
     pub totals: Totals,
+    /// What stood otherwise than it should, and is put right.
+    #[serde(default)]
+    pub repaired: Found,
     pub seconds: f64,
+    /// Of them, before the first row could be written: comparing, so that the guards could judge.
+    #[serde(default)]
+    pub compared_in_seconds: f64,
     pub puts: u64,
     pub put_bytes: u64,
     pub slow_downs: u64,
@@ -47,14 +57,23 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub fn new(manifest: &GenerationManifest, table: &ScratchTable, progress: &Progress) -> Self {
+    pub fn new(
+        manifest: &GenerationManifest,
+        repaired: Found,
+        table: &ScratchTable,
+        progress: &Progress,
+        compared_in: Duration,
+    ) -> Self {
+        let seconds = |duration: Duration| (duration.as_secs_f64() * 1000.0).round() / 1000.0;
         let counters = progress.counters();
         Self {
             layout: manifest.layout,
             previous: manifest.previous.clone(),
             scratch_table: table.name.clone(),
             totals: manifest.totals,
-            seconds: (progress.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+            repaired,
+            seconds: seconds(progress.elapsed()),
+            compared_in_seconds: seconds(compared_in),
             puts: counters.puts.get(),
             put_bytes: counters.put_bytes.get(),
             slow_downs: counters.slow_downs.get(),
@@ -111,16 +130,20 @@ impl Outcome {
             seconds,
             "{sync}: {rows} rows are published"
         );
+        if !summary.repaired.is_nothing() {
+            verify::tell(sync, summary.repaired, "put right");
+        }
     }
 
     pub fn to_text(&self) -> String {
         let Self { sync, generation, .. } = self;
         match (&self.summary, self.state) {
-            (Some(Summary { totals, seconds, puts, .. }), _) => {
+            (Some(Summary { totals, repaired, seconds, puts, .. }), _) => {
+                let also = if repaired.is_nothing() { String::new() } else { format!("; put right: {repaired}") };
                 let Totals { rows, created, updated, unchanged, deleted, rejected, .. } = totals;
                 format!(
                     "{sync}: published {generation}: {rows} rows ({created} created, {updated} updated, {deleted} deleted, \
-                     {unchanged} unchanged, {rejected} rejected), {puts} PUTs, {seconds:.1} s"
+                     {unchanged} unchanged, {rejected} rejected), {puts} PUTs, {seconds:.1} s{also}"
                 )
             }
             (None, State::ShareDone) => format!("{sync}: this task's shards of {generation} are written"),

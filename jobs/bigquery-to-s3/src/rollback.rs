@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::bucket::Bucket;
 use crate::claim::{Claimed, claim};
 use crate::current::{flip, manifest, published};
+use crate::inspection::Inspect;
 use crate::report::Outcome;
 use crate::run::{Attempt, From, run};
 use crate::syncs::Sync;
@@ -74,7 +75,8 @@ pub async fn rollback(
         Layout::Packed => flip_back(sync, to, clouds, task).await,
         Layout::Objects => {
             let as_then = Sync { shards: earlier.shards, key: earlier.key.clone(), ..sync.clone() };
-            run(Attempt { sync: &as_then, from: From::Table(&earlier), clouds, task, stop }).await
+            run(Attempt { sync: &as_then, from: From::Table(&earlier), inspect: Inspect::Share(0), clouds, task, stop })
+                .await
         }
     }
 }

@@ -10,15 +10,19 @@ use bytes::Bytes;
 use handoff::sync::{Destination, KeyHash, Layout, MAX_OBJECT_KEY_BYTES, ShardRange};
 use serde::Serialize;
 
-use crate::digest::sha256;
+use crate::digest::{md5, sha256};
+use crate::inspection::Content;
 use crate::json::{RowEncoder, RowFormat};
+use crate::read::ReadRows;
 use crate::scratch::{KEY_COLUMN, SHARD_COLUMN};
+use crate::sieve::Repeated;
 
 /// A chunk as it was read, and where the rows of each of its shards are.
 pub struct ChunkRows {
     batches: Vec<Batch>,
     first: u32,
     shards: Vec<Vec<Place>>,
+    repeated: Repeated,
 }
 
 struct Batch {
@@ -52,6 +56,8 @@ pub struct Rendered {
     pub offsets: Vec<i32>,
     /// SHA-256 of each body; only layout objects needs them.
     pub hashes: Vec<[u8; 32]>,
+    /// MD5 of each body, likewise.
+    pub md5s: Vec<[u8; 16]>,
     pub rejects: Vec<Reject>,
 }
 
@@ -65,7 +71,8 @@ pub struct Reject {
 
 impl ChunkRows {
     /// Proves that each shard has as many rows as BigQuery counted.
-    pub fn new(batches: Vec<RecordBatch>, range: ShardRange, counted: &[u64]) -> Result<Self> {
+    pub fn new(read: ReadRows, range: ShardRange, shards_of_sync: u32, counted: &[u64]) -> Result<Self> {
+        let ReadRows { batches, repeated } = read;
         let mut shards: Vec<Vec<Place>> = vec![Vec::new(); (range.last - range.first + 1) as usize];
         let mut own = Vec::with_capacity(batches.len());
         for (batch, columns) in (0..).zip(batches) {
@@ -80,10 +87,17 @@ impl ChunkRows {
             }
             own.push(Batch::new(&columns)?);
         }
-        for ((shard, rows), counted) in (range.first..).zip(&shards).zip(counted) {
-            ensure!(rows.len() as u64 == *counted, "shard {shard} has {} rows, BigQuery counted {counted}", rows.len());
+        let mut rows: Vec<u64> = shards.iter().map(|rows| rows.len() as u64).collect();
+        for (key, dropped) in repeated.dropped() {
+            let place = KeyHash::of(key).shard(shards_of_sync).checked_sub(range.first);
+            if let Some(rows) = place.and_then(|place| rows.get_mut(place as usize)) {
+                *rows += dropped;
+            }
         }
-        Ok(Self { batches: own, first: range.first, shards })
+        for ((shard, rows), counted) in (range.first..).zip(rows).zip(counted) {
+            ensure!(rows == *counted, "shard {shard} has {rows} rows, BigQuery counted {counted}");
+        }
+        Ok(Self { batches: own, first: range.first, shards, repeated })
     }
 
     pub fn render(&self, shard: u32, rendering: &Rendering) -> Result<Rendered> {
@@ -151,6 +165,7 @@ impl<'a> Pen<'a> {
             bodies: Bytes::new(),
             offsets: vec![0],
             hashes: Vec::new(),
+            md5s: Vec::new(),
             rejects: Vec::new(),
         };
         Ok(Self { chunk, rendering, shard, encoders, bodies: Vec::new(), rendered })
@@ -162,10 +177,10 @@ impl<'a> Pen<'a> {
         let hash = KeyHash::of(key);
         let (shard, computed) = (self.shard, hash.shard(self.rendering.shards));
         ensure!(computed == shard, "key {key:?} is of shard {computed}, BigQuery says {shard}");
-        let refused = self.refuse(key, hash, places).or_else(|| self.body(places[0]).err());
+        let rows = self.chunk.repeated.rows(key, places.len());
+        let refused = self.refuse(key, hash, rows).or_else(|| self.body(places[0]).err());
         match refused {
             Some(reason) => {
-                let rows = places.len() as u64;
                 self.rendered.rejects.push(Reject { key: Some(key.to_owned()), reason, rows });
             }
             None => self.keep(key)?,
@@ -173,9 +188,9 @@ impl<'a> Pen<'a> {
         Ok(())
     }
 
-    fn refuse(&self, key: &str, hash: KeyHash, places: &[Place]) -> Option<String> {
-        if places.len() > 1 {
-            return Some(format!("{} rows have this key", places.len()));
+    fn refuse(&self, key: &str, hash: KeyHash, rows: u64) -> Option<String> {
+        if rows > 1 {
+            return Some(format!("{rows} rows have this key"));
         }
         let bytes = match self.rendering.layout {
             Layout::Packed => key.len(),
@@ -207,6 +222,7 @@ impl<'a> Pen<'a> {
         if self.rendering.layout == Layout::Objects {
             let body = &self.bodies[usize::try_from(begin)?..];
             self.rendered.hashes.push(sha256(body));
+            self.rendered.md5s.push(md5(body));
         }
         self.rendered.keys.push(key.to_owned());
         self.rendered.offsets.push(end);
@@ -226,6 +242,12 @@ impl Rendered {
             Layout::Packed => &self.bodies[at(n)..at(n + 1)],
             Layout::Objects => &self.hashes[n],
         }
+    }
+
+    /// Of the object that this key is to have; only layout objects has any.
+    pub fn content(&self, key: &str) -> Option<Content<'_>> {
+        let n = self.keys.binary_search_by(|other| other.as_str().cmp(key)).ok()?;
+        Some(Content { sha256: self.hashes.get(n)?, md5: self.md5s.get(n).copied() })
     }
 
     pub fn body(&self, n: usize) -> Bytes {
@@ -263,6 +285,10 @@ mod tests {
 
     const ALL: ShardRange = ShardRange { first: 0, last: SHARDS - 1 };
 
+    fn read(batches: Vec<RecordBatch>) -> ReadRows {
+        ReadRows { batches, ..ReadRows::default() }
+    }
+
     fn rendering(layout: Layout) -> Rendering {
         let destination = Destination { bucket: "acme".into(), prefix: "users".into() };
         let format = RowFormat::new(&JsonOptions::default());
@@ -271,7 +297,7 @@ mod tests {
 
     fn rendered(batches: Vec<RecordBatch>) -> Vec<Rendered> {
         let counted = counted(&batches);
-        let rows = ChunkRows::new(batches, ALL, &counted).unwrap();
+        let rows = ChunkRows::new(read(batches), ALL, SHARDS, &counted).unwrap();
         (0..SHARDS).map(|shard| rows.render(shard, &rendering(Layout::Objects)).unwrap()).collect()
     }
 
@@ -309,17 +335,31 @@ mod tests {
     }
 
     #[test]
+    fn a_key_of_many_rows_is_one_reject_of_as_many() {
+        let mut sieve = crate::sieve::Sieve::default();
+        let batches = vec![batch(&[(Some("x"), 1.0); 5]), batch(&[(Some("y"), 1.0), (Some("x"), 1.0)])];
+        let counted = counted(&batches);
+        let kept = batches.iter().map(|batch| sieve.pass(batch).unwrap()).collect();
+        let rows =
+            ChunkRows::new(ReadRows { batches: kept, repeated: sieve.repeated() }, ALL, SHARDS, &counted).unwrap();
+        let shard = rows.render(KeyHash::of("x").shard(SHARDS), &rendering(Layout::Packed)).unwrap();
+        let reject = Reject { key: Some("x".into()), reason: "6 rows have this key".into(), rows: 6 };
+        assert_eq!(shard.rejects, [reject]);
+    }
+
+    #[test]
     fn a_shard_that_comes_short_and_a_row_of_another_shard_are_noticed() {
         let batches = vec![batch(&[(Some("a"), 1.0), (Some("b"), 2.0)])];
         let mut more = counted(&batches);
         more[3] += 1;
-        let error = ChunkRows::new(batches.clone(), ALL, &more).err().unwrap().to_string();
+        let error = ChunkRows::new(read(batches.clone()), ALL, SHARDS, &more).err().unwrap().to_string();
         assert!(error.ends_with(&format!("BigQuery counted {}", more[3])), "{error}");
 
         let shard = KeyHash::of("a").shard(SHARDS);
         let other = (shard + 1) % SHARDS;
         let range = ShardRange { first: other, last: other };
-        let error = ChunkRows::new(vec![batch(&[(Some("a"), 1.0)])], range, &[1]).err().unwrap().to_string();
+        let error =
+            ChunkRows::new(read(vec![batch(&[(Some("a"), 1.0)])]), range, SHARDS, &[1]).err().unwrap().to_string();
         assert_eq!(error, format!("a row of shard {shard} came with shards {range}"));
     }
 
@@ -328,7 +368,7 @@ mod tests {
         let wrong = rendering(Layout::Packed);
         let batches = vec![batch(&[(Some("1"), 1.0)])];
         let counted = counted(&batches);
-        let rows = ChunkRows::new(batches, ALL, &counted).unwrap();
+        let rows = ChunkRows::new(read(batches), ALL, SHARDS, &counted).unwrap();
         let shard = KeyHash::of("1").shard(SHARDS);
         let error = rows.render(shard, &Rendering { shards: 8, ..wrong }).err().unwrap().to_string();
         assert_eq!(error, format!("key \"1\" is of shard {}, BigQuery says {shard}", KeyHash::of("1").shard(8)));

@@ -1,7 +1,7 @@
 //! One task of one execution of one sync, from the lease to the flip.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use handoff::sync::{Generation, GenerationManifest, Layout, SYNC_VERSION, SyncKey};
@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use crate::claim::{Claimed, Held, claim};
 use crate::counters::Counters;
 use crate::current::{Flip, Published, current, flip, nonce};
+use crate::inspection::Inspect;
 use crate::leased::{LeasedBucket, Put};
 use crate::owner::owner;
 use crate::progress::Progress;
@@ -43,6 +44,7 @@ pub async fn run(attempt: Attempt<'_>) -> Result<Outcome, RunError> {
 pub struct Attempt<'a> {
     pub sync: &'a Sync,
     pub from: From<'a>,
+    pub inspect: Inspect,
     pub clouds: &'a Clouds,
     pub task: &'a Task,
     pub stop: Stop,
@@ -79,7 +81,8 @@ impl Attempt<'_> {
             Claimed::Published(generation) => return Ok(Outcome::already(sync, generation)),
         };
         let generation = held.claim.generation.clone();
-        let standing = Standing::before(&held.bucket, &sync.destination, sync.layout, &generation).await?;
+        let (bucket, destination) = (&held.bucket, &sync.destination);
+        let standing = Standing::before(bucket, destination, sync.layout, &generation, self.inspect).await?;
         if let Some(published) = standing.published.clone().filter(|standing| standing.current.generation == generation)
         {
             // We were killed between the flip and the end.
@@ -113,9 +116,11 @@ impl Attempt<'_> {
         let (counters, published_rows) = (progress.counters(), standing.rows());
         let writer = self.writer(bucket, &counters)?;
         let workshop = Arc::new(workshop(sync, generation, standing, table, counters, Some(writer)));
+        let began = Instant::now();
         if sync.layout == Layout::Objects {
             compare::judge(self, &workshop, bucket, &progress).await?;
         }
+        let compared_in = began.elapsed();
         progress.say("writing");
         let share = self.task.share(sync.shards);
         let done = Finished::look(bucket, &sync.destination, SyncKey::DonePrefix(generation)).await?;
@@ -125,7 +130,7 @@ impl Attempt<'_> {
         if !done.is_whole(sync.shards) {
             return Ok(Made::Share);
         }
-        let previous = base.as_ref().map(|base| &base.manifest);
+        let (previous, found) = (base.as_ref().map(|base| &base.manifest), done.found());
         let mut manifest = prove(sync, &clouds.scratch, generation, &workshop.table, previous, done)?;
         match self.from {
             From::Query => {
@@ -133,7 +138,8 @@ impl Attempt<'_> {
             }
             From::Table(earlier) => manifest.query_sha256.clone_from(&earlier.query_sha256),
         }
-        let summary = Summary::new(&manifest, &workshop.table, &progress);
+        manifest.verified = workshop.standing.verified();
+        let summary = Summary::new(&manifest, found, &workshop.table, &progress, compared_in);
         self.publish(manifest, summary, base.as_ref(), bucket).await
     }
 

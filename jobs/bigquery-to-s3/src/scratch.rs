@@ -1,6 +1,9 @@
 //! BigQuery does the shuffle: one query whose result is a table clustered by shard, made once however often the tasks of
 //! an execution are started, and a count of the rows in each shard to prove every later step against.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -16,6 +19,7 @@ use tracing::{info, warn};
 
 use crate::digest::{hex, sha256};
 use crate::frame::frame_bytes;
+use crate::key_text::ensure_one_text;
 use crate::query::in_own_lines;
 
 /// The columns that the job adds to the query's own.
@@ -101,7 +105,9 @@ impl BigQuery {
         };
         let bytes = table.num_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
         let path = format!("projects/{}/datasets/{}/tables/{name}", self.project, self.scratch);
-        let frame_bytes = frame_bytes(&table.schema.unwrap_or_default().fields);
+        let fields = table.schema.unwrap_or_default().fields;
+        ensure_one_text(&fields, source.key)?;
+        let frame_bytes = frame_bytes(&fields);
         let shard_rows = vec![0; source.shards as usize];
         let table = ScratchTable { name, path, bytes, frame_bytes, shard_rows, ..ScratchTable::default() };
         Ok(Some(self.counted(table).await?))

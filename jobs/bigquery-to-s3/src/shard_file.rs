@@ -1,4 +1,5 @@
-//! The Parquet object of a shard: `key` and `body` in layout packed, `key` and `sha256` of the body in layout objects.
+//! The Parquet object of a shard: `key` and `body` in layout packed; `key`, and `sha256` and `md5` of the body, in layout
+//! objects: MD5 is what S3 lists as the `ETag`.
 //! Sorted by key, with a page index, so that a reader finds one row by two small ranged GETs. The same rows always give
 //! the same bytes.
 
@@ -27,7 +28,17 @@ fn value_column(layout: Layout) -> &'static str {
     }
 }
 
-/// `values` holds all values one after the other, `offsets` where each begins and the last ends.
+/// A row as a shard has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub key: String,
+    /// What the layout compares: a body, or the hash of one.
+    pub value: Vec<u8>,
+    /// In layout objects; an older version did not write it.
+    pub md5: Option<[u8; 16]>,
+}
+
+/// `values` holds all values one after the other, `offsets` where each begins and the last ends. All that a reader needs.
 pub fn write(layout: Layout, keys: StringArray, values: Bytes, offsets: Vec<i32>) -> Result<Bytes> {
     let offsets = OffsetBuffer::new(offsets.into());
     let values = Buffer::from(values);
@@ -35,7 +46,18 @@ pub fn write(layout: Layout, keys: StringArray, values: Bytes, offsets: Vec<i32>
         Layout::Packed => Arc::new(StringArray::try_new(offsets, values, None).context("bodies are UTF-8")?),
         Layout::Objects => Arc::new(BinaryArray::try_new(offsets, values, None)?),
     };
-    let batch = RecordBatch::try_from_iter([("key", Arc::new(keys) as ArrayRef), (value_column(layout), values)])?;
+    write_columns(layout, [("key", Arc::new(keys) as ArrayRef), (value_column(layout), values)])
+}
+
+/// With what `verify` needs too.
+pub fn write_objects(keys: StringArray, sha256: &[[u8; 32]], md5: &[[u8; 16]]) -> Result<Bytes> {
+    let (sha256, md5) = (BinaryArray::from_iter_values(sha256), BinaryArray::from_iter_values(md5));
+    let columns = [("key", Arc::new(keys) as ArrayRef), ("sha256", Arc::new(sha256)), ("md5", Arc::new(md5))];
+    write_columns(Layout::Objects, columns)
+}
+
+fn write_columns<const N: usize>(layout: Layout, columns: [(&str, ArrayRef); N]) -> Result<Bytes> {
+    let batch = RecordBatch::try_from_iter(columns)?;
     let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties(layout)?))?;
     writer.write(&batch)?;
     Ok(writer.into_inner()?.into())
@@ -58,30 +80,52 @@ fn properties(layout: Layout) -> Result<WriterProperties> {
 }
 
 /// Every row, in order.
-pub fn read(layout: Layout, file: Bytes) -> Result<Vec<(String, Vec<u8>)>> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH_ROWS).build()?;
+pub fn read(layout: Layout, file: Bytes) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for batch in reader {
-        let batch = batch?;
-        let column = |name| batch.column_by_name(name).with_context(|| format!("there is no column {name}"));
-        let keys = column("key")?.as_string_opt::<i32>().context("column key is not text")?;
-        let values = column(value_column(layout))?;
-        let texts = values.as_string_opt::<i32>().filter(|_| layout == Layout::Packed);
-        let hashes = values.as_binary_opt::<i32>().filter(|_| layout == Layout::Objects);
-        let value = |n| texts.map(|texts| texts.value(n).as_bytes()).or(hashes.map(|hashes| hashes.value(n)));
-        ensure!(texts.is_some() || hashes.is_some(), "column {} is of another type", value_column(layout));
-        ensure!(keys.null_count() == 0, "a key is null");
-        rows.extend((0..keys.len()).map(|n| (keys.value(n).to_owned(), value(n).unwrap_or_default().to_vec())));
+    for batch in batches(layout, file)? {
+        rows.append(&mut batch?);
     }
     Ok(rows)
+}
+
+/// The same, some thousand rows at a time: unpacked, bodies take many times what they take in the file.
+pub fn batches(layout: Layout, file: Bytes) -> Result<impl Iterator<Item = Result<Vec<Row>>>> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH_ROWS).build()?;
+    Ok(reader.map(move |batch| rows(layout, &batch?)))
+}
+
+fn rows(layout: Layout, batch: &RecordBatch) -> Result<Vec<Row>> {
+    let column = |name| batch.column_by_name(name).with_context(|| format!("there is no column {name}"));
+    let keys = column("key")?.as_string_opt::<i32>().context("column key is not text")?;
+    let values = column(value_column(layout))?;
+    let texts = values.as_string_opt::<i32>().filter(|_| layout == Layout::Packed);
+    let hashes = values.as_binary_opt::<i32>().filter(|_| layout == Layout::Objects);
+    let md5s = batch.column_by_name("md5").and_then(|md5s| md5s.as_binary_opt::<i32>());
+    let value = |n| texts.map(|texts| texts.value(n).as_bytes()).or(hashes.map(|hashes| hashes.value(n)));
+    ensure!(texts.is_some() || hashes.is_some(), "column {} is of another type", value_column(layout));
+    ensure!(keys.null_count() == 0, "a key is null");
+    let row = |n| Row {
+        key: keys.value(n).to_owned(),
+        value: value(n).unwrap_or_default().to_vec(),
+        md5: md5s.and_then(|md5s| md5s.value(n).try_into().ok()),
+    };
+    Ok((0..keys.len()).map(row).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use parquet::basic::{Encoding, LogicalType, Type};
+    use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
+    use parquet::file::page_index::column_index::ColumnIndexMetaData;
 
     fn file(layout: Layout, rows: &[(String, String)]) -> Bytes {
         let keys = StringArray::from_iter_values(rows.iter().map(|(key, _)| key));
+        if layout == Layout::Objects {
+            let sha256: Vec<_> = rows.iter().map(|(_, value)| crate::digest::sha256(value)).collect();
+            let md5: Vec<_> = rows.iter().map(|(_, value)| crate::digest::md5(value)).collect();
+            return write_objects(keys, &sha256, &md5).unwrap();
+        }
         let values: String = rows.iter().map(|(_, value)| value.as_str()).collect();
         let mut offsets = vec![0];
         for (_, value) in rows {
@@ -101,20 +145,59 @@ mod tests {
             let written = file(layout, &rows);
             assert_eq!(written, file(layout, &rows));
             let read = read(layout, written).unwrap();
-            let expected: Vec<_> = rows.into_iter().map(|(key, value)| (key, value.into_bytes())).collect();
-            assert_eq!(read, expected);
+            for ((key, body), row) in rows.iter().zip(&read) {
+                let (value, md5) = match layout {
+                    Layout::Packed => (body.clone().into_bytes(), None),
+                    Layout::Objects => (crate::digest::sha256(body).to_vec(), Some(crate::digest::md5(body))),
+                };
+                assert_eq!((&row.key, &row.value, row.md5), (key, &value, md5));
+            }
+            assert_eq!(read.len(), rows.len());
         }
     }
 
     #[test]
-    fn a_point_read_needs_one_small_page() {
-        use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
-        let written = file(Layout::Packed, &rows(2000));
+    fn what_a_version_without_md5_wrote_is_read() {
+        let keys = StringArray::from_iter_values(["a"]);
+        let written = write(Layout::Objects, keys, vec![7; 32].into(), vec![0, 32]).unwrap();
+        let row = Row { key: "a".into(), value: vec![7; 32], md5: None };
+        assert_eq!(read(Layout::Objects, written).unwrap(), [row]);
+    }
+
+    /// As `docs/spec/packed.md` describes it to whoever reads it without our code.
+    #[test]
+    fn the_object_is_plain_parquet_with_small_pages_and_a_page_index() {
+        let prefix = "p".repeat(100);
+        let long: Vec<_> = rows(2000).into_iter().map(|(key, body)| (prefix.clone() + &key, body)).collect();
+        let written = file(Layout::Packed, &long);
         let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
         let metadata = reader.parse_and_finish(&written).unwrap();
         let index = metadata.page_index_for_row_group(0);
-        assert_eq!(index.offset_index(1).unwrap().page_locations().len(), 8, "2,000 rows in pages of 256");
-        assert!(index.column_index(0).is_some(), "the keys of each page are known");
+        for (n, name) in ["key", "body"].into_iter().enumerate() {
+            let column = metadata.row_group(0).column(n);
+            assert_eq!((column.column_path().string().as_str(), column.column_type()), (name, Type::BYTE_ARRAY));
+            assert_eq!(column.column_descr().logical_type_ref(), Some(&LogicalType::String));
+            assert_eq!(column.column_descr().max_def_level(), 0, "never null");
+            assert!(matches!(column.compression(), Compression::ZSTD(_)));
+            assert!(!column.encodings().any(|encoding| encoding == Encoding::RLE_DICTIONARY));
+            assert!(column.dictionary_page_offset().is_none());
+            assert_eq!(index.offset_index(n).unwrap().page_locations().len(), 8, "2,000 rows in pages of 256");
+        }
+        let Some(ColumnIndexMetaData::BYTE_ARRAY(keys)) = index.column_index(0) else { panic!("keys have no bounds") };
+        assert!(keys.min_value(0).unwrap().len() <= 64 && keys.max_value(0).unwrap().len() <= 64);
+        assert!(
+            keys.min_value(0).unwrap() <= long[0].0.as_bytes() && keys.max_value(0).unwrap() >= long[255].0.as_bytes()
+        );
+    }
+
+    #[test]
+    fn more_than_a_million_rows_are_several_row_groups_in_order() {
+        let rows = rows(1_048_577);
+        let written = file(Layout::Packed, &rows);
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&written).unwrap();
+        assert_eq!(metadata.num_row_groups(), 2);
+        let read = read(Layout::Packed, written).unwrap();
+        assert!(rows.iter().zip(&read).all(|((key, _), row)| *key == row.key) && read.len() == rows.len());
     }
 
     #[test]

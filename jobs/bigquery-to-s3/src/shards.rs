@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use arrow_array::{RecordBatch, StringArray};
+use arrow_array::StringArray;
 use bytes::Bytes;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use handoff::sync::{Destination, Generation, Layout, ShardFile, ShardRange, ShardRecord, SyncKey};
@@ -12,10 +12,11 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::counters::Counters;
-use crate::delta::{Change, Delta, delta};
+use crate::delta::{Change, Delta, delta, delta_as_read};
 use crate::digest::{hex, sha256};
+use crate::inspection::Found;
 use crate::put::{Put, PutEngine};
-use crate::read::Chunk;
+use crate::read::{Chunk, ReadRows};
 use crate::rows::{ChunkRows, Reject, Rendered, Rendering};
 use crate::scratch::ScratchTable;
 use crate::standing::Standing;
@@ -30,6 +31,9 @@ pub struct Done {
     pub records: Vec<ShardRecord>,
     pub changes: Option<String>,
     pub rejects: Option<String>,
+    /// What stood otherwise than it should, and is put right.
+    #[serde(default)]
+    pub found: Found,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +71,7 @@ struct Prepared {
     file: Option<Body>,
     rendered: Rendered,
     delta: Delta,
+    found: Found,
 }
 
 #[derive(Clone)]
@@ -81,20 +86,21 @@ const SHARD_OF_NULL_KEYS: u32 = 0;
 impl Workshop {
     /// Dying anywhere in here leaves the range undone: it is done again, and every write of it is one that may be
     /// repeated.
-    pub async fn chunk(self: Arc<Self>, pass: Pass, chunk: Chunk, batches: Vec<RecordBatch>) -> Result<Done> {
+    pub async fn chunk(self: Arc<Self>, pass: Pass, chunk: Chunk, read: ReadRows) -> Result<Done> {
         let ShardRange { first, last } = chunk.range;
         let counted = &self.table.shard_rows[first as usize..=last as usize];
-        let rows = Arc::new(ChunkRows::new(batches, chunk.range, counted)?);
+        let rows = Arc::new(ChunkRows::new(read, chunk.range, self.rendering.shards, counted)?);
         let shards = iter(first..=last).map(|shard| self.shard(pass, Arc::clone(&rows), shard));
         let mut worked: Vec<Worked> = shards.buffered(SHARDS_IN_FLIGHT).try_collect().await?;
         if let Some(worked) = worked.first_mut().filter(|worked| worked.record.shard == SHARD_OF_NULL_KEYS) {
             worked.reject_null_keys(self.table.null_keys);
         }
         let stands = pass == Pass::Write || worked.iter().all(|shard| shard.stands);
-        let mut done = Done { records: Vec::new(), changes: None, rejects: None };
+        let mut done = Done { records: Vec::new(), changes: None, rejects: None, found: Found::default() };
         let (mut changes, mut rejects) = (Vec::new(), Vec::new());
         for shard in worked {
             done.records.push(shard.record);
+            done.found += shard.found;
             changes.extend(shard.changes);
             rejects.extend(shard.rejects);
         }
@@ -121,9 +127,9 @@ impl Workshop {
             self.write(writer, &prepared).await.with_context(|| format!("shard {shard}"))?;
         }
         let stands = !self.full && prepared.file.is_none() && prepared.delta.changes.is_empty();
-        let record = prepared.record;
+        let (record, found) = (prepared.record, prepared.found);
         self.counters.rows_done.add(record.totals.rows + record.totals.rejected);
-        Ok(Worked { record, stands, changes: prepared.delta.changes, rejects: prepared.rendered.rejects })
+        Ok(Worked { record, stands, changes: prepared.delta.changes, rejects: prepared.rendered.rejects, found })
     }
 
     async fn prepare(&self, rows: Arc<ChunkRows>, shard: u32) -> Result<Prepared> {
@@ -137,11 +143,14 @@ impl Workshop {
             Ok::<_, anyhow::Error>((rendered, file))
         });
         let (rendered, file) = work.await.context("render")??;
-        let same = self.same(shard, file.as_ref());
-        let delta = match &same {
-            Some(_) if self.standing.is_clean() => all_unchanged(&rendered),
+        let shards = self.rendering.shards;
+        let damage = self.standing.damage(shard).await?;
+        let same = self.same(shard, file.as_ref()).filter(|_| damage.is_nothing());
+        let (delta, mut found) = match &same {
+            Some(_) if self.standing.is_clean(shard, shards) => (all_unchanged(&rendered), Found::default()),
             _ => self.compare(shard, &rendered).await?,
         };
+        found += damage;
         let own = file.as_ref().map(|file| ShardFile {
             generation: self.generation.clone(),
             bytes: file.bytes.len() as u64,
@@ -154,7 +163,7 @@ impl Workshop {
         // Where rows of an unfinished run are put right, the next run has to know of it, should this one not publish.
         let written = same.is_none() || !delta.writes.is_empty();
         let record = ShardRecord { shard, totals, file: same.or(own) };
-        Ok(Prepared { record, file: file.filter(|_| written), rendered, delta })
+        Ok(Prepared { record, file: file.filter(|_| written), rendered, delta, found })
     }
 
     /// The standing object of this shard, if it holds the very same rows.
@@ -164,11 +173,14 @@ impl Workshop {
         standing.file.clone().filter(|standing| Some(&standing.sha256) == file.map(|file| hex(&file.sha256)).as_ref())
     }
 
-    async fn compare(&self, shard: u32, rendered: &Rendered) -> Result<Delta> {
-        let held = self.standing.held(shard, self.rendering.shards).await?;
-        let values =
-            (0..rendered.keys.len()).map(|n| (rendered.keys[n].as_str(), rendered.value(self.rendering.layout, n)));
-        Ok(delta(held, values))
+    async fn compare(&self, shard: u32, rendered: &Rendered) -> Result<(Delta, Found)> {
+        let Rendering { shards, layout, .. } = *self.rendering;
+        let values = (0..rendered.keys.len()).map(|n| (rendered.keys[n].as_str(), rendered.value(layout, n)));
+        if let Some(held) = self.standing.held_packed(shard, shards).await? {
+            return Ok((delta_as_read(held, values)?, Found::default()));
+        }
+        let (held, found) = self.standing.held(shard, shards, Some(rendered)).await?;
+        Ok((delta(held, values), found))
     }
 
     /// First the list of what the shard's objects will be: should we die while they are written, the next run knows
@@ -196,6 +208,7 @@ struct Worked {
     stands: bool,
     changes: Vec<(Change, String)>,
     rejects: Vec<Reject>,
+    found: Found,
 }
 
 impl Worked {
@@ -217,10 +230,7 @@ fn shard_object(layout: Layout, rendered: &Rendered) -> Result<Option<Body>> {
     let keys = StringArray::from_iter_values(&rendered.keys);
     let bytes = match layout {
         Layout::Packed => shard_file::write(layout, keys, rendered.bodies.clone(), rendered.offsets.clone())?,
-        Layout::Objects => {
-            let ends = (0..=i32::try_from(rendered.hashes.len())?).map(|n| n * 32);
-            shard_file::write(layout, keys, rendered.hashes.concat().into(), ends.collect())?
-        }
+        Layout::Objects => shard_file::write_objects(keys, &rendered.hashes, &rendered.md5s)?,
     };
     let sha256 = sha256(&bytes);
     Ok(Some(Body { bytes, sha256 }))

@@ -1,43 +1,47 @@
 //! What stands in S3 before a run: the current generation, and what runs that never published have left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::OnceLock;
 
-use anyhow::{Context, Result, ensure};
-use handoff::sync::{Destination, Generation, GenerationManifest, KeyHash, Layout, ShardRange, SyncKey};
-use tracing::info;
+use anyhow::{Result, ensure};
+use bytes::Bytes;
+use handoff::sync::{Destination, Generation, KeyHash, Layout, SyncKey};
+use tracing::warn;
 
-use crate::bucket::Bucket;
-use crate::current::{Published, generations, published};
+use crate::bucket::{Bucket, Checksum, Object};
+use crate::current::{Published, published};
 use crate::delta::Held;
-use crate::started::started;
-use crate::{change_file, shard_file};
+use crate::digest::hex;
+use crate::inspection::{Content, Fault, Found, Inspect, Inspection};
+use crate::remains::{Remains, Unfinished};
+use crate::rows::Rendered;
+use crate::shard_file::Row;
+use crate::{digest, shard_file};
 
 /// What is known of a key; nothing at first.
 #[derive(Debug, Default)]
 struct Stood {
     value: Option<Vec<u8>>,
+    md5: Option<[u8; 16]>,
     published: bool,
     touched: bool,
 }
 
 impl Stood {
     /// A run that never published wrote this value (`finished`), or may have.
-    fn overlay(&mut self, value: Vec<u8>, finished: bool) {
+    fn overlay(&mut self, value: Vec<u8>, md5: Option<[u8; 16]>, finished: bool) {
         if self.value.as_ref() != Some(&value) {
             self.touched = true;
             self.value = finished.then_some(value);
+            self.md5 = md5;
         }
     }
-}
 
-/// A run that came after the current generation and never published. Only layout objects has to know of it: there it may
-/// have written objects that readers see.
-#[derive(Debug, Clone)]
-struct Unfinished {
-    generation: Generation,
-    shards: u32,
-    files: BTreeSet<u32>,
-    done: Vec<ShardRange>,
+    /// Neither what was published nor what a run may have left counts: its object is to be written, or to go.
+    fn doubt(&mut self) {
+        (self.value, self.touched) = (None, true);
+    }
 }
 
 #[derive(Debug)]
@@ -46,9 +50,9 @@ pub struct Standing {
     bucket: Bucket,
     destination: Destination,
     layout: Layout,
-    unfinished: Vec<Unfinished>,
-    /// Keys that the current generation has not, but whose objects may still be there.
-    undeleted: Vec<(KeyHash, String)>,
+    remains: Remains,
+    inspect: Inspect,
+    inspection: OnceLock<Inspection>,
 }
 
 impl Standing {
@@ -58,6 +62,7 @@ impl Standing {
         destination: &Destination,
         layout: Layout,
         generation: &Generation,
+        inspect: Inspect,
     ) -> Result<Self> {
         let published = published(bucket, destination).await?;
         if let Some(Published { manifest, .. }) = &published {
@@ -67,51 +72,60 @@ impl Standing {
                 if layout == Layout::Packed { "objects" } else { "packed" },
             );
         }
-        let mut standing = Self {
-            published,
-            bucket: bucket.clone(),
-            destination: destination.clone(),
-            layout,
-            unfinished: Vec::new(),
-            undeleted: Vec::new(),
+        let remains = match layout {
+            Layout::Packed => Remains::default(),
+            Layout::Objects => Remains::look(bucket, destination, generation, published.as_ref()).await?,
         };
-        if layout == Layout::Objects {
-            standing.look_for_remains(generation).await?;
-        }
-        Ok(standing)
+        let (bucket, destination) = (bucket.clone(), destination.clone());
+        Ok(Self { published, bucket, destination, layout, remains, inspect, inspection: OnceLock::new() })
     }
 
-    async fn look_for_remains(&mut self, before: &Generation) -> Result<()> {
-        let current = self.published.as_ref().map(|published| published.manifest.generation.clone());
-        for generation in generations(&self.bucket, &self.destination).await? {
-            if &generation < before && Some(&generation) > current.as_ref() {
-                self.unfinished.extend(self.unfinished(generation).await?);
-            }
-        }
-        if let Some(manifest) = self.published.as_ref().map(|published| &published.manifest) {
-            let keys = undeleted(&self.bucket, &self.destination, manifest).await?;
-            self.undeleted = keys.into_iter().map(|key| (KeyHash::of(&key), key)).collect();
-        }
-        Ok(())
+    /// The number of this run among those that share the inspection.
+    fn run(&self) -> u32 {
+        let last = self.published.as_ref().and_then(|published| published.manifest.verified);
+        last.map_or(0, |last| last.wrapping_add(1))
     }
 
-    /// None where it had not begun to write.
-    async fn unfinished(&self, generation: Generation) -> Result<Option<Unfinished>> {
-        let Some(started) = started(&self.bucket, &self.destination, &generation).await? else { return Ok(None) };
-        let prefix = self.destination.key(&SyncKey::Generation(&generation));
-        let (mut files, mut done) = (BTreeSet::new(), Vec::new());
-        for key in self.bucket.list(&prefix).await? {
-            let name = key.strip_prefix(&prefix).unwrap_or_default();
-            done.extend(done_range(name));
-            files.extend(name.strip_suffix(".parquet").and_then(|shard| shard.parse::<u32>().ok()));
+    /// For the manifest: which part was looked at last.
+    pub fn verified(&self) -> Option<u32> {
+        match self.inspect {
+            Inspect::Share(0) => self.published.as_ref()?.manifest.verified,
+            Inspect::Share(_) | Inspect::All => Some(self.run()),
         }
-        info!(%generation, "run {generation} was never published; what it may have written is looked at");
-        Ok(Some(Unfinished { generation, shards: started.shards, files, done }))
     }
 
-    /// Whether all of what is known of this shard is what the current generation says.
-    pub fn is_clean(&self) -> bool {
-        self.unfinished.is_empty() && self.undeleted.is_empty()
+    fn inspection(&self, shards: u32) -> &Inspection {
+        let new = || Inspection::new(&self.bucket, &self.destination, shards, self.inspect, self.run());
+        self.inspection.get_or_init(new)
+    }
+
+    /// Whether row objects of this shard are looked at.
+    fn is_due(&self, shard: u32, shards: u32) -> bool {
+        self.layout == Layout::Objects && self.inspection(shards).is_due(shard)
+    }
+
+    /// Whether all of what is known of this shard is what the current generation says, and nobody wants to look closer.
+    pub fn is_clean(&self, shard: u32, shards: u32) -> bool {
+        self.remains.is_nothing() && !self.is_due(shard, shards)
+    }
+
+    /// What is wrong with the object of a shard that the current generation names, where it is due.
+    pub async fn damage(&self, shard: u32) -> Result<Found> {
+        let Some(Published { manifest, .. }) = &self.published else { return Ok(Found::default()) };
+        let Some(file) = manifest.records.get(shard as usize).and_then(|record| record.file.as_ref()) else {
+            return Ok(Found::default());
+        };
+        if !self.inspect.is_due(shard, manifest.shards, self.run()) {
+            return Ok(Found::default());
+        }
+        let key = self.destination.key(&SyncKey::Shard(&file.generation, shard));
+        let fault = match self.bucket.checksum(&key).await? {
+            Checksum::Sha256(sha256) if hex(&sha256) == file.sha256 => return Ok(Found::default()),
+            Checksum::NoObject => Fault::Missing,
+            Checksum::Sha256(_) | Checksum::Unreadable => Fault::Changed,
+        };
+        warn!("s3://{}/{key} is gone or another one", self.bucket.name);
+        Ok(fault.into())
     }
 
     /// How many rows the current generation has.
@@ -119,58 +133,121 @@ impl Standing {
         self.published.as_ref().map_or(0, |published| published.manifest.totals.rows)
     }
 
-    /// What stands under the keys of a shard, sorted by key.
-    pub async fn held(&self, shard: u32, shards: u32) -> Result<Vec<Held>> {
-        let mut held = BTreeMap::new();
+    /// What stands under the keys of a shard, sorted by key, and what was found otherwise than it is known. `rendered` is
+    /// what it is to become.
+    pub async fn held(&self, shard: u32, shards: u32, rendered: Option<&Rendered>) -> Result<(Vec<Held>, Found)> {
+        let (mut held, mut lost) = (BTreeMap::new(), false);
         if let Some(Published { manifest, .. }) = &self.published {
             for covering in covering(shard, shards, manifest.shards) {
                 let Some(file) = &manifest.records[covering as usize].file else { continue };
-                for (key, value) in self.rows_of(&file.generation, covering).await? {
-                    held.insert(key, Stood { value: Some(value), published: true, touched: false });
+                let rows = self.rows_of(&file.generation, covering, Some(&file.sha256)).await?;
+                lost |= rows.is_none();
+                for Row { key, value, md5 } in rows.into_iter().flatten() {
+                    held.insert(key, Stood { value: Some(value), md5, published: true, touched: false });
                 }
             }
         }
-        for (_, key) in self.undeleted.iter().filter(|(hash, _)| hash.shard(shards) == shard) {
+        for (_, key) in self.remains.undeleted.iter().filter(|(hash, _)| hash.shard(shards) == shard) {
             held.insert(key.clone(), Stood::default());
         }
-        for run in &self.unfinished {
-            self.overlay(&mut held, run, shard, shards).await?;
+        for run in &self.remains.unfinished {
+            lost |= !self.overlay(&mut held, run, shard, shards).await?;
         }
-        let of_shard = held.into_iter().filter(|(key, _)| KeyHash::of(key).shard(shards) == shard);
-        let named = |(key, Stood { value, published, touched })| Held { key, value, published, touched };
-        Ok(of_shard.map(named).collect())
+        if lost && self.layout == Layout::Objects {
+            held.values_mut().for_each(Stood::doubt);
+            for key in self.inspection(shards).keys(shard).await? {
+                held.entry(key).or_default().doubt();
+            }
+        }
+        held.retain(|key, _| KeyHash::of(key).shard(shards) == shard);
+        let mut found = Found::default();
+        if self.is_due(shard, shards) {
+            for (key, fault) in self.faults(&held, shard, shards, rendered).await? {
+                found.note(fault);
+                held.entry(key).or_default().doubt();
+            }
+        }
+        let named = |(key, Stood { value, published, touched, .. })| Held { key, value, published, touched };
+        Ok((held.into_iter().map(named).collect(), found))
     }
 
-    /// A run that finished a shard has put every row of its file; of one that did not, nobody knows.
+    async fn faults(
+        &self,
+        held: &BTreeMap<String, Stood>,
+        shard: u32,
+        shards: u32,
+        rendered: Option<&Rendered>,
+    ) -> Result<BTreeMap<String, Fault>> {
+        let known = held.iter().map(|(key, Stood { value, md5, .. })| {
+            let content = value.as_deref().map(|sha256| Content { sha256, md5: *md5 });
+            (key.as_str(), content)
+        });
+        self.inspection(shards).faults(shard, &known.collect(), rendered).await
+    }
+
+    /// A run that finished a shard has put every row of its file; of one that did not, nobody knows. False where its list
+    /// is lost.
     async fn overlay(
         &self,
         held: &mut BTreeMap<String, Stood>,
         run: &Unfinished,
         shard: u32,
         shards: u32,
-    ) -> Result<()> {
-        for covering in covering(shard, shards, run.shards) {
-            if !run.files.contains(&covering) {
-                continue;
-            }
-            let finished = run.done.iter().any(|range| (range.first..=range.last).contains(&covering));
-            for (key, value) in self.rows_of(&run.generation, covering).await? {
-                held.entry(key).or_default().overlay(value, finished);
+    ) -> Result<bool> {
+        for covering in covering(shard, shards, run.shards).filter(|covering| run.files.contains(covering)) {
+            let Some(rows) = self.rows_of(&run.generation, covering, None).await? else { return Ok(false) };
+            for Row { key, value, md5 } in rows {
+                held.entry(key).or_default().overlay(value, md5, run.has_finished(covering));
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    async fn rows_of(&self, generation: &Generation, shard: u32) -> Result<Vec<(String, Vec<u8>)>> {
-        let key = self.destination.key(&SyncKey::Shard(generation, shard));
-        let attempted = || format!("read shard s3://{}/{key}", self.bucket.name);
-        let object = self.bucket.get(&key).await?.with_context(|| format!("{}: it is not there", attempted()))?;
-        shard_file::read(self.layout, object.bytes).with_context(attempted)
+    /// None where the shard's object is gone or another one. That must not stop every run from now on: what stands there
+    /// is learnt from S3 itself then.
+    async fn rows_of(&self, generation: &Generation, shard: u32, sha256: Option<&str>) -> Result<Option<Vec<Row>>> {
+        let file = self.file_of(generation, shard, sha256).await?;
+        let rows = file.and_then(|file| shard_file::read(self.layout, file).ok());
+        if rows.is_none() {
+            let key = self.destination.key(&SyncKey::Shard(generation, shard));
+            warn!("s3://{}/{key} is gone or another one: its rows are compared with what stands", self.bucket.name);
+        }
+        Ok(rows)
+    }
+
+    async fn file_of(&self, generation: &Generation, shard: u32, sha256: Option<&str>) -> Result<Option<Bytes>> {
+        let object = self.bucket.get(&self.destination.key(&SyncKey::Shard(generation, shard))).await?;
+        let same = |object: &Object| sha256.is_none_or(|sha256| hex(&digest::sha256(&object.bytes)) == sha256);
+        Ok(object.filter(same).map(|object| object.bytes))
+    }
+
+    /// As `held`, but not all of it at once, where that can be: in layout packed the bodies are what takes memory, and one
+    /// shard of the current generation has all that stands.
+    pub async fn held_packed(
+        &self,
+        shard: u32,
+        shards: u32,
+    ) -> Result<Option<impl Iterator<Item = Result<Vec<Held>>>>> {
+        let published = self.published.as_ref().map(|published| &published.manifest);
+        let cut_alike = published.filter(|manifest| self.layout == Layout::Packed && manifest.shards == shards);
+        let Some(file) = cut_alike.and_then(|manifest| manifest.records[shard as usize].file.as_ref()) else {
+            return Ok(None);
+        };
+        let Some(bytes) = self.file_of(&file.generation, shard, Some(&file.sha256)).await? else { return Ok(None) };
+        let held = |Row { key, value, .. }| Held { key, value: Some(value), published: true, touched: false };
+        let batches = shard_file::batches(self.layout, bytes)?;
+        Ok(Some(batches.map(move |rows| Ok(rows?.into_iter().map(held).collect()))))
+    }
+
+    /// Whether `held` has to have whole bodies in memory.
+    pub fn holds_bodies(&self, shards: u32) -> bool {
+        let published = self.published.as_ref().map(|published| &published.manifest);
+        published.is_some_and(|manifest| self.layout == Layout::Packed && manifest.shards != shards)
     }
 }
 
 /// The shards, of `standing` many, that may hold keys of `shard` of `shards`: both are a range of the same hash.
-fn covering(shard: u32, shards: u32, standing: u32) -> std::ops::Range<u32> {
+pub fn covering(shard: u32, shards: u32, standing: u32) -> Range<u32> {
     if standing >= shards {
         let each = standing / shards;
         shard * each..(shard + 1) * each
@@ -178,33 +255,6 @@ fn covering(shard: u32, shards: u32, standing: u32) -> std::ops::Range<u32> {
         let of = shard / (shards / standing);
         of..of + 1
     }
-}
-
-/// `done/00000-00063.json`
-fn done_range(name: &str) -> Option<ShardRange> {
-    let (first, last) = name.strip_prefix("done/")?.strip_suffix(".json")?.split_once('-')?;
-    Some(ShardRange { first: first.parse().ok()?, last: last.parse().ok()? })
-}
-
-/// The vanished keys of a published generation whose objects may still be there.
-pub async fn undeleted(
-    bucket: &Bucket,
-    destination: &Destination,
-    manifest: &GenerationManifest,
-) -> Result<Vec<String>> {
-    let mark = destination.key(&SyncKey::Deleted(&manifest.generation));
-    if manifest.layout == Layout::Packed || bucket.get(&mark).await?.is_some() {
-        return Ok(Vec::new());
-    }
-    let mut keys = Vec::new();
-    for changes in &manifest.changes {
-        let object = bucket.get(changes).await?;
-        let object = object.with_context(|| format!("s3://{}/{changes} is not there", bucket.name))?;
-        keys.extend(
-            change_file::deleted(object.bytes).with_context(|| format!("read s3://{}/{changes}", bucket.name))?,
-        );
-    }
-    Ok(keys)
 }
 
 #[cfg(test)]
@@ -228,7 +278,7 @@ mod tests {
     #[test]
     fn a_key_is_touched_by_a_run_that_had_another_value_and_stays_so() {
         let (old, new) = (b"old".to_vec(), b"new".to_vec());
-        let published = || Stood { value: Some(old.clone()), published: true, touched: false };
+        let published = || Stood { value: Some(old.clone()), md5: None, published: true, touched: false };
         for (runs, value, touched) in [
             (vec![(&old, true)], Some(&old), false),
             (vec![(&old, false)], Some(&old), false),
@@ -239,17 +289,9 @@ mod tests {
         ] {
             let mut stood = published();
             for (value, finished) in runs {
-                stood.overlay(value.clone(), finished);
+                stood.overlay(value.clone(), None, finished);
             }
             assert_eq!((stood.value.as_ref(), stood.touched), (value, touched));
-        }
-    }
-
-    #[test]
-    fn the_mark_of_a_finished_range_says_which_one() {
-        assert_eq!(done_range("done/00000-00063.json"), Some(ShardRange { first: 0, last: 63 }));
-        for other in ["00001.parquet", "done/x.json", "changes/00000-00063.parquet", "started.json"] {
-            assert_eq!(done_range(other), None);
         }
     }
 }

@@ -67,6 +67,8 @@ pub struct Sync {
     /// A power of two.
     pub shards: u32,
     pub keep_generations: usize,
+    /// All that stands is compared with what is believed within so many runs; 0: never.
+    pub verify_runs: u32,
     pub max_body_bytes: usize,
     pub json: JsonOptions,
     pub guards: Guards,

@@ -6,18 +6,19 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use arrow_array::RecordBatch;
 use futures_util::stream::{StreamExt, iter};
 use handoff::sync::{Generation, Layout};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::chunks::{CHUNK_BYTES, chunks, row_bytes};
+use crate::ahead::{Read, ReadAhead};
+use crate::chunks::{CHUNK_BYTES, Compared, chunks, rendered_bytes};
 use crate::counters::Counters;
 use crate::json::RowFormat;
 use crate::progress::Progress;
 use crate::publish::Finished;
-use crate::read::{CONNECTIONS, Chunk, Reader};
+use crate::read::{CONNECTIONS, Reader};
+use crate::room::Room;
 use crate::rows::Rendering;
 use crate::scratch::ScratchTable;
 use crate::shards::{Pass, Workshop, Writer};
@@ -27,10 +28,8 @@ use crate::{RunError, Stop};
 
 /// Chunks that are worked on at once; as many again as there are connections are read ahead.
 const CHUNKS_IN_FLIGHT: usize = 2;
-/// What chunks may take of memory together, from the first row that is read to the last that is written. A shard that alone
-/// takes more is worked on alone.
-#[allow(clippy::cast_possible_truncation)] // some thousand
-const ROOM_KIB: u32 = 6 * (CHUNK_BYTES >> 10) as u32;
+/// What they may take beside their columns, together. A shard that takes more is worked on alone.
+const WORK_BYTES: u64 = 3 * CHUNK_BYTES;
 
 pub fn workshop(
     sync: &Sync,
@@ -72,14 +71,16 @@ pub async fn work(
 ) -> Result<Finished, RunError> {
     let chunks = chunks(&workshop.table, shards, |shard| finished.has(shard));
     progress.expect_more(chunks.iter().map(|chunk| chunk.rows).sum());
-    let (room, halt) = (Arc::new(Semaphore::new(ROOM_KIB as usize)), stop.clone());
+    let (ahead, halt) = (ReadAhead::new(reader, &workshop.table, &workshop.counters), stop.clone());
+    let (work_room, compared) = (Room::of(WORK_BYTES), compared(workshop));
     let begun = iter(chunks).enumerate().take_while(|_| ready(!*halt.borrow()));
     // In whatever order they come: one that waits for room keeps nobody waiting who has some.
-    let reads = begun.map(|(nth, chunk)| read_ahead(workshop, reader, &room, nth, chunk)).buffer_unordered(CONNECTIONS);
-    let work = reads.map(|read| async move {
-        let Read { chunk, batches, room } = read?;
-        let done = on_a_worker(Arc::clone(workshop).chunk(pass, chunk, batches)).await;
-        drop(room);
+    let reads = begun.map(|(nth, chunk)| ahead.begin(nth, chunk)).buffer_unordered(CONNECTIONS);
+    let work = reads.map(|read| async {
+        let Read { chunk, rows, room } = read?;
+        let more = work_room.take(rendered_bytes(&workshop.table, chunk, compared)).await?;
+        let done = on_a_worker(Arc::clone(workshop).chunk(pass, chunk, rows)).await;
+        drop((room, more));
         done
     });
     let mut work = pin!(work.buffer_unordered(CHUNKS_IN_FLIGHT));
@@ -90,33 +91,12 @@ pub async fn work(
     if *stop.borrow() { Err(RunError::Stopped) } else { Ok(done) }
 }
 
-/// A chunk that has been read, and its share of the room.
-struct Read {
-    chunk: Chunk,
-    batches: Vec<RecordBatch>,
-    room: OwnedSemaphorePermit,
-}
-
-/// Begins at once, in a task of its own: a stream that nobody polls, because all are busy with other chunks, would look as
-/// if BigQuery said nothing.
-fn read_ahead(
-    workshop: &Arc<Workshop>,
-    reader: &Reader,
-    room: &Arc<Semaphore>,
-    nth: usize,
-    chunk: Chunk,
-) -> impl Future<Output = Result<Read>> + use<> {
-    let (workshop, reader, room) = (Arc::clone(workshop), reader.clone(), Arc::clone(room));
-    let mut one = JoinSet::new();
-    one.spawn(async move {
-        let kib = (chunk.rows.saturating_mul(row_bytes(&workshop.table)) >> 10).clamp(1, ROOM_KIB.into());
-        let room = room.acquire_many_owned(u32::try_from(kib)?).await?;
-        let table = &workshop.table.path;
-        let batches = if chunk.rows > 0 { reader.read(nth, table, chunk).await? } else { Vec::new() };
-        workshop.counters.rows_read.add(chunk.rows);
-        Ok(Read { chunk, batches, room })
-    });
-    async move { one.join_next().await.context("nothing was spawned")?.context("read a chunk")? }
+fn compared(workshop: &Workshop) -> Compared {
+    match &workshop.standing {
+        standing if standing.rows() == 0 => Compared::Nothing,
+        standing if standing.holds_bodies(workshop.rendering.shards) => Compared::Bodies,
+        _ => Compared::Hashes,
+    }
 }
 
 /// The thread that runs `main` is none of the runtime's workers: every wake of it is a call to the kernel. Ends when the

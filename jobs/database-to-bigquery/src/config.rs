@@ -1,7 +1,7 @@
 //! What the deployment sets: every variable and the list of extracts are read and checked before anything is done.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -60,9 +60,7 @@ impl Config {
     /// Tells everything that is wrong at once: the variables, and the list of extracts where it can be found.
     pub fn read(mut vars: Vars) -> Result<Self, InvalidConfig> {
         let mut problems = Vec::new();
-        let file = vars.required::<PathBuf>("EXTRACTS_FILE");
-        let extracts =
-            file.and_then(|file| Extracts::read(&file).map_err(|invalid| problems.push(invalid.to_string())).ok());
+        let extracts = extracts(&mut vars, &mut problems);
         let servers = extracts.as_ref().and_then(|extracts| servers(&extracts.databases, &mut vars, &mut problems));
         let ca_file = vars.or("DATABASE_CA_FILE", PathBuf::from(CA_FILE));
         let masks = extracts.as_ref().is_some_and(uses_hmac);
@@ -110,6 +108,15 @@ impl Config {
             InvalidConfig(said.into_iter().chain(problems.clone()).collect())
         })
     }
+}
+
+/// The text itself where a platform mounts no files, else the file.
+fn extracts(vars: &mut Vars, problems: &mut Vec<String>) -> Option<Extracts> {
+    let read = match vars.optional::<String>("EXTRACTS")? {
+        Some(text) => Extracts::parse(&text, Path::new("EXTRACTS")),
+        None => Extracts::read(&vars.required::<PathBuf>("EXTRACTS_FILE")?),
+    };
+    read.map_err(|invalid| problems.push(invalid.to_string())).ok()
 }
 
 /// The role of the task becomes a service account of Google; two variables that are set together, or not at all.
@@ -253,6 +260,12 @@ mod tests {
     }
 
     #[test]
+    fn the_list_may_be_a_variable_itself() {
+        let config = Config::read(Vars::from_pairs(GOOD.into_iter().chain([("EXTRACTS", LIST)]))).unwrap();
+        assert_eq!(config.extracts.tables().count(), 2);
+    }
+
+    #[test]
     fn all_that_is_wrong_is_told_at_once() {
         let wrong = [
             ("DATABASE_URL_SHOP", "postgres://a@db/shop"),
@@ -270,6 +283,8 @@ mod tests {
              DATABASE_URL_SHOP is of another engine than database shop of the list\n\
              DATABASE_URL_WEB_APP: auth iam sends its token as it is, and needs TLS"
         );
+        let told = Config::read(Vars::from_pairs([("EXTRACTS", "databases: {}")])).unwrap_err().to_string();
+        assert!(told.ends_with("\nEXTRACTS:1:12: databases: expected one at least, found none"), "{told}");
         let told = read("databases: {}\n", &GOOD).unwrap_err();
         assert!(told.ends_with("extracts.yaml:1:12: databases: expected one at least, found none"), "{told}");
     }

@@ -1,9 +1,11 @@
 //! BigQuery: what a table is there, one upload and one load job, one MERGE, and the audit.
 
 pub mod audit;
+pub mod fence;
 pub mod job;
 pub mod lease;
 pub mod merge;
+pub mod rest;
 pub mod schema;
 pub mod upload;
 
@@ -20,6 +22,7 @@ use crate::columns::Column;
 use crate::extracts::Table;
 
 use job::JobId;
+use rest::Rest;
 use upload::Uploads;
 
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub struct BigQuery {
     jobs: JobService,
     tables: TableService,
     uploads: Uploads,
+    rest: Rest,
+    give_up_after: Duration,
     project: ProjectId,
     location: String,
     scratch: DatasetId,
@@ -41,7 +46,7 @@ pub struct Place {
     pub location: String,
     pub scratch: DatasetId,
     pub audit: DatasetId,
-    /// How long an upload goes on without progress.
+    /// How long an upload goes on without progress, and a lease that cannot be read is waited for.
     pub give_up_after: Duration,
 }
 
@@ -74,10 +79,11 @@ impl Existing {
 impl BigQuery {
     pub async fn connect(place: Place, credentials: &Credentials) -> Result<Self> {
         let endpoint = place.endpoint.as_deref();
-        let uploads = Uploads::new(endpoint, &place.project, credentials, place.give_up_after)?;
+        let rest = Rest::new(endpoint, credentials)?;
+        let uploads = Uploads::new(&rest, &place.project, place.give_up_after);
         let (jobs, tables) = (client!(JobService, endpoint, credentials), client!(TableService, endpoint, credentials));
-        let Place { project, location, scratch, audit, .. } = place;
-        Ok(Self { jobs, tables, uploads, project, location, scratch, audit })
+        let Place { project, location, scratch, audit, give_up_after, .. } = place;
+        Ok(Self { jobs, tables, uploads, rest, give_up_after, project, location, scratch, audit })
     }
 
     pub fn scratch(&self) -> &DatasetId {

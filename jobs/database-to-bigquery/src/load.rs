@@ -40,7 +40,7 @@ pub async fn load(table: &Table, clouds: &Clouds, progress: &Progress, lease: &L
     if let Err(refusal) = prove_read(&extract, table.guards) {
         return Ok(outcome.refused(&refusal));
     }
-    lease.check()?;
+    lease.check().await?;
     match (since, existing) {
         (Some(_), Some(existing)) if !changes.iter().any(|change| matches!(change, Drift::ColumnRetyped { .. })) => {
             merge(table, &existing, &extract, outcome, (bigquery, lease)).await
@@ -53,10 +53,10 @@ pub async fn load(table: &Table, clouds: &Clouds, progress: &Progress, lease: &L
             if let Err(refusal) = prove_read(&whole, table.guards) {
                 return Ok(outcome.refused(&refusal));
             }
-            lease.check()?;
-            replace(table, Some(&existing), &whole, outcome, bigquery).await
+            lease.check().await?;
+            replace(table, Some(&existing), &whole, outcome, (bigquery, lease)).await
         }
-        (_, existing) => replace(table, existing.as_ref(), &extract, outcome, bigquery).await,
+        (_, existing) => replace(table, existing.as_ref(), &extract, outcome, (bigquery, lease)).await,
     }
 }
 
@@ -90,17 +90,17 @@ async fn replace(
     existing: Option<&Existing>,
     extract: &Extract,
     outcome: Outcome,
-    bigquery: &BigQuery,
+    (bigquery, lease): (&BigQuery, &Lease),
 ) -> Result<Outcome> {
-    let id = JobId::new(&table.dataset, &table.destination, extract.snapshot_time);
+    let id = &lease.jobs;
     let columns = &extract.selection.columns;
     let load = Load { dataset: &table.dataset, table: &table.destination, columns, existing, file: &extract.rows };
-    let (job, loaded) = bigquery.load(&id, &load).await?;
+    let (job, loaded) = bigquery.load(&id.step("load"), &load).await?;
     let outcome = Outcome { rows_loaded: Some(loaded), job: Some(job), mode: "full", ..outcome };
     if let Err(message) = prove_load(extract.rows.rows, loaded) {
         return Ok(Outcome { state: State::Failed, ..outcome.with_message(message) });
     }
-    remember(table, extract, outcome, &id, bigquery).await
+    remember(table, extract, outcome, id, bigquery).await
 }
 
 /// The rows into a table of their own, and from there by one MERGE.
@@ -111,11 +111,11 @@ async fn merge(
     outcome: Outcome,
     (bigquery, lease): (&BigQuery, &Lease),
 ) -> Result<Outcome> {
-    let id = JobId::new(&table.dataset, &table.destination, extract.snapshot_time);
+    let id = &lease.jobs;
     if extract.rows.rows == 0 && extract.keys.is_none() {
         return Ok(Outcome { state: State::Unchanged, rows_loaded: Some(0), ..outcome });
     }
-    let (rows, keys) = (Scratch::new(&id, "rows"), Scratch::new(&id, "keys"));
+    let (rows, keys) = (Scratch::new(id, "rows"), Scratch::new(id, "keys"));
     let columns = &extract.selection.columns;
     let (job, loaded) = rows.load(columns, &extract.rows, bigquery).await?;
     let outcome = Outcome { rows_loaded: Some(loaded), job: Some(job), ..outcome };
@@ -124,7 +124,7 @@ async fn merge(
     }
     let added: Vec<&Column> = columns.iter().filter(|column| !existing.has(&column.name)).collect();
     if !added.is_empty() {
-        bigquery.add_columns(table, &added, &id).await?;
+        bigquery.add_columns(table, &added, id).await?;
     }
     let merge = Merge {
         target: bigquery.quoted(&table.dataset, &table.destination),
@@ -134,8 +134,8 @@ async fn merge(
         columns,
         partition: existing.partition_column(),
     };
-    let range = bigquery.partition_range(&merge, &id).await?;
-    lease.check()?;
+    let range = bigquery.partition_range(&merge, id).await?;
+    lease.check().await?;
     let merged = bigquery.run(&id.step("merge"), &merge.sql(range.as_ref())).await;
     merged.with_context(|| format!("merge into {}", table.target()))?;
     if let Some(sql) = merge.delete_sql() {
@@ -144,7 +144,7 @@ async fn merge(
     }
     rows.delete(bigquery).await;
     keys.delete(bigquery).await;
-    remember(table, extract, outcome, &id, bigquery).await
+    remember(table, extract, outcome, id, bigquery).await
 }
 
 /// A table on the way; it expires within a day anyway.

@@ -23,7 +23,7 @@ const LAST_WORDS: Duration = Duration::from_mins(1);
 
 const AFTER_HELP: &str = "\
 Environment, required:
-  EXTRACTS_FILE, GOOGLE_CLOUD_PROJECT, BIGQUERY_LOCATION, and for each database of the list DATABASE_URL_{NAME} and, unless
+  EXTRACTS_FILE or EXTRACTS, GOOGLE_CLOUD_PROJECT, BIGQUERY_LOCATION, and for each database of the list DATABASE_URL_{NAME} and, unless
   its auth is iam, DATABASE_PASSWORD_{NAME}; MASK_KEY where a column is masked by hmac, AWS_REGION where an auth is iam
 Environment, with defaults:
   AUDIT_DATASET (isthmus_audit), SCRATCH_DATASET (isthmus_scratch), WORK_DIR (the temporary directory), PARALLEL_TABLES (2),
@@ -131,6 +131,8 @@ async fn load(arguments: &Arguments, config: &Config, tables: &[&Table], clouds:
     if let Some(error) = &report.audit_error {
         error!("the audit table was not written: {error}");
     }
+    // What an alarm of silence looks for.
+    info!(event = "extracted", ok = report.ok, "{} of {} tables are good", report.good(), tables.len());
     if !report.unfinished.is_empty() {
         error!("stopped by a signal, unfinished: {}", report.unfinished.join(", "));
     }

@@ -26,6 +26,10 @@ impl Report {
         Self { ok, tables, unfinished, audit_error: None }
     }
 
+    pub fn good(&self) -> usize {
+        self.tables.iter().filter(|outcome| outcome.state.is_good()).count()
+    }
+
     pub fn audit_failed(&mut self, why: String) {
         self.ok = false;
         self.audit_error = Some(why);

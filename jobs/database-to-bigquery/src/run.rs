@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use crate::Stop;
 use crate::destination::BigQuery;
-use crate::destination::lease::LeaseError;
+use crate::destination::lease::NotTaken;
 use crate::extracts::Table;
 use crate::load::load;
 use crate::outcome::{Outcome, State};
@@ -74,10 +74,11 @@ async fn settle(table: &Table, clouds: &Clouds, progress: &Progress) -> Outcome 
     let outcome = match clouds.bigquery.take_lease(table, &clouds.holder, clouds.lease).await {
         Ok(lease) => {
             let loaded = load(table, clouds, progress, &lease).await;
-            lease.give_back().await;
+            // A failure may have left a job under way.
+            lease.give_back(loaded.is_ok()).await;
             loaded.unwrap_or_else(|failure| failed(failure.as_ref()))
         }
-        Err(busy @ LeaseError::Busy { .. }) => Outcome::new(table, State::Busy).with_message(busy.to_string()),
+        Err(busy @ NotTaken::Busy { .. }) => Outcome::new(table, State::Busy).with_message(busy.to_string()),
         Err(error) => failed(&error),
     };
     let outcome = Outcome { seconds: began.elapsed().as_secs_f64(), ..outcome };

@@ -212,3 +212,33 @@ fn explained(error: anyhow::Error, dir: &Path) -> anyhow::Error {
         error.context(format!("write the Parquet file in {dir}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::Int64Array;
+    use arrow_schema::DataType;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_with_what_helps() {
+        let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]));
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let (sender, receiver) = mpsc::channel(1);
+        let rows = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(Int64Array::from(vec![1, 2, 3]))]).unwrap();
+        sender.send(rows).await.unwrap();
+        drop(sender);
+        let written = tokio::task::spawn_blocking(move || write(full, schema, receiver)).await.unwrap();
+        let told = explained(written.unwrap_err(), Path::new("/work")).to_string();
+        assert_eq!(
+            told,
+            "the disk of /work is full: give the task more (ephemeral storage), or load fewer tables at once"
+        );
+    }
+
+    #[test]
+    fn another_error_keeps_its_cause() {
+        let told = explained(anyhow!("denied"), Path::new("/work"));
+        assert_eq!(format!("{told:#}"), "write the Parquet file in /work: denied");
+    }
+}

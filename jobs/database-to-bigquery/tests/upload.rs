@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use database_to_bigquery::destination::rest::Rest;
 use database_to_bigquery::destination::upload::Uploads;
 use database_to_bigquery::sheet::ParquetFile;
 use google_cloud_auth::credentials::anonymous;
@@ -76,14 +77,10 @@ async fn upload(session: Session) -> (Value, Shared) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let server = tokio::spawn(axum::serve(listener, router.with_state(Arc::clone(&session))).into_future());
-    let uploads = Uploads::new(
-        Some(&endpoint),
-        &"acme".parse().unwrap(),
-        &anonymous::Builder::new().build(),
-        Duration::from_secs(10),
-    );
+    let rest = Rest::new(Some(&endpoint), &anonymous::Builder::new().build()).unwrap();
+    let uploads = Uploads::new(&rest, &"acme".parse().unwrap(), Duration::from_secs(10));
     let file = file();
-    let job = uploads.unwrap().load(&json!({}), &file).await.unwrap().unwrap();
+    let job = uploads.load(&json!({}), &file).await.unwrap().unwrap();
     server.abort();
     (job, session)
 }

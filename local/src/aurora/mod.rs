@@ -102,6 +102,14 @@ impl Aurora {
         }
     }
 
+    /// As another user, who has a password, on this machine without TLS.
+    pub fn url_of(&self, user: &str, database: &str) -> String {
+        let url = self.url(database);
+        let scheme = url.split("://").next().unwrap_or_default();
+        let place = url.rsplit('@').next().unwrap_or_default();
+        format!("{scheme}://{user}@{place}?tls=off")
+    }
+
     /// The command that opens a database to a person.
     pub fn prompt(&self, database: &str) -> String {
         match &self.0 {

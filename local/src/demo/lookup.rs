@@ -83,6 +83,10 @@ pub(super) async fn ask_again(steps: &mut Steps, application: &mut Application) 
 }
 
 impl Application {
+    pub(super) fn base(&self) -> String {
+        self.lookup.endpoint()
+    }
+
     pub(super) fn url(&self) -> String {
         self.lookup.url_of(SYNC, LATE)
     }

@@ -1,5 +1,6 @@
 //! The whole loop on real data, by the binaries that are deployed: Aurora → S3 → BigQuery, and BigQuery → S3.
 
+mod direct;
 mod layers;
 mod look_around;
 mod lookup;
@@ -8,6 +9,7 @@ mod report;
 mod reverse;
 mod source;
 mod spot;
+mod status;
 mod steps;
 mod sync;
 
@@ -65,13 +67,16 @@ impl Demo {
         reverse::prepare(&cloud).await?;
         let layers = layers::first(&mut steps, &aurora, &cloud, dir, date).await?;
         let tables = tables(&aurora, &cloud, date).await?; // before the rows change
+        let direct = direct::load(&mut steps, &aurora, &cloud).await?;
         let (syncs, application) = reverse::reverse(&mut steps, &cloud, date).await?;
+        let page = status::page(&mut steps, &cloud, date, &application.base()).await?;
         let (object, lookups) = (Object::find(&cloud)?, application.asked.clone());
         let seconds = steps.total();
-        let report = Report { source: server, tables, spot, reload, layers, syncs, object, lookups, seconds };
+        let report = Report { source: server, tables, spot, reload, layers, direct, syncs, object, lookups, seconds };
         report.print();
         report.check()?;
         report.check_lookups()?;
+        eprintln!("\n  the day as a page: {}", page.display());
         if self.keep {
             eprintln!(
                 "\n{}",

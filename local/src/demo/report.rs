@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
+use super::direct::Ends;
 use super::layers::{self, Relation};
 use super::lookup::{Application, Asked};
 use super::reload::Reload;
@@ -21,6 +22,8 @@ pub(super) struct Report {
     pub(super) spot: Spot,
     pub(super) reload: Reload,
     pub(super) layers: Vec<Relation>,
+    /// Read from the database without an export.
+    pub(super) direct: BTreeMap<String, Ends>,
     pub(super) syncs: BTreeMap<String, Published>,
     pub(super) object: Object,
     pub(super) lookups: Vec<Asked>,
@@ -78,6 +81,11 @@ impl Report {
         for Relation { layer, name, rows } in &self.layers {
             eprintln!("  {layer:<24}{name:<28}{:>8}", grouped(*rows));
         }
+        eprintln!("\n  {:<24}{:>12}{:>12}", "directly", self.source, "BigQuery");
+        for (table, ends) in &self.direct {
+            let [source, bigquery] = [ends.source, ends.bigquery].map(|end| grouped(end.rows));
+            eprintln!("  {table:<24}{source:>12}{bigquery:>12}  {}", mark(ends.agree()));
+        }
         eprintln!("\n  {:<24}{:>12}{:>12}   {:>27}", "sync", "BigQuery", "S3", "PUTs: first, again, changed");
         for (name, sync) in &self.syncs {
             let name = format!("{name} ({})", sync.layout.name());
@@ -104,6 +112,9 @@ impl Report {
         if let Some(problem) = self.reload.problem(self.tables.len()) {
             bail!(problem);
         }
+        let unequal: Vec<&str> =
+            self.direct.iter().filter(|(_, e)| !e.agree()).map(|(name, _)| name.as_str()).collect();
+        ensure!(unequal.is_empty(), "read directly, the rows differ of {}", unequal.join(", "));
         let lost = layers::problems(&self.layers, |table| self.tables.get(table).map(|counts| counts.bigquery));
         let problems = self.syncs.iter().filter_map(|(name, sync)| Some(format!("{name}: {}", sync.problem()?)));
         let problems: Vec<String> = lost.into_iter().chain(problems).collect();
@@ -153,6 +164,7 @@ pub(super) fn grouped(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::direct::Fingerprint;
     use super::*;
 
     #[test]
@@ -167,7 +179,8 @@ mod tests {
         let (object, lookups, seconds) = (Object::default(), Vec::new(), BTreeMap::new());
         let all = tables.len() as u64;
         let (reload, layers) = (Reload { yesterday: all, today: all, once_more: 0 }, Vec::new());
-        Report { source: "MariaDB", tables, spot, reload, layers, syncs, object, lookups, seconds }
+        let direct = BTreeMap::new();
+        Report { source: "MariaDB", tables, spot, reload, layers, direct, syncs, object, lookups, seconds }
     }
 
     #[test]
@@ -183,6 +196,17 @@ mod tests {
         let spot = Spot { table: "airlines", runs: 2 };
         let error = Report { spot, ..good() }.check().unwrap_err().to_string();
         assert_eq!(error, "a spot export of one table started 2 transfer runs");
+    }
+
+    #[test]
+    fn a_row_that_differs_when_read_directly_fails_the_demo() {
+        let (row, other) = (Fingerprint { rows: 1, hashes: 7 }, Fingerprint { rows: 1, hashes: 8 });
+        let with = |bigquery| Report {
+            direct: [("planes".into(), Ends { source: row, bigquery })].into(),
+            ..report(&[], &[])
+        };
+        assert!(with(row).check().is_ok());
+        assert_eq!(with(other).check().unwrap_err().to_string(), "read directly, the rows differ of planes");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::tools;
 pub(super) const DATABASE: &str = "nycflights13";
 
 /// Name and columns in MySQL's words, in the order of the data set's files.
-const TABLES: [(&str, &str); 5] = [
+pub(super) const TABLES: [(&str, &str); 5] = [
     ("airlines", "carrier VARCHAR(2) PRIMARY KEY, name VARCHAR(64) NOT NULL"),
     (
         "airports",
@@ -44,7 +44,7 @@ const TABLES: [(&str, &str); 5] = [
 const IN_POSTGRES: [(&str, &str); 4] =
     [("DOUBLE", "DOUBLE PRECISION"), ("TINYINT", "SMALLINT"), ("INT UNSIGNED", "BIGINT"), ("DATETIME", "TIMESTAMP")];
 
-fn columns(engine: Engine, in_mysql: &str) -> String {
+pub(super) fn columns(engine: Engine, in_mysql: &str) -> String {
     match engine {
         Engine::Mysql => in_mysql.to_owned(),
         Engine::Postgres => {

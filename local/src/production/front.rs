@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::{Context, Result};
 use rustls::ServerConfig;
 use rustls::server::Acceptor;
-use rustls::version::TLS13;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::LazyConfigAcceptor;
 
-use super::authority::{Authority, Identity};
 use super::hosts::Host;
 use super::proxy::Proxy;
+use crate::tls::{Authority, Identity};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -57,7 +56,7 @@ impl Front {
     pub(super) fn new(authority: &Authority, hosts: Vec<Host>) -> Result<Self> {
         let stranger = Authority::new("nobody's")?;
         let name = |host: Host| {
-            let config = |identity: Identity| config(identity, host.protocol.alpn());
+            let config = |identity: Identity| identity.server(host.protocol.alpn());
             let name = Name {
                 config: config(authority.certify(&host.name)?)?,
                 unknown: config(stranger.certify(&host.name)?)?,
@@ -127,12 +126,4 @@ impl Front {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn config(identity: Identity, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13])?;
-    let mut config = config.with_no_client_auth().with_single_cert(identity.chain, identity.key)?;
-    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    Ok(Arc::new(config))
 }

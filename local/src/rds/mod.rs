@@ -5,6 +5,7 @@ mod clusters;
 mod fault;
 mod run;
 mod snapshots;
+mod task;
 mod tasks;
 mod wire;
 
@@ -27,7 +28,7 @@ use crate::export::{Sizes, Source, Table};
 use crate::s3::Store;
 
 pub use snapshots::Snapshot;
-pub use tasks::{ExportTask, Status};
+pub use task::{ExportTask, Status};
 
 pub const ACCOUNT: &str = "123456789012";
 pub const REGION: &str = "ap-northeast-1";

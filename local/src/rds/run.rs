@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::snapshots::Snapshot;
-use super::tasks::{ExportTask, Status};
+use super::task::{ExportTask, Status};
 use super::{ACCOUNT, REGION, State};
 use crate::export::Exporting;
 

@@ -68,6 +68,28 @@ impl S3 for Operations {
         Ok(S3Response::new(ListBucketsOutput { buckets: Some(buckets), ..Default::default() }))
     }
 
+    /// As of a bucket that keeps no versions: each object has one, which is called null.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html>
+    async fn list_object_versions(
+        &self,
+        request: S3Request<ListObjectVersionsInput>,
+    ) -> Answer<ListObjectVersionsOutput> {
+        let input = request.input;
+        self.bucket(&input.bucket)?;
+        let listed = self.store.list(&input.bucket, input.prefix.as_deref().unwrap_or_default());
+        let version = |object: Listed| ObjectVersion {
+            key: Some(object.key),
+            version_id: Some("null".into()),
+            is_latest: Some(true),
+            last_modified: Some(timestamp(object.last_modified)),
+            ..Default::default()
+        };
+        let versions = listed.into_iter().map(version).collect();
+        let output =
+            ListObjectVersionsOutput { versions: Some(versions), is_truncated: Some(false), ..Default::default() };
+        Ok(S3Response::new(output))
+    }
+
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> {
         let input = request.input;
         let object = self.object(&input.bucket, &input.key)?;
@@ -100,6 +122,7 @@ impl S3 for Operations {
             e_tag: Some(etag(&object)),
             last_modified: Some(timestamp(object.last_modified)),
             metadata: Some(object.metadata.into_iter().collect()),
+            checksum_sha256: object.sha256.filter(|_| input.checksum_mode.is_some()),
             ..Default::default()
         };
         Ok(partial(output, content_range.as_deref()))
@@ -111,9 +134,10 @@ impl S3 for Operations {
         let mut object = Stored::new(collect(input.body).await?);
         object.content_type = input.content_type;
         object.metadata = input.metadata.unwrap_or_default().into_iter().collect();
-        let e_tag = Some(etag(&object));
-        self.store.put_if(&input.bucket, &input.key, &condition, object)?;
-        Ok(S3Response::new(PutObjectOutput { e_tag, ..Default::default() }))
+        object.sha256 = input.checksum_sha256;
+        let e_tag = Some(ETag::Strong(self.store.put_if(&input.bucket, &input.key, &condition, object)?));
+        let encryption = Some(ServerSideEncryption::from_static(self.store.encryption(&input.bucket)));
+        Ok(S3Response::new(PutObjectOutput { e_tag, server_side_encryption: encryption, ..Default::default() }))
     }
 
     async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> Answer<CopyObjectOutput> {

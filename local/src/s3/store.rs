@@ -17,6 +17,8 @@ pub struct Store(Arc<Mutex<BTreeMap<String, Bucket>>>);
 pub(super) struct Bucket {
     pub(super) created: SystemTime,
     pub(super) objects: BTreeMap<String, Object>,
+    /// Encrypted with a KMS key: then no `ETag` is the MD5 of the bytes.
+    kms: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -24,6 +26,8 @@ pub struct Object {
     pub bytes: Bytes,
     /// Without quotes.
     pub etag: String,
+    /// The checksum that came with it, in base64.
+    pub sha256: Option<String>,
     pub last_modified: SystemTime,
     pub content_type: Option<String>,
     pub metadata: BTreeMap<String, String>,
@@ -64,7 +68,8 @@ impl Object {
     pub fn new(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let etag = hex(&Md5::digest(&bytes));
-        Self { bytes, etag, last_modified: SystemTime::now(), content_type: None, metadata: BTreeMap::new() }
+        let (last_modified, metadata) = (SystemTime::now(), BTreeMap::new());
+        Self { bytes, etag, sha256: None, last_modified, content_type: None, metadata }
     }
 
     fn listed(&self, key: &str) -> Listed {
@@ -89,6 +94,16 @@ impl Store {
         self.lock().entry(bucket.to_owned()).or_insert_with(Bucket::new);
     }
 
+    /// As if the bucket's default encryption were a KMS key, from now on.
+    pub fn encrypt_with_kms(&self, bucket: &str) {
+        self.lock().entry(bucket.to_owned()).or_insert_with(Bucket::new).kms = true;
+    }
+
+    /// As a write is answered: by S3's own key where no other is set.
+    pub(super) fn encryption(&self, bucket: &str) -> &'static str {
+        if self.lock().get(bucket).is_some_and(|bucket| bucket.kms) { "aws:kms" } else { "AES256" }
+    }
+
     pub fn has_bucket(&self, bucket: &str) -> bool {
         self.lock().contains_key(bucket)
     }
@@ -100,9 +115,18 @@ impl Store {
     }
 
     /// Writes the whole object if `condition` holds of what stands there, in one step.
-    pub fn put_if(&self, bucket: &str, key: &str, condition: &Condition, object: Object) -> Result<String, Refused> {
+    pub fn put_if(
+        &self,
+        bucket: &str,
+        key: &str,
+        condition: &Condition,
+        mut object: Object,
+    ) -> Result<String, Refused> {
         let mut buckets = self.lock();
-        let objects = &mut buckets.get_mut(bucket).ok_or(Refused::NoBucket)?.objects;
+        let Bucket { objects, kms, .. } = buckets.get_mut(bucket).ok_or(Refused::NoBucket)?;
+        if *kms {
+            object.etag = uuid::Uuid::new_v4().simple().to_string();
+        }
         condition.check(objects.get(key))?;
         let etag = object.etag.clone();
         objects.insert(key.to_owned(), object);
@@ -167,7 +191,7 @@ impl Store {
 
 impl Bucket {
     fn new() -> Self {
-        Self { created: SystemTime::now(), objects: BTreeMap::new() }
+        Self { created: SystemTime::now(), objects: BTreeMap::new(), kms: false }
     }
 }
 

@@ -58,3 +58,86 @@ async fn a_table_tells_when_its_rows_changed_last() {
         last = now;
     }
 }
+
+/// <https://cloud.google.com/bigquery/docs/reference/api-uploads#resumable>
+#[tokio::test]
+async fn a_resumable_upload_goes_on_from_what_it_holds_and_stores_no_byte_twice() {
+    const PIECE: usize = 256 * 1024;
+    let dir = tempfile::tempdir().unwrap();
+    let bigquery = BigQuery::start(dir.path()).await.unwrap();
+    bigquery.create_dataset("raw_shop").await.unwrap();
+    let csv = "12345678\n".repeat(70_000).into_bytes();
+    let (client, total) = (reqwest::Client::new(), csv.len());
+    let job = |id: &str| {
+        json!({"jobReference": {"projectId": PROJECT, "jobId": id}, "configuration": {"load": {
+            "destinationTable": {"projectId": PROJECT, "datasetId": "raw_shop", "tableId": "numbers"}, "sourceFormat": "CSV",
+            "schema": {"fields": [{"name": "n", "type": "INT64"}]}, "writeDisposition": "WRITE_TRUNCATE"}}})
+    };
+    let begin = async |id: &str| {
+        let url = format!("{}/upload/bigquery/v2/projects/{PROJECT}/jobs?uploadType=resumable", bigquery.endpoint());
+        let answer = client.post(url).body(job(id).to_string()).send().await.unwrap();
+        answer.headers()["location"].to_str().unwrap().to_owned()
+    };
+    let put = async |session: &str, range: String, body: &[u8]| {
+        let answer = client.put(session).header("content-range", range).body(body.to_vec()).send().await.unwrap();
+        let held = answer.headers().get("range").map(|held| held.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), held)
+    };
+    let session = begin("upload-1").await;
+    assert_eq!(put(&session, format!("bytes */{total}"), b"").await, (308, None), "nothing yet");
+    let first = format!("bytes 0-{}/{total}", PIECE - 1);
+    let held = Some(format!("bytes=0-{}", PIECE - 1));
+    for _ in 0..2 {
+        assert_eq!(put(&session, first.clone(), &csv[..PIECE]).await, (308, held.clone()));
+    }
+    assert_eq!(put(&session, format!("bytes */{total}"), b"").await, (308, held));
+    let gap = format!("bytes {}-{}/{total}", 2 * PIECE, total - 1);
+    assert_eq!(put(&session, gap, &csv[2 * PIECE..]).await.0, 400, "a gap");
+    let odd = format!("bytes {PIECE}-{}/{total}", PIECE + 9);
+    assert_eq!(put(&session, odd, &csv[PIECE..PIECE + 10]).await.0, 400, "no multiple of 256 KiB, and not the last");
+    let rest = format!("bytes {PIECE}-{}/{total}", total - 1);
+    for _ in 0..2 {
+        assert_eq!(put(&session, rest.clone(), &csv[PIECE..]).await.0, 200);
+    }
+    assert_eq!(put(&session, format!("bytes */{total}"), b"").await.0, 200, "the answer that was lost");
+    let rows = loop {
+        match bigquery.row_count("raw_shop", "numbers").await {
+            Ok(rows) if rows > 0 => break rows,
+            _ => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+        }
+    };
+    assert_eq!(rows, 70_000);
+    let again = begin("upload-1").await;
+    assert_eq!(put(&again, format!("bytes 0-{}/{total}", total - 1), &csv).await.0, 409, "there is such a job");
+    assert_eq!(put(&again.replace("upload_id=", "upload_id=x"), format!("bytes */{total}"), b"").await.0, 404);
+}
+
+/// Measured on BigQuery: <https://github.com/dlt-hub/dlt/pull/4130>
+#[tokio::test]
+async fn a_load_that_replaces_a_table_keeps_its_description_and_labels_and_takes_its_columns_from_the_job() {
+    let dir = tempfile::tempdir().unwrap();
+    let bigquery = BigQuery::start(dir.path()).await.unwrap();
+    bigquery.create_dataset("raw_shop").await.unwrap();
+    bigquery
+        .query(
+            "CREATE TABLE raw_shop.t (n INT64 OPTIONS (description = 'a number')) \
+             OPTIONS (description = 'ours', labels = [('team', 'a')])",
+        )
+        .await
+        .unwrap();
+    std::fs::create_dir_all(bigquery.gcs_dir().join("b")).unwrap();
+    std::fs::write(bigquery.gcs_dir().join("b/t.csv"), "1\n2\n").unwrap();
+    let load = json!({"configuration": {"load": {
+        "destinationTable": {"projectId": PROJECT, "datasetId": "raw_shop", "tableId": "t"}, "sourceUris": ["gs://b/t.csv"],
+        "sourceFormat": "CSV", "schema": {"fields": [{"name": "m", "type": "INT64"}]}, "writeDisposition": "WRITE_TRUNCATE"}}});
+    let url = format!("{}/bigquery/v2/projects/{PROJECT}/jobs", bigquery.endpoint());
+    reqwest::Client::new().post(url).body(load.to_string()).send().await.unwrap();
+    while bigquery.row_count("raw_shop", "t").await.unwrap() == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let table = bigquery.table("raw_shop", "t").await.unwrap();
+    assert_eq!((&table["description"], &table["labels"]), (&json!("ours"), &json!({"team": "a"})));
+    assert_eq!(table["schema"]["fields"].as_array().unwrap().len(), 1);
+    assert_eq!(table["schema"]["fields"][0]["name"], "m");
+    assert!(table["schema"]["fields"][0]["description"].is_null(), "{table}");
+}

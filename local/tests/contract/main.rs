@@ -14,6 +14,7 @@ mod read;
 mod read_faults;
 mod reading;
 mod s3;
+mod storage;
 mod sts;
 mod transfer_api;
 mod transfer_on;

@@ -4,7 +4,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Credentials, Region};
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{ChecksumMode, CompletedMultipartUpload, CompletedPart, Delete, ObjectIdentifier};
 use local::s3::S3;
 
 const BUCKET: &str = "acme-exports";
@@ -53,6 +53,22 @@ async fn what_is_put_is_read_back_with_its_etag_and_metadata() {
     assert_eq!(s3.store().get(BUCKET, "a b/日本+1.json").unwrap().bytes, "hello");
     client.delete_object().bucket(BUCKET).key("a b/日本+1.json").send().await.unwrap();
     assert!(s3.store().is_empty(BUCKET));
+}
+
+#[tokio::test]
+async fn a_checksum_that_came_with_an_object_is_told_to_whoever_asks_for_it() {
+    let (s3, client) = started().await;
+    let sha256 = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
+    let put = client.put_object().bucket(BUCKET).key("a").checksum_sha256(sha256);
+    put.body(ByteStream::from_static(b"hello")).send().await.unwrap();
+    let head = || client.head_object().bucket(BUCKET).key("a");
+    assert_eq!(head().send().await.unwrap().checksum_sha256(), None);
+    let asked = head().checksum_mode(ChecksumMode::Enabled).send().await.unwrap();
+    assert_eq!(asked.checksum_sha256(), Some(sha256));
+    // Where a KMS key encrypts, the ETag is no hash of the bytes.
+    s3.store().encrypt_with_kms(BUCKET);
+    s3.store().put(BUCKET, "b", "hello");
+    assert_ne!(s3.store().head(BUCKET, "b").unwrap().etag, s3.store().head(BUCKET, "a").unwrap().etag);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ run "every_account_has_just_the_roles_of_its_work" {
   command = apply
 
   assert {
-    condition = toset([for member in google_bigquery_dataset_iam_member.member : "${member.dataset_id} ${member.role} ${split("@", member.member)[0]}"]) == toset([
+    condition = toset([for member in google_bigquery_dataset_iam_member.member : "${member.dataset_id} ${member.role} ${split("@", member.member)[0]}" if member.role != google_project_iam_custom_role.transfer_dataset.name]) == toset([
       "raw_shop roles/bigquery.dataEditor serviceAccount:isthmus-load-export",
       "raw_shop roles/bigquery.dataEditor serviceAccount:isthmus-transfer",
       "raw_app_v2 roles/bigquery.dataEditor serviceAccount:isthmus-load-export",
@@ -36,6 +36,12 @@ run "every_account_has_just_the_roles_of_its_work" {
       "isthmus_dbt roles/bigquery.dataEditor serviceAccount:isthmus-dbt",
     ])
     error_message = "rights on datasets"
+  }
+  assert {
+    condition = toset([for member in google_bigquery_dataset_iam_member.member : "${member.dataset_id} ${split("@", member.member)[0]}" if member.role == google_project_iam_custom_role.transfer_dataset.name]) == toset([
+      "raw_shop serviceAccount:isthmus-transfer", "raw_app_v2 serviceAccount:isthmus-transfer",
+    ]) && google_project_iam_custom_role.transfer_dataset.permissions == toset(["bigquery.datasets.get", "bigquery.datasets.update"])
+    error_message = "the transfer account may change the settings of raw datasets, which dataEditor does not allow, and of no others"
   }
   assert {
     condition     = google_project_iam_custom_role.load_export.permissions == toset(["bigquery.jobs.create", "bigquery.transfers.get", "bigquery.transfers.update"])
@@ -102,7 +108,7 @@ run "no_custom_role_has_a_wildcard_or_a_right_to_give_rights" {
     condition = alltrue([for permission in setunion(
       google_project_iam_custom_role.load_export.permissions, google_project_iam_custom_role.bigquery_to_s3.permissions,
       google_project_iam_custom_role.dbt.permissions, google_project_iam_custom_role.transfer.permissions, google_project_iam_custom_role.workflow.permissions,
-      google_project_iam_custom_role.start_load.permissions,
+      google_project_iam_custom_role.start_load.permissions, google_project_iam_custom_role.transfer_dataset.permissions,
     ) : !can(regex("[*]|setIamPolicy|actAs|delete", permission))])
     error_message = "no wildcard, no setIamPolicy, no actAs, no delete"
   }

@@ -13,6 +13,7 @@ use crate::workspace::Workspace;
 pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
     let parts = [
         jobs,
+        extractor,
         across_clouds,
         sam_reads_terraform,
         role_of_publish_export,
@@ -49,20 +50,65 @@ fn jobs(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize> {
     Ok(count)
 }
 
+/// Of database-to-bigquery on each cloud: what it requires is set there, and its log has what the alarm looks for.
+fn extractor(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize> {
+    let code = sources(workspace, "jobs", "database-to-bigquery")?;
+    // A secret where a column is masked, and the list as a variable or as a file; only a task on AWS is somebody else at
+    // Google.
+    let elsewhere = [
+        ("terraform/aws/extractor.tf", ["MASK_KEY", "EXTRACTS_FILE"].as_slice()),
+        (
+            "terraform/gcp/extractor.tf",
+            ["MASK_KEY", "AWS_REGION", "GOOGLE_AUDIENCE", "GOOGLE_SERVICE_ACCOUNT"].as_slice(),
+        ),
+    ];
+    let mut count = 0;
+    for (name, elsewhere) in elsewhere {
+        let text = file(workspace, name)?;
+        let set = keys(block(&text, "extractor_environment = {")?);
+        let mut required = required_by_program(&code);
+        required.retain(|variable| !elsewhere.contains(&variable.as_str()));
+        count += set.len();
+        problems.extend(missing(&required, &set, "database-to-bigquery requires", &format!("{name} does not set it")));
+        let read = read_by_program(&code);
+        problems.extend(missing(&set, &read, &format!("{name} sets"), "database-to-bigquery does not read it"));
+    }
+    let alarms = file(workspace, "terraform/aws/extractor_alarms.tf")?;
+    let pattern = alarms.lines().find_map(|line| line.trim().strip_prefix("pattern "));
+    let pattern = pattern.context("extractor_alarms.tf has no pattern")?.replace("\\\"", "\"");
+    let written: BTreeSet<&str> = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let looked_for = pattern_words(pattern.trim_matches([' ', '=', '"']));
+    let unknown = looked_for.iter().filter(|word| !written.contains(word.as_str()));
+    problems
+        .extend(unknown.map(|word| format!("extractor_alarms.tf looks for {word} in the log; the job writes none")));
+    Ok(count + looked_for.len())
+}
+
 /// An output of one root is a variable of the other, field by field.
 fn across_clouds(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize> {
     let (aws, gcp) = ("terraform/aws", "terraform/gcp");
     let crossing = [
-        (aws, "output \"aws\" {", gcp, "variable \"aws\" {"),
-        (gcp, "output \"service_account_ids\" {", aws, "variable \"google_service_account_ids\" {"),
-        (gcp, "output \"audience\" {", aws, "variable \"audience\" {"),
-        (gcp, "output \"start_load\" {", aws, "variable \"start_load\" {"),
+        (aws, "output \"aws\" {", "value = {", gcp, "variable \"aws\" {"),
+        (gcp, "output \"service_account_ids\" {", "value = {", aws, "variable \"google_service_account_ids\" {"),
+        (
+            gcp,
+            "output \"for_aws\" {",
+            "google_service_account_ids = {",
+            aws,
+            "variable \"google_service_account_ids\" {",
+        ),
+        (gcp, "output \"for_aws\" {", "google_project = {", aws, "variable \"google_project\" {"),
+        (gcp, "output \"audience\" {", "value = {", aws, "variable \"audience\" {"),
+        (gcp, "output \"start_load\" {", "value = {", aws, "variable \"start_load\" {"),
+        (gcp, "output \"extract_into\" {", "", aws, "variable \"extract_into\" {"),
     ];
     let mut count = 0;
-    for (from, output, to, variable) in crossing {
+    for (from, output, head, to, variable) in crossing {
         let outputs = file(workspace, &format!("{from}/outputs.tf"))?;
-        let variables = file(workspace, &format!("{to}/variables.tf"))?;
-        let value = block(block(&outputs, output)?, "value = {").map(keys).unwrap_or_default();
+        let variables = variables(workspace, to)?;
+        let output_block = block(&outputs, output)?;
+        let head = if head.is_empty() { value_head(output_block) } else { Some(head.to_owned()) };
+        let value = head.and_then(|head| block(output_block, &head).ok()).map(keys).unwrap_or_default();
         let block = block(&variables, variable)?;
         let wanted = block
             .split_once("object({")
@@ -164,11 +210,12 @@ fn filters_read_lines(workspace: &Workspace, problems: &mut Vec<String>) -> Resu
 /// The fields and the quoted values of every filter pattern.
 fn filtered(template: &str) -> BTreeSet<String> {
     let patterns = template.lines().filter_map(|line| line.trim().strip_prefix("FilterPattern: "));
-    let words = |pattern: &str| -> Vec<String> {
-        let fields = pattern.split("$.").skip(1).filter_map(|rest| rest.split(' ').next());
-        fields.chain(pattern.split('"').skip(1).step_by(2)).map(str::to_owned).collect()
-    };
-    patterns.flat_map(words).collect()
+    patterns.flat_map(pattern_words).collect()
+}
+
+fn pattern_words(pattern: &str) -> Vec<String> {
+    let fields = pattern.split("$.").skip(1).filter_map(|rest| rest.split(' ').next());
+    fields.chain(pattern.split('"').skip(1).step_by(2)).map(str::to_owned).collect()
 }
 
 /// The key of the transfer user is made by the script, under the names that Terraform gives.
@@ -209,6 +256,22 @@ fn block<'a>(text: &'a str, head: &str) -> Result<&'a str> {
     None.with_context(|| format!("there is no `{head}`"))
 }
 
+/// `value = {`, also where there may be none: `value = var.a == null ? null : {`.
+fn value_head(output: &str) -> Option<String> {
+    let mut lines = output.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    lines.find(|line| line.starts_with("value = ") && line.ends_with('{'))
+}
+
+/// Those of all files that are called so.
+fn variables(workspace: &Workspace, root: &str) -> Result<String> {
+    let folder = workspace.root.join(root);
+    let files = workspace.files("tf").into_iter().filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        path.parent() == Some(&folder) && name.starts_with("variables")
+    });
+    files.map(|path| crate::read(&path)).collect()
+}
+
 /// The names before `=`, on lines or between commas.
 fn keys(block: &str) -> BTreeSet<String> {
     let pairs = block.split(['\n', ',']).filter_map(|line| line.trim().split_once('='));
@@ -247,6 +310,13 @@ mod tests {
     fn a_filter_s_fields_and_values_are_found() {
         let template = "A:\n  FilterPattern: '{ ($.event = \"a_b\" || $.event = \"c\") && $.today IS TRUE }'\n";
         assert_eq!(filtered(template), ["event", "a_b", "c", "today"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn the_value_of_an_output_that_may_be_null_is_found() {
+        let output = "  description = \"x\"\n  value = var.a == null ? null : {\n    b = 1\n  }\n";
+        let head = value_head(output).unwrap();
+        assert_eq!(keys(block(output, &head).unwrap()), ["b".to_owned()].into());
     }
 
     #[test]

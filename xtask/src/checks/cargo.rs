@@ -19,8 +19,10 @@ pub(super) fn build(step: &mut Running<'_>) -> Result<String> {
 
 pub(super) fn test(step: &mut Running<'_>) -> Result<String> {
     let statements = super::googlesql::empty_folder(step)?;
+    let pages = super::browser::empty_folder(step)?;
     let mut tests = step.program("cargo");
     tests.args(["test", "--workspace", "--no-fail-fast"]).env(super::googlesql::VARIABLE, statements);
+    tests.env(super::browser::VARIABLE, pages);
     let printed = step.finish(&mut tests)?;
     Ok(format!("{} tests", tests_passed(&printed)))
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use crate::step::Running;
 
 /// Commands by how they begin, and who runs them.
-const RUN: [(&str, By); 17] = [
+const RUN: [(&str, By); 23] = [
     ("cargo xtask setup", By::Check("emulators")),
     ("cargo xtask demo --keep", By::Reason("waits for a person; it is the demo that .ci/run runs")),
     ("cargo xtask demo --engine postgres", By::Ci("cargo xtask demo --engine postgres --json")),
@@ -19,10 +19,16 @@ const RUN: [(&str, By); 17] = [
     ("aws lambda invoke", By::Reason("needs an AWS account; tests/ invokes the built programs with such events")),
     ("gcloud run jobs execute", By::Reason("needs a Google Cloud project; tests/ runs the built job")),
     ("gcloud workflows execute", By::Reason("needs a Google Cloud project; daily-workflow runs the workflow")),
-    ("terraform -chdir=terraform/gcp apply", By::Check("terraform-gcp")),
-    ("terraform -chdir=terraform/aws apply", By::Check("terraform-aws")),
+    ("cargo install --path cli", By::Reason("a release build; the check test builds the same program")),
+    ("isthmus deploy", By::Check("test")),
+    ("isthmus first-day", By::Check("test")),
     ("isthmus tables", By::Check("test")),
     ("isthmus lineage", By::Check("test")),
+    ("isthmus status", By::Check("test")),
+    ("isthmus spot", By::Check("test")),
+    ("isthmus load", By::Check("test")),
+    ("isthmus rollback", By::Check("test")),
+    ("isthmus doctor", By::Check("test")),
     ("sam build && sam deploy", By::Reason("needs an AWS account; sam-build runs its first half")),
 ];
 

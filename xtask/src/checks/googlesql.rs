@@ -1,5 +1,6 @@
 //! What an emulator takes, BigQuery may refuse. `GoogleSQL`'s own analyzer is asked instead: about every statement that the
-//! tests sent, with the tables as they were, and about every query that stands in the repository.
+//! tests sent, with the tables as they were, about every query that stands in the repository, and about every statement
+//! that dbt makes of the models and tests in `warehouse/`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -23,9 +24,15 @@ pub(super) fn empty_folder(step: &Running<'_>) -> Result<PathBuf> {
 
 pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
     let workspace = step.workspace;
+    let folder = workspace.target.join("xtask/dbt-compiled");
+    let mut compile = step.program(workspace.tool_program("dbt", "python"));
+    // -B: no __pycache__ beside the sources.
+    compile.arg("-B").arg(workspace.root.join("xtask/googlesql/compile_dbt.py"));
+    step.finish(compile.args([&workspace.root.join("warehouse"), &folder]))?;
     let mut check = step.program(workspace.tool_program("googlesql", "python"));
-    check.arg("-B").arg(workspace.root.join("xtask/googlesql/check.py")); // -B: no __pycache__ beside the sources
-    check.args([&workspace.root, &workspace.statements(), &workspace.tool("googlesql")]);
+    check.arg("-B").arg(workspace.root.join("xtask/googlesql/check.py"));
+    let compiled = folder.join("compiled.json");
+    check.args([&workspace.root, &workspace.statements(), &compiled, &workspace.tool("googlesql")]);
     let printed = step.finish(&mut check)?;
     Ok(printed.lines().last().unwrap_or_default().to_owned())
 }

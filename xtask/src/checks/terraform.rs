@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
+use super::apis;
 use crate::step::Running;
 
 const MANY_TABLES: u32 = 300;
@@ -69,6 +70,10 @@ fn check(step: &mut Running<'_>, root: &str) -> Result<String> {
     if root == "aws" {
         return Ok(passed);
     }
+    init_with_local_state(step, &folder)?;
+    let graph = step.finish(terraform(step, &folder).arg("graph"))?;
+    let hasty = apis::not_waiting(&graph);
+    ensure!(hasty.is_empty(), "made before its API is on; let it depend on terraform_data.apis: {}", hasty.join(", "));
     let seconds = plan_many_tables(step, copy.path(), &folder)?;
     Ok(format!("{passed} {MANY_TABLES} tables are planned in {seconds:.0} s"))
 }
@@ -78,13 +83,17 @@ fn has_stand_in() -> bool {
     std::env::var_os("TF_CLI_CONFIG_FILE").is_some()
 }
 
+fn init_with_local_state(step: &mut Running<'_>, folder: &Path) -> Result<()> {
+    fs::write(folder.join("backend_override.tf"), "terraform {\n  backend \"local\" {}\n}\n")?;
+    step.finish(terraform(step, folder).args(["init", "-reconfigure", "-input=false"]))?;
+    Ok(())
+}
+
 fn plan_many_tables(step: &mut Running<'_>, copy: &Path, folder: &Path) -> Result<f64> {
     let tables: String = (1..=MANY_TABLES).map(|n| format!("      table_{n}: {{}}\n")).collect();
     let list = format!("databases:\n  shop:\n    tables:\n{tables}");
     fs::write(copy.join("config/tables.yaml"), list)?;
-    fs::write(folder.join("backend_override.tf"), "terraform {\n  backend \"local\" {}\n}\n")?;
     fs::write(folder.join("many.tfvars.json"), VARIABLES)?;
-    step.finish(terraform(step, folder).args(["init", "-reconfigure", "-input=false"]))?;
     let began = Instant::now();
     step.finish(terraform(step, folder).args([
         "plan",
@@ -107,7 +116,8 @@ fn plan_many_tables(step: &mut Running<'_>, copy: &Path, folder: &Path) -> Resul
 fn terraform(step: &Running<'_>, folder: &Path) -> std::process::Command {
     let mut command = step.program("terraform");
     command.current_dir(folder).env("TF_IN_AUTOMATION", "1").env("TF_CLI_ARGS", "-no-color");
-    command.env_remove("TF_DATA_DIR");
+    // Nothing is switched on here.
+    command.env_remove("TF_DATA_DIR").env("TF_VAR_api_wait_seconds", "0");
     command
 }
 

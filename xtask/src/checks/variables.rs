@@ -1,4 +1,5 @@
-//! The variables that template.yaml sets are those that the function reads; the page of every program names each.
+//! The variables that template.yaml sets are those that the function reads; the page of every program names each, and its
+//! README those that it cannot do without.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -42,11 +43,13 @@ pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
             set.difference(&read).map(|name| format!("template.yaml sets {name}, {function} does not read it")),
         );
         problems.extend(not_on_page(step.workspace, function, &read));
+        problems.extend(readme(step.workspace, "functions", function)?);
     }
     for job in JOBS.into_iter().chain(OTHER_JOBS) {
         let read = read_by_program(&sources(step.workspace, "jobs", job)?);
         count += read.len();
         problems.extend(not_on_page(step.workspace, job, &read));
+        problems.extend(readme(step.workspace, "jobs", job)?);
     }
     super::verdict(&problems, format!("{count} variables"))
 }
@@ -97,7 +100,7 @@ fn asked_by(code: &str, readers: &[&str]) -> BTreeSet<String> {
 /// Ends in `.required(`, or in `.required::<u32>(`.
 fn asks(before: &str, readers: &[&str]) -> bool {
     let Some(call) = before.trim_end().strip_suffix('(') else { return false };
-    let call = call.split_once("::<").map_or(call, |_| &call[..call.rfind("::<").unwrap_or(call.len())]);
+    let call = call.rsplit_once("::<").filter(|_| call.ends_with('>')).map_or(call, |(call, _)| call);
     readers.iter().any(|reader| call.ends_with(&format!(".{reader}")))
 }
 
@@ -114,14 +117,42 @@ fn not_on_page(workspace: &Workspace, program: &str, read: &BTreeSet<String>) ->
     missing.map(|name| format!("{} does not name `{name}`", workspace.short(&page))).collect()
 }
 
+/// The README of a program names the variables that it requires, and none that it does not read.
+fn readme(workspace: &Workspace, folder: &str, program: &str) -> Result<Vec<String>> {
+    let code = sources(workspace, folder, program)?;
+    let page = format!("{folder}/{program}/README.md");
+    let text = crate::read(&workspace.root.join(&page))?;
+    let named = named_as_variables(&text);
+    let read = read_by_program(&code);
+    let missing = required_by_program(&code).into_iter().filter(|name| !named.contains(name));
+    let unknown = named.iter().filter(|name| !read.contains(*name));
+    Ok(missing
+        .map(|name| format!("{page} does not name `{name}`, which is required"))
+        .chain(unknown.map(|name| format!("{page} names `{name}`, which {program} does not read")))
+        .collect())
+}
+
+/// `LIKE_THIS`, after "**Variables.**".
+fn named_as_variables(page: &str) -> BTreeSet<String> {
+    let part = page.split_once("**Variables.**").map_or("", |(_, part)| part);
+    part.split('`').skip(1).step_by(2).filter(|name| is_variable(name)).map(str::to_owned).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn the_variables_that_a_readme_names_are_found() {
+        let page = "`{AUDIT}.loads`, `OTHER`\n**Variables.** Required: `ENV`, `URL_{NAME}`; with `REDIS_AUTH=iam` also\n`USER`.";
+        assert_eq!(named_as_variables(page), ["ENV", "USER"].map(str::to_owned).into());
+    }
+
+    #[test]
     fn the_variables_that_a_program_asks_for_are_found() {
         let code = r#"let env = vars.required("ENV"); vars.or(
-            "HOURS", 24); vars.optional::<Option<u8>>("TOPIC"); Path::<u8>::new("NOT_READ"); error("ENV2")"#;
-        assert_eq!(read_by_program(code), ["ENV", "HOURS", "TOPIC"].map(str::to_owned).into());
+            "HOURS", Whole::<1, 24>(2)); vars.or("MINUTES", 1); vars.optional::<Option<u8>>("TOPIC");
+            Path::<u8>::new("NOT_READ"); error("ENV2")"#;
+        assert_eq!(read_by_program(code), ["ENV", "HOURS", "MINUTES", "TOPIC"].map(str::to_owned).into());
     }
 }

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Generation, KeyHash, object_file_name};
+use super::{Generation, KeyHash, folder_name, object_file_name};
 
 /// Where a sync publishes to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,11 @@ impl Destination {
     /// The key of an object of this sync. No other place builds one.
     pub fn key(&self, of: &SyncKey<'_>) -> String {
         format!("{}/{of}", self.prefix)
+    }
+
+    /// What the objects of a folder begin with: `{prefix}/0110/`.
+    pub fn folder(&self, folder: u32) -> String {
+        format!("{}/{}/", self.prefix, folder_name(folder))
     }
 
     /// The object of a row in layout `objects`: `{prefix}/0110/user-1.json`.

@@ -33,6 +33,9 @@ pub struct GenerationManifest {
     pub query_sha256: String,
     pub shards: u32,
     pub totals: Totals,
+    /// Which part of what stands was looked at in this run; the next run looks at the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<u32>,
     /// The objects that list changed keys.
     pub changes: Vec<String>,
     /// The objects that list rejected rows.

@@ -1,4 +1,4 @@
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
 /// Sixteen bits of the hash are as many as one object for each shard makes sense with.
@@ -8,12 +8,14 @@ pub const MAX_OBJECT_KEY_BYTES: usize = 1024;
 
 /// How many digits of the hash begin an object's key: sixteen prefixes that S3 can split by, the same ones every day.
 const FOLDER_BITS: u32 = 4;
+/// How many folders hold the objects of a sync.
+pub const FOLDERS: u32 = 1 << FOLDER_BITS;
 
 /// RFC 3986's unreserved characters, as Python's `quote(key, safe="")` leaves them.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The first 32 bits of SHA-256 of a row's key (UTF-8): BigQuery computes the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyHash(u32);
 
 impl KeyHash {
@@ -30,8 +32,19 @@ impl KeyHash {
 
     /// `0110`
     pub fn folder(self) -> String {
-        format!("{:04b}", self.0 >> (32 - FOLDER_BITS))
+        folder_name(self.shard(FOLDERS))
     }
+}
+
+/// `0110`, of folder 6.
+pub fn folder_name(folder: u32) -> String {
+    format!("{folder:04b}")
+}
+
+/// The key of the row whose object has this name; none where no row's has.
+pub fn key_of_object(file_name: &str) -> Option<String> {
+    let key = percent_decode_str(file_name.strip_suffix(".json")?).decode_utf8().ok()?;
+    (object_file_name(&key) == file_name).then(|| key.into_owned())
 }
 
 /// The last part of a row's object key: `%E6%9C%AC.json`. No key of a row can leave its folder.
@@ -64,6 +77,10 @@ mod tests {
             ("🛫", "%F0%9F%9B%AB.json"),
         ] {
             assert_eq!(object_file_name(key), name);
+            assert_eq!(key_of_object(name).as_deref(), Some(key));
+        }
+        for other in ["", "1", "a%2fb.json", "a b.json", "%FF.json", "1.json.bak"] {
+            assert_eq!(key_of_object(other), None, "{other}");
         }
     }
 }

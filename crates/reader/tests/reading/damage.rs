@@ -139,6 +139,32 @@ async fn a_place_where_another_sync_publishes_is_refused_until_its_own_is_there_
 }
 
 #[tokio::test]
+async fn a_place_that_was_adopted_is_read_under_its_new_name_and_no_longer_under_its_old_one() {
+    let cloud = Cloud::start().await;
+    let mut press = Press::new(&cloud, "packed", Layout::Packed, 2);
+    let first = press.publish(&numbered(100, 1));
+    let reader = cloud.reader(&["packed"]).await;
+    let mut current: serde_json::Value = serde_json::from_slice(&press.get("packed/CURRENT")).unwrap();
+    current["owner"] = serde_json::json!({"sync": "orders", "scratch": "acme.isthmus_scratch"});
+    press.put("packed/CURRENT", current.to_string());
+    until("it is refused", async || matches!(reader.generation("packed"), Err(ReadError::OfAnotherSync { .. }))).await;
+
+    // The manifest still says whose it was.
+    press.sync = "orders".into();
+    press.publish(&numbered(100, 2));
+    current["owner"]["sync"] = "packed".into();
+    press.put("packed/CURRENT", current.to_string());
+    follows(&reader, "packed", &first).await;
+    let manifest = press.get(&format!("packed/g/{first}/manifest.json"));
+    press.put(
+        &format!("packed/g/{first}/manifest.json"),
+        String::from_utf8_lossy(&manifest).replace("\"packed\",\"layout", "\"orders\",\"layout"),
+    );
+    let renamed = cloud.reader(&["packed"]).await;
+    assert!(body(&renamed, "packed", &key(5)).await.is_some());
+}
+
+#[tokio::test]
 async fn one_sync_that_cannot_be_read_does_not_keep_the_others_from_being_opened() {
     let cloud = Cloud::start().await;
     Press::new(&cloud, "packed", Layout::Packed, 2).publish(&numbered(10, 1));

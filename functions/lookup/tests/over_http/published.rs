@@ -68,6 +68,7 @@ fn publish_as(sync: &str, store: &Store, destination: &Destination, layout: Layo
         version: SYNC_VERSION,
         sync: sync.to_owned(),
         scratch: None,
+        verified: None,
         layout,
         generation: generation.clone(),
         previous: None,

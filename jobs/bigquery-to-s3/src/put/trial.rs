@@ -11,7 +11,7 @@ use tracing::debug;
 use super::answer::Verdict as Advice;
 use super::attempt::{Failure, Prepared};
 use super::window::Slot;
-use super::{Engine, Place, Put, PutError};
+use super::{AttemptLimit, Engine, Place, Put, PutError};
 
 /// Credentials that S3 refuses as often are not expired: they are wrong.
 const NEW_CREDENTIALS: u32 = 3;
@@ -40,6 +40,12 @@ impl<'a> Trial<'a> {
         let unsendable = |source| PutError::Unsendable { place: place(put), source };
         if put.key.is_empty() {
             return Err(unsendable(anyhow::anyhow!("the key is empty")));
+        }
+        if !engine.settings.attempt.fits(put.body.len()) {
+            let (bytes, seconds) = (put.body.len(), AttemptLimit::lease_for(put.body.len()));
+            let help = "or more shards, where it is a shard";
+            let source = anyhow::anyhow!("its {bytes} bytes need LEASE_SECONDS to be {seconds} at least; {help}");
+            return Err(unsendable(source));
         }
         let target = engine.targets.of(&put.bucket).map_err(unsendable)?;
         let began = Instant::now();

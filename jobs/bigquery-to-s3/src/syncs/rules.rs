@@ -14,6 +14,8 @@ pub const DEFAULT_SHARDS: u32 = 256;
 /// One to read and one to roll back to.
 pub const GENERATIONS: RangeInclusive<usize> = 2..=1_000;
 pub const DEFAULT_GENERATIONS: usize = 7;
+pub const VERIFY_RUNS: RangeInclusive<u32> = 0..=1_000;
+pub const DEFAULT_VERIFY_RUNS: u32 = 30;
 pub const BODY_BYTES: RangeInclusive<usize> = 1..=104_857_600;
 pub const DEFAULT_BODY_BYTES: usize = 5_242_880;
 /// More than anyone publishes, and still exact as an f64.

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::rules::{
     BODY_BYTES, BUCKET_ENDS, BUCKET_LENGTH, BUCKET_STARTS, COLUMN_LENGTH, DEFAULT_BODY_BYTES, DEFAULT_DELETES,
-    DEFAULT_GENERATIONS, DEFAULT_REJECTS, DEFAULT_SHARDS, GENERATIONS, NAME_LENGTH, PREFIX_LENGTH, ROWS, SHARDS,
+    DEFAULT_GENERATIONS, DEFAULT_REJECTS, DEFAULT_SHARDS, DEFAULT_VERIFY_RUNS, GENERATIONS, NAME_LENGTH, PREFIX_LENGTH,
+    ROWS, SHARDS, VERIFY_RUNS,
 };
 use super::{Limit, Mode, OnEmpty, Require};
 use crate::json::Int64;
@@ -53,6 +54,9 @@ struct SyncShape {
     /// The generations that can be gone back to, the current one among them.
     #[schemars(range(min = *GENERATIONS.start(), max = *GENERATIONS.end()), extend("default" = DEFAULT_GENERATIONS))]
     keep_generations: Option<usize>,
+    /// Each run compares a share of what stands with what it should be, so that all of it is within so many runs; 0: never.
+    #[schemars(range(min = *VERIFY_RUNS.start(), max = *VERIFY_RUNS.end()), extend("default" = DEFAULT_VERIFY_RUNS))]
+    verify_runs: Option<u32>,
     /// A row whose JSON is longer is rejected.
     #[schemars(range(min = *BODY_BYTES.start(), max = *BODY_BYTES.end()), extend("default" = DEFAULT_BODY_BYTES))]
     max_body_bytes: Option<usize>,

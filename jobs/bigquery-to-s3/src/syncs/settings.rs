@@ -10,7 +10,7 @@ use super::rules;
 use super::{Guards, Limit, Mode, OnEmpty, Sync, SyncName};
 use crate::json::{Int64, JsonOptions};
 
-const SETTINGS: [&str; 12] = [
+const SETTINGS: [&str; 13] = [
     "query",
     "query_file",
     "key",
@@ -19,6 +19,7 @@ const SETTINGS: [&str; 12] = [
     "mode",
     "shards",
     "keep_generations",
+    "verify_runs",
     "max_body_bytes",
     "json",
     "guards",
@@ -64,6 +65,7 @@ fn sync(name: Option<SyncName>, fields: &mut Fields<'_>, dir: &Path, bucket: Opt
     let mode = fields.or("mode", Mode::Delta, mode(layout));
     let shards = fields.or("shards", rules::DEFAULT_SHARDS, rules::power_of_two(rules::SHARDS));
     let keep_generations = fields.or("keep_generations", rules::DEFAULT_GENERATIONS, whole(rules::GENERATIONS));
+    let verify_runs = fields.or("verify_runs", rules::DEFAULT_VERIFY_RUNS, whole(rules::VERIFY_RUNS));
     let max_body_bytes = fields.or("max_body_bytes", rules::DEFAULT_BODY_BYTES, whole(rules::BODY_BYTES));
     let json = json(fields);
     let guards = guards(fields);
@@ -77,6 +79,7 @@ fn sync(name: Option<SyncName>, fields: &mut Fields<'_>, dir: &Path, bucket: Opt
         mode: mode?,
         shards: shards?,
         keep_generations: keep_generations?,
+        verify_runs: verify_runs?,
         max_body_bytes: max_body_bytes?,
         json: json?,
         guards: guards?,

@@ -68,9 +68,9 @@ async fn rows_mean_the_same_as_bigquerys_own_values() {
     let numbers = [("i", int64()), ("f", float64()), ("n", numeric()), ("b", bignumeric()), ("ok", boolean())];
     let texts = [("s", string()), ("y", bytes()), ("g", geography()), ("j", json())];
     let moments = [("d", date()), ("t", time()), ("dt", datetime()), ("ts", timestamp())];
-    let inner = record(&[("at", timestamp()), ("tags", string().array())]);
-    let nested = [("r", record(&[("n", int64()), ("inner", inner)])), ("price", record(&[("amount", numeric())]))];
-    let line = record(&[("price", float64()), ("raw", bytes()), ("on", date())]);
+    let inside = record(&[("seen", timestamp()), ("tags", string().array())]);
+    let nested = [("r", record(&[("n", int64()), ("inside", inside)])), ("price", record(&[("amount", numeric())]))];
+    let line = record(&[("price", float64()), ("raw", bytes()), ("day", date())]);
     let repeated = [("list", int64().array()), ("lines", line.array())];
     let tables: [(&str, Columns); 5] =
         [("numbers", &numbers), ("texts", &texts), ("moments", &moments), ("nested", &nested), ("repeated", &repeated)];

@@ -1,5 +1,6 @@
-//! The example of the page is a test.
+//! The example of the page is a test, and each promise names one.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::builder::{ListBuilder, StringBuilder};
@@ -84,4 +85,24 @@ fn a_null_of_every_type_is_written_out() {
     let batch = RecordBatch::try_new(schema.clone(), nulls).unwrap();
     let expected: Vec<String> = schema.fields().iter().map(|field| format!(r#""{}":null"#, field.name())).collect();
     assert_eq!(rows(&batch, &JsonOptions::default()), [format!("{{{}}}", expected.join(","))]);
+}
+
+#[test]
+fn each_promise_of_the_page_names_a_test_that_exists() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = ["tests/json", "src/json"].map(|folder| here.join(folder).read_dir().unwrap());
+    let files = files.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let code: String = files
+        .filter(|file| file.extension().unwrap() == "rs")
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
+    let promises = PAGE.split("| promise | test |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let promises: Vec<&str> = promises.lines().skip(2).map(|line| line.split('|').nth(2).unwrap()).collect();
+    assert!(promises.len() > 5);
+    for named in promises {
+        for test in named.split(',') {
+            let name = test.trim().trim_matches('`');
+            assert!(code.contains(&format!("fn {name}(")), "the page names {test}, which is no test");
+        }
+    }
 }

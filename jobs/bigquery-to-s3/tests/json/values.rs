@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::builder::{Int64Builder, ListBuilder, StringBuilder};
 use arrow_array::{
-    BinaryArray, Decimal256Array, Float64Array, Int64Array, ListArray, RecordBatch, RecordBatchOptions, StringArray,
-    StructArray,
+    BinaryArray, Date32Array, Decimal256Array, Float64Array, Int64Array, ListArray, RecordBatch, RecordBatchOptions,
+    StringArray, StructArray, Time64MicrosecondArray, TimestampMicrosecondArray,
 };
 use arrow_buffer::i256;
 use arrow_schema::{DataType, Field, Schema};
@@ -15,6 +15,7 @@ use proptest::prelude::*;
 
 use crate::batch::{JSON_MARK, batch, column, marked, rows, text, values, with_extension};
 
+const DAY: i64 = 86_400_000_000;
 const AS_TEXT: JsonOptions = JsonOptions { int64: Int64::String };
 
 fn json_list(item_extension: Option<&str>) -> ListArray {
@@ -78,6 +79,22 @@ proptest! {
         prop_assert_eq!(text.parse::<f64>().unwrap().to_bits(), f64::to_bits(expected));
         let digits = |text: &str| text.split('e').next().unwrap().replace(['.', '-'], "").trim_matches('0').len();
         prop_assert_eq!(digits(text), digits(&format!("{number:e}")), "{} is not the shortest", text);
+    }
+}
+
+proptest! {
+    #[test]
+    fn texts_of_dates_and_moments_sort_as_their_values(
+        mut micros in proptest::collection::vec(-719_162 * DAY..2_932_897 * DAY, 2..20),
+    ) {
+        micros.sort_unstable();
+        let days = micros.iter().map(|micros| i32::try_from(micros.div_euclid(DAY)).unwrap());
+        prop_assert!(values(Date32Array::from_iter_values(days)).is_sorted());
+        prop_assert!(values(TimestampMicrosecondArray::from(micros.clone())).is_sorted());
+        prop_assert!(values(TimestampMicrosecondArray::from(micros.clone()).with_timezone("UTC")).is_sorted());
+        let mut times: Vec<i64> = micros.iter().map(|micros| micros.rem_euclid(DAY)).collect();
+        times.sort_unstable();
+        prop_assert!(values(Time64MicrosecondArray::from(times)).is_sorted());
     }
 }
 

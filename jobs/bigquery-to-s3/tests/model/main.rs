@@ -3,8 +3,12 @@
 // A model is made of choices, and each is a flag; its parts are small and passed as the others are.
 #![allow(clippy::struct_excessive_bools, clippy::trivially_copy_pass_by_ref)]
 
+mod arrival;
+mod at;
 mod explore;
+mod lease;
 mod protocol;
+mod task;
 mod world;
 
 use explore::explore;
@@ -78,6 +82,26 @@ mod now {
     }
 }
 
+/// As `verify --repair`: any run may be one that looks.
+mod repair {
+    use super::*;
+
+    #[test]
+    fn puts_right_what_was_changed_by_hand() {
+        holds(World::new(0, 0, ALL).with_objects_changed_by_hand(), &CALM);
+    }
+
+    #[test]
+    fn that_is_killed_is_done_by_whoever_comes_next() {
+        holds(World::new(1, 0, ALL).with_objects_changed_by_hand(), &CALM);
+    }
+
+    #[test]
+    fn that_is_killed_and_loses_answers_is_done_by_its_next_attempt() {
+        holds(World::new(2, 1, FIRST).with_objects_changed_by_hand(), &Weather { end: 4, ..CALM });
+    }
+}
+
 /// What was so once, or would be so without one part of the protocol: the model finds what it is there for.
 mod before {
     use super::*;
@@ -133,6 +157,12 @@ mod before {
             let late = Weather { rows_come_late: true, rows_have_etags, ..CALM };
             breaks(World::new(0, 0, ALL), &NEW, &late, "claim");
         }
+    }
+
+    #[test]
+    fn what_was_changed_by_hand_stayed_so_for_ever() {
+        let old = Protocol { runs_look: false, ..NEW };
+        breaks(World::new(0, 0, ALL).with_objects_changed_by_hand(), &old, &CALM, "claim");
     }
 
     #[test]

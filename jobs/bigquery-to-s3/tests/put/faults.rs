@@ -67,7 +67,7 @@ async fn an_s3_that_is_down_is_only_probed_and_all_goes_on_once_it_is_back() {
 async fn an_answer_that_never_comes_is_waited_for_as_long_as_set_and_asked_again() {
     let cloud = Cloud::start().await;
     cloud.wire.fault(1, Effect::HoldAnswer, any);
-    let attempt = AttemptLimit { least: Duration::from_millis(300), each_mib: Duration::ZERO };
+    let attempt = AttemptLimit { least: Duration::from_millis(300), each_mib: Duration::ZERO, longest: Duration::MAX };
     let engine = cloud.engine_with(PutSettings { attempt, ..cloud.settings() });
     let began = Instant::now();
     put_one(&engine, "users/00000.json").await.unwrap();

@@ -1,9 +1,9 @@
 use std::time::{Duration, Instant};
 
-use bigquery_to_s3::put::{Put, PutError, PutSettings};
+use bigquery_to_s3::put::{AttemptLimit, Put, PutError, PutSettings};
 use local::wire::Effect;
 
-use crate::cloud::{BUCKET, Cloud, any, put, put_all, put_one, refusal};
+use crate::cloud::{BUCKET, Cloud, any, put, put_all, put_body, put_one, refusal};
 
 #[tokio::test]
 async fn a_missing_right_is_told_at_once_with_the_right_that_is_missing() {
@@ -79,4 +79,19 @@ async fn settings_that_cannot_work_are_told_before_the_first_put() {
     }
     let error = make(PutSettings { endpoint: Some("localhost".into()), ..cloud.settings() }).err().unwrap();
     assert!(error.to_string().contains("S3 endpoint \"localhost\""), "{error}");
+}
+
+#[tokio::test]
+async fn a_body_for_which_no_lease_is_long_enough_is_told_and_not_waited_for() {
+    let cloud = Cloud::start().await;
+    let attempt = AttemptLimit::within(Duration::from_secs(4));
+    let engine = cloud.engine_with(PutSettings { attempt, ..cloud.settings() });
+    put_body(&engine, "k", vec![0; 30 << 20]).await.unwrap();
+    let error = put_body(&engine, "k", vec![0; 31 << 20]).await.unwrap_err();
+    let told = startup::with_causes(&error);
+    assert!(
+        told.ends_with("its 32505856 bytes need LEASE_SECONDS to be 43 at least; or more shards, where it is a shard"),
+        "{told}"
+    );
+    assert_eq!(cloud.wire.requests().len(), 1);
 }

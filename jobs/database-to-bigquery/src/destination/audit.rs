@@ -13,6 +13,7 @@ use crate::outcome::Outcome;
 /// What stands in the column `proof`.
 const PROOF: &str = "count";
 
+const WATERMARKS: &str = "watermarks";
 const COLUMNS: &str = "table_name STRING NOT NULL, destination STRING NOT NULL, cursor_column STRING NOT NULL, \
     watermark STRING NOT NULL, snapshot_time TIMESTAMP NOT NULL, written_at TIMESTAMP NOT NULL";
 
@@ -48,12 +49,12 @@ impl BigQuery {
     }
 
     fn watermarks(&self) -> String {
-        self.quoted(&self.audit, "watermarks")
+        self.quoted(&self.audit, WATERMARKS)
     }
 
     /// Of the last load; none before the first, and none where it went by another column.
     pub async fn watermark(&self, table: &Table, cursor: &str) -> Result<Option<String>> {
-        if self.look(&self.audit, "watermarks").await?.is_none() {
+        if self.look(&self.audit, WATERMARKS).await?.is_none() {
             return Ok(None);
         }
         let sql = format!(
@@ -73,8 +74,10 @@ impl BigQuery {
     /// After the rows, so that a run that dies in between reads them once more.
     pub async fn set_watermark(&self, table: &Table, mark: &Watermark, id: &JobId) -> Result<()> {
         let place = self.watermarks();
-        let create = format!("CREATE TABLE IF NOT EXISTS {place} ({COLUMNS})");
-        self.run(&id.step("watermarks"), &create).await.with_context(|| format!("create the table {place}"))?;
+        if self.look(&self.audit, WATERMARKS).await?.is_none() {
+            let create = format!("CREATE TABLE IF NOT EXISTS {place} ({COLUMNS})");
+            self.run(&id.step("watermarks"), &create).await.with_context(|| format!("create the table {place}"))?;
+        }
         let sql = format!(
             "INSERT INTO {place} (table_name, destination, cursor_column, watermark, snapshot_time, written_at) \
              VALUES (@table_name, @destination, @cursor, @watermark, TIMESTAMP(@snapshot_time), CURRENT_TIMESTAMP())"
@@ -91,9 +94,10 @@ fn parameters(table: &Table, cursor: &str) -> Vec<(&'static str, String)> {
     vec![("table_name", table.source.to_string()), ("destination", table.target()), ("cursor", cursor.to_owned())]
 }
 
+/// By the name in BigQuery: load-export's rows of the same source table are of another one there.
 fn row(outcome: &Outcome) -> audit::Row {
     audit::Row {
-        table_name: outcome.table.clone(),
+        table_name: outcome.destination.clone(),
         rows_expected: outcome.rows_expected,
         rows_loaded: outcome.rows_loaded,
         snapshot_time: outcome.snapshot_time.map(|time| time.to_rfc3339_opts(SecondsFormat::Micros, true)),

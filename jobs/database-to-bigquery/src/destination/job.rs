@@ -16,21 +16,33 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use super::fence::is_fence;
 use super::{BigQuery, Existing, schema};
 use crate::columns::Column;
 use crate::sheet::ParquetFile;
 
 /// A job that failed by BigQuery's own fault is made again under another id, this often.
-const TRIES: u32 = 3;
+pub const TRIES: u32 = 3;
 const LONGEST_POLL: Duration = Duration::from_secs(3);
 
-/// What a job is for: the table and the instant of its snapshot, which is another one in each run.
+/// The steps that change the rows of a table. A late `columns` or `watermark` does no harm: columns are added once, and an
+/// older snapshot's watermark is not the newest.
+pub const CHANGING: [&str; 3] = ["load", "merge", "delete"];
+
+/// What a job is for: a table, and one execution that loads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobId(String);
 
 impl JobId {
-    pub fn new(dataset: &DatasetId, table: &str, snapshot: DateTime<Utc>) -> Self {
-        Self(format!("isthmus-{dataset}-{table}-{}", snapshot.format("%Y%m%dT%H%M%S%6f")))
+    /// Another one each time.
+    pub fn new(dataset: &DatasetId, table: &str, begun: DateTime<Utc>) -> Self {
+        let unique = uuid::Uuid::new_v4().simple().to_string();
+        Self(format!("isthmus-{dataset}-{table}-{}-{}", begun.format("%Y%m%dT%H%M%S"), &unique[..12]))
+    }
+
+    /// As somebody wrote it down.
+    pub fn known(id: &str) -> Self {
+        Self(id.to_owned())
     }
 
     /// For a question that may be asked again.
@@ -43,11 +55,11 @@ impl JobId {
         Self(format!("{}-{step}", self.0))
     }
 
-    fn attempt(&self, n: u32) -> String {
+    pub fn attempt(&self, n: u32) -> String {
         format!("{}-{n}", self.0)
     }
 
-    /// A scratch table of the same snapshot.
+    /// A scratch table of the same execution.
     pub fn scratch_table(&self, what: &str) -> String {
         format!("{}__{what}", self.0.replace('-', "_"))
     }
@@ -107,7 +119,7 @@ impl BigQuery {
         json!({"jobReference": reference, "configuration": {"labels": labels, "load": config}})
     }
 
-    async fn end_of(&self, id: &str, job: &Value) -> Result<Value> {
+    pub async fn end_of(&self, id: &str, job: &Value) -> Result<Value> {
         let (mut job, mut pause) = (job.clone(), Duration::from_millis(50));
         while job["status"]["state"] != "DONE" {
             sleep(pause).await;
@@ -125,9 +137,10 @@ impl BigQuery {
     pub async fn run_with(&self, id: &JobId, sql: &str, parameters: &[(&str, String)]) -> Result<Vec<Struct>> {
         for n in 1..=TRIES {
             let id = id.attempt(n);
-            let job = self.start(&id, sql, parameters).await?;
+            let job = self.start(&id, configuration(sql, parameters)).await?;
             let job = self.end_of(&id, &serde_json::to_value(job)?).await?;
             match outcome(&job) {
+                Outcome::Done(_) if !has_rows(&job) => return Ok(Vec::new()),
                 Outcome::Done(_) => return self.rows_of(&id).await,
                 Outcome::TryAgain(why) if n < TRIES => {
                     warn!(job = %id, "job {id} failed by no fault of its own, making it again: {why}");
@@ -138,10 +151,10 @@ impl BigQuery {
         bail!("job {id} failed {TRIES} times")
     }
 
-    async fn start(&self, id: &str, sql: &str, parameters: &[(&str, String)]) -> Result<Job> {
+    pub async fn start(&self, id: &str, configuration: JobConfiguration) -> Result<Job> {
         let reference =
             JobReference::new().set_project_id(self.project.to_string()).set_job_id(id).set_location(&self.location);
-        let job = Job::new().set_job_reference(reference).set_configuration(configuration(sql, parameters));
+        let job = Job::new().set_job_reference(reference).set_configuration(configuration);
         // The id makes it idempotent: a second insert is refused.
         let call = self.jobs.insert_job().set_project_id(self.project.to_string()).set_job(job).with_idempotency(true);
         match call.send().await {
@@ -169,7 +182,12 @@ impl BigQuery {
     }
 }
 
-fn configuration(sql: &str, parameters: &[(&str, String)]) -> JobConfiguration {
+/// A statement that changes something answers without rows.
+fn has_rows(job: &Value) -> bool {
+    job["statistics"]["query"]["statementType"].as_str().is_none_or(|statement| statement == "SELECT")
+}
+
+pub fn configuration(sql: &str, parameters: &[(&str, String)]) -> JobConfiguration {
     let text = |(name, value): &(&str, String)| {
         QueryParameter::new()
             .set_name(*name)
@@ -197,11 +215,17 @@ fn outcome(job: &Value) -> Outcome {
     match error {
         Some(error) if is_google_s_fault(&error) => Outcome::TryAgain(error.message),
         Some(error) => Outcome::Failed(error.message),
+        None if is_fence(job) => Outcome::Failed("another execution has taken the table over".to_owned()),
         None => {
             let rows = &job["statistics"]["load"]["outputRows"];
             Outcome::Done(rows.as_str().and_then(|rows| rows.parse().ok()).or(rows.as_u64()).unwrap_or_default())
         }
     }
+}
+
+/// Whether it failed by no fault of its own.
+pub fn is_worth_another(job: &Value) -> bool {
+    matches!(outcome(job), Outcome::TryAgain(_))
 }
 
 /// Source: "BigQuery error messages": these are worth another try. Two statements that write one table at once are told
@@ -239,10 +263,19 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_those_of_one_snapshot() {
-        let snapshot = "2026-11-22T04:00:00.000001Z".parse().unwrap();
-        let id = JobId::new(&"raw_shop".parse().unwrap(), "orders", snapshot);
-        assert_eq!(id.step("merge").attempt(2), "isthmus-raw_shop-orders-20261122T040000000001-merge-2");
-        assert_eq!(id.scratch_table("rows"), "isthmus_raw_shop_orders_20261122T040000000001__rows");
+    fn a_job_whose_id_was_taken_away_is_no_success() {
+        let fence = json!({"status": {"state": "DONE"}, "configuration": {"labels": {"purpose": "fence"}}});
+        assert_eq!(outcome(&fence), Outcome::Failed("another execution has taken the table over".into()));
+    }
+
+    #[test]
+    fn ids_are_those_of_one_execution() {
+        let (dataset, begun) = ("raw_shop".parse().unwrap(), "2026-11-22T04:00:00Z".parse().unwrap());
+        let id = JobId::new(&dataset, "orders", begun);
+        assert!(id.to_string().starts_with("isthmus-raw_shop-orders-20261122T040000-"), "{id}");
+        assert_ne!(id, JobId::new(&dataset, "orders", begun), "also at the same moment");
+        let id = JobId::known("isthmus-raw_shop-orders-x");
+        assert_eq!(id.step("merge").attempt(2), "isthmus-raw_shop-orders-x-merge-2");
+        assert_eq!(id.scratch_table("rows"), "isthmus_raw_shop_orders_x__rows");
     }
 }

@@ -1,29 +1,32 @@
-//! One execution at a time loads a table: two would put older rows over newer ones. The lease is a table without rows in
-//! the scratch dataset: only one can make it, it expires by itself when nobody renews it, and it is deleted at the end.
+//! One execution at a time loads a table: two would put older rows over newer ones.
+//!
+//! Two guards, and neither trusts a wall clock. The **lease** is a document in the description of a table in the scratch
+//! dataset, written only over the `etag` that was read; `crates/lease` says who has it. The **fence** is for one that
+//! stopped in the middle of a write and wakes up late: the ids of all jobs by which a holder may change the table are in
+//! its document, and whoever takes the lease after one that did not end well makes jobs of these ids first. BigQuery
+//! takes an id once, so what comes late is refused, and what came before has ended.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use bigquery::{is_not_found, may_pass};
 use chrono::{TimeDelta, Utc};
-use google_cloud_bigquery_v2::client::TableService;
-use google_cloud_bigquery_v2::model::{Table as Description, TableReference};
-use google_cloud_gax::error::Error;
-use google_cloud_gax::options::RequestOptionsBuilder;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use lease::{Document, Failure, Gate, LeaseAt, LeaseError, Put, Standing, Terms};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::BigQuery;
+use super::job::JobId;
+use super::rest::{Rest, is_passing, message};
 use crate::extracts::Table;
 
-/// An expired table that BigQuery has not taken away yet is deleted after this.
-const GRACE: TimeDelta = TimeDelta::seconds(30);
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A document that nobody has written to for so long goes away: by BigQuery's clock, and no decision hangs on it.
+const KEPT: TimeDelta = TimeDelta::days(7);
 
 #[derive(Debug, thiserror::Error)]
-pub enum LeaseError {
+pub enum NotTaken {
     #[error("{holder} is loading it")]
     Busy { holder: String },
     #[error("take the lease of {0}")]
@@ -32,152 +35,172 @@ pub enum LeaseError {
 
 /// Ours until it is given back or lost.
 pub struct Lease {
-    place: Place,
-    /// When others may take it, by our own monotonic clock.
-    until: watch::Receiver<Instant>,
-    renewal: JoinHandle<()>,
+    held: LeaseAt<Place>,
+    /// What the jobs are called by which we change the table.
+    pub jobs: JobId,
 }
 
-#[derive(Clone)]
+impl BigQuery {
+    /// Waits for one that is not renewed any more: its holder was killed.
+    pub async fn take_lease(&self, table: &Table, holder: &str, time: Duration) -> Result<Lease, NotTaken> {
+        let place = self.place(table);
+        let terms = Terms { holder: holder.to_owned(), time, give_up_after: self.give_up_after };
+        let jobs = JobId::new(&table.dataset, &table.destination, Utc::now());
+        let taken = LeaseAt::take(&place, &terms, async |before: Option<&Document>| {
+            if let Some(unsettled) = before.and_then(|before| unsettled(&before.payload)) {
+                self.fence(&unsettled).await?;
+                info!(table = %table.source, "{}: what {unsettled} may still do to the table is refused", table.source);
+            }
+            Ok::<_, LeaseError>(payload(&jobs, false))
+        });
+        match taken.await {
+            Ok(held) => Ok(Lease { held, jobs }),
+            Err(LeaseError::HeldBy { name, .. }) => Err(NotTaken::Busy { holder: name }),
+            Err(error) => Err(NotTaken::Other(table.target(), error.into())),
+        }
+    }
+
+    fn place(&self, table: &Table) -> Place {
+        let name = format!("lease__{}__{}", table.dataset, table.destination);
+        let (project, dataset) = (self.project.to_string(), self.scratch.to_string());
+        Place { rest: self.rest.clone(), project, dataset, name }
+    }
+}
+
+fn payload(jobs: &JobId, settled: bool) -> Value {
+    json!({"jobs": jobs.to_string(), "settled": settled})
+}
+
+/// The jobs of a holder of whom nobody knows whether all of them have ended.
+fn unsettled(payload: &Value) -> Option<JobId> {
+    let settled = payload["settled"] == true;
+    payload["jobs"].as_str().filter(|_| !settled).map(JobId::known)
+}
+
+impl Lease {
+    /// Whether a step that changes the table may begin; waits while it is in doubt.
+    pub async fn check(&self) -> Result<()> {
+        self.gate().passes(Duration::ZERO).await?;
+        Ok(())
+    }
+
+    fn gate(&self) -> Gate {
+        self.held.gate()
+    }
+
+    /// Whoever comes next need not wait. `settled`: no job of ours is under way.
+    pub async fn give_back(self, settled: bool) {
+        let payload = payload(&self.jobs, settled);
+        if let Err(error) = self.held.release(payload).await {
+            warn!("give back the lease of {}: {}", self.jobs, startup::with_causes(&error));
+        }
+    }
+}
+
+/// A table without columns, whose description is the document.
+#[derive(Debug, Clone)]
 struct Place {
-    tables: TableService,
+    rest: Rest,
     project: String,
     dataset: String,
     name: String,
 }
 
-impl BigQuery {
-    /// Waits for one that is not renewed any more: its holder was killed.
-    pub async fn take_lease(&self, table: &Table, holder: &str, time: Duration) -> Result<Lease, LeaseError> {
-        let place = Place {
-            tables: self.tables.clone(),
-            project: self.project.to_string(),
-            dataset: self.scratch.to_string(),
-            name: format!("lease__{}__{}", table.dataset, table.destination),
+impl lease::Place for Place {
+    async fn read(&self, limit: Duration) -> Result<Option<Standing>, Failure> {
+        let (status, body) = self.call(Method::GET, None, None, limit).await.map_err(Failure::Passing)?;
+        match status {
+            StatusCode::OK => {
+                let table: Value = serde_json::from_str(&body).map_err(|error| Failure::Passing(error.into()))?;
+                let document = Document::parse(table["description"].as_str().unwrap_or_default().as_bytes());
+                Ok(Some(Standing { document, etag: etag(&table) }))
+            }
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(self.failure(status, &body)),
+        }
+    }
+
+    async fn write(&self, document: &Document, over: Option<&str>, limit: Duration) -> Result<Put, Failure> {
+        let text = serde_json::to_string(document).map_err(|error| Failure::Final(error.into()))?;
+        let expires = (Utc::now() + KEPT).timestamp_millis().to_string();
+        let mut table = json!({"description": text, "expirationTime": expires});
+        let method = if over.is_some() { Method::PATCH } else { Method::POST };
+        if over.is_none() {
+            table["tableReference"] =
+                json!({"projectId": self.project, "datasetId": self.dataset, "tableId": self.name});
+        }
+        let (status, body) = match self.call(method, over, Some(&table), limit).await {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Put::Unknown(error)),
         };
-        let of = |error| LeaseError::Other(table.target(), error);
-        let mut seen: Option<(i64, String)> = None;
-        loop {
-            let asked = Instant::now();
-            if place.make(holder, time).await.map_err(of)? {
-                return Ok(Lease::keep(place, holder, asked, time));
+        match (status, over) {
+            (StatusCode::OK, _) => match serde_json::from_str(&body) {
+                Ok(table) => Ok(Put::Done { etag: etag(&table) }),
+                Err(error) => Ok(Put::Unknown(error.into())),
+            },
+            (StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND, Some(_)) | (StatusCode::CONFLICT, None) => {
+                Ok(Put::Refused)
             }
-            let Some((expires, other)) = place.look().await.map_err(of)? else { continue };
-            match &seen {
-                // It is renewed, so somebody is at work.
-                Some((before, _)) if *before != expires => return Err(LeaseError::Busy { holder: other }),
-                Some(_) => {}
-                None => info!(table = %table.source, "{}: waiting for the lease of {other}", table.source),
-            }
-            if Utc::now().timestamp_millis() > expires + GRACE.num_milliseconds() {
-                place.delete().await.map_err(of)?;
-            }
-            seen = Some((expires, other));
-            sleep(LOOK_EVERY).await;
+            _ => match self.failure(status, &body) {
+                Failure::Passing(error) => Ok(Put::Unknown(error)),
+                failure @ Failure::Final(_) => Err(failure),
+            },
         }
     }
 }
 
 impl Place {
-    /// Whether it is ours now: nobody else had it.
-    async fn make(&self, holder: &str, time: Duration) -> Result<bool> {
-        let reference =
-            TableReference::new().set_project_id(&self.project).set_dataset_id(&self.dataset).set_table_id(&self.name);
-        let table =
-            Description::new().set_table_reference(reference).set_description(holder).set_expiration_time(end(time));
-        let call = self.tables.insert_table().set_project_id(&self.project).set_dataset_id(&self.dataset);
-        match call.set_table(table).with_idempotency(true).send().await {
-            Ok(_) => Ok(true),
-            // Ours as well where the answer to a first try was lost.
-            Err(error) if is_taken(&error) => Ok(self.look().await?.is_some_and(|(_, other)| other == holder)),
-            Err(error) => Err(error).context("make it"),
+    async fn call(
+        &self,
+        method: Method,
+        over: Option<&str>,
+        body: Option<&Value>,
+        limit: Duration,
+    ) -> Result<(StatusCode, String)> {
+        let (Rest { client, endpoint, .. }, Self { project, dataset, name, .. }) = (&self.rest, self);
+        let tables = format!("{endpoint}/bigquery/v2/projects/{project}/datasets/{dataset}/tables");
+        let url = if method == Method::POST { tables } else { format!("{tables}/{name}") };
+        let mut request = client.request(method.clone(), url);
+        if let Some(etag) = over {
+            request = request.header(http::header::IF_MATCH, etag);
         }
-    }
-
-    /// When it expires, and whose it is.
-    async fn look(&self) -> Result<Option<(i64, String)>> {
-        let call = self.tables.get_table().set_project_id(&self.project).set_dataset_id(&self.dataset);
-        match call.set_table_id(&self.name).send().await {
-            Ok(table) => Ok(Some((table.expiration_time.unwrap_or_default(), table.description.unwrap_or_default()))),
-            Err(error) if is_not_found(&error) => Ok(None),
-            Err(error) => Err(error).context("look at it"),
+        if let Some(body) = body {
+            request = request.json(body);
         }
-    }
-
-    async fn renew(&self, time: Duration) -> Result<(), Error> {
-        let table = Description::new().set_expiration_time(end(time));
-        let call = self.tables.patch_table().set_project_id(&self.project).set_dataset_id(&self.dataset);
-        call.set_table_id(&self.name).set_table(table).with_idempotency(true).send().await.map(|_| ())
-    }
-
-    async fn delete(&self) -> Result<()> {
-        let call = self.tables.delete_table().set_project_id(&self.project).set_dataset_id(&self.dataset);
-        match call.set_table_id(&self.name).with_idempotency(true).send().await {
-            Ok(()) => Ok(()),
-            Err(error) if is_not_found(&error) => Ok(()),
-            Err(error) => Err(error).context("delete it"),
-        }
-    }
-}
-
-fn end(time: Duration) -> i64 {
-    Utc::now().timestamp_millis() + i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 2)
-}
-
-fn is_taken(error: &Error) -> bool {
-    error.http_status_code() == Some(409)
-}
-
-impl Lease {
-    fn keep(place: Place, holder: &str, asked: Instant, time: Duration) -> Self {
-        let (sender, until) = watch::channel(asked + time);
-        let renewing = place.clone();
-        let holder = holder.to_owned();
-        let renewal = tokio::spawn(async move {
-            let mut pause = time / 3;
-            loop {
-                sleep(pause).await;
-                let asked = Instant::now();
-                let left = sender.borrow().saturating_duration_since(asked);
-                if left.is_zero() {
-                    return; // lost
-                }
-                pause = time / 20;
-                match timeout(left.min(time / 3), renewing.renew(time)).await {
-                    Ok(Ok(())) => {
-                        sender.send_replace(asked + time);
-                        pause = time / 3;
-                    }
-                    Ok(Err(error)) if !may_pass(&error) => return,
-                    Ok(Err(error)) => warn!("renew the lease of {holder}: {}", startup::with_causes(&error)),
-                    Err(_) => warn!("renew the lease of {holder}: no answer within {:?}", time / 3),
-                }
-            }
+        let answered = timeout(limit, async {
+            let answer = self.rest.send(request).await?;
+            Ok::<_, anyhow::Error>((answer.status(), answer.text().await?))
         });
-        Self { place, until, renewal }
+        let answered = answered.await.with_context(|| format!("{method} {self}: no answer within {limit:?}"))?;
+        answered.with_context(|| format!("{method} {self}"))
     }
 
-    /// Whether a step that changes the table may begin.
-    pub fn check(&self) -> Result<()> {
-        let held = *self.until.borrow() > Instant::now() && !self.renewal.is_finished();
-        held.then_some(())
-            .ok_or_else(|| anyhow!("the lease of the table was lost, another execution may be loading it"))
-    }
-
-    /// Whoever comes next need not wait.
-    pub async fn give_back(self) {
-        if self.check().is_err() {
-            return; // it may be another one's by now
-        }
-        self.renewal.abort();
-        if let Err(error) = self.place.delete().await {
-            warn!("give back the lease {}: {}", self.place.name, startup::with_causes(error.as_ref()));
-        }
+    fn failure(&self, status: StatusCode, body: &str) -> Failure {
+        let error = anyhow!("{self}: HTTP {}: {}", status.as_u16(), message(body));
+        let passing = is_passing(status.as_u16(), body) || status == StatusCode::CONFLICT;
+        if passing { Failure::Passing(error) } else { Failure::Final(error) }
     }
 }
 
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.renewal.abort();
+fn etag(table: &Value) -> String {
+    table["etag"].as_str().unwrap_or_default().to_owned()
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the lease {}.{}", self.dataset, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_jobs_of_one_that_did_not_end_well_are_fenced_and_no_others() {
+        let jobs = JobId::known("isthmus-raw-t-1");
+        assert_eq!(unsettled(&payload(&jobs, false)), Some(jobs.clone()));
+        assert_eq!(unsettled(&payload(&jobs, true)), None);
+        assert_eq!(unsettled(&json!({})), None);
     }
 }

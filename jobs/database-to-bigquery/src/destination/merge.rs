@@ -25,7 +25,7 @@ impl Merge<'_> {
         Some(format!(
             "SELECT CAST(MIN({name}) AS STRING), CAST(MAX({name}) AS STRING) FROM (\n  \
              SELECT {name} FROM {rows}\n  UNION ALL\n  \
-             SELECT old.{name} FROM {target} AS old JOIN {rows} AS new ON {}\n)",
+             SELECT old.{name} FROM {target} AS old JOIN {rows} AS fresh ON {}\n)",
             self.on()
         ))
     }
@@ -34,10 +34,10 @@ impl Merge<'_> {
     pub fn sql(&self, range: Option<&(String, String)>) -> String {
         let (target, rows) = (&self.target, &self.rows);
         let names: Vec<String> = self.columns.iter().map(|column| quote(&column.name)).collect();
-        let set: Vec<String> = names.iter().map(|name| format!("{name} = new.{name}")).collect();
-        let values: Vec<String> = names.iter().map(|name| format!("new.{name}")).collect();
+        let set: Vec<String> = names.iter().map(|name| format!("{name} = fresh.{name}")).collect();
+        let values: Vec<String> = names.iter().map(|name| format!("fresh.{name}")).collect();
         format!(
-            "MERGE {target} AS old USING {rows} AS new\nON {}{}\n\
+            "MERGE {target} AS old USING {rows} AS fresh\nON {}{}\n\
              WHEN MATCHED THEN UPDATE SET {}\nWHEN NOT MATCHED THEN INSERT ({}) VALUES ({})",
             self.on(),
             self.within(range),
@@ -51,11 +51,11 @@ impl Merge<'_> {
     pub fn delete_sql(&self) -> Option<String> {
         let (target, on) = (&self.target, self.on());
         let keys = self.keys.as_ref()?;
-        Some(format!("DELETE FROM {target} AS old WHERE NOT EXISTS (SELECT 1 FROM {keys} AS new WHERE {on})"))
+        Some(format!("DELETE FROM {target} AS old WHERE NOT EXISTS (SELECT 1 FROM {keys} AS fresh WHERE {on})"))
     }
 
     fn on(&self) -> String {
-        let equal: Vec<String> = self.key.iter().map(|name| format!("old.{0} = new.{0}", quote(name))).collect();
+        let equal: Vec<String> = self.key.iter().map(|name| format!("old.{0} = fresh.{0}", quote(name))).collect();
         equal.join(" AND ")
     }
 
@@ -98,13 +98,13 @@ mod tests {
         let merge = merge(&key, &columns, None);
         assert_eq!(
             merge.sql(None),
-            "MERGE `p.raw.t` AS old USING `p.s.rows` AS new\n\
-             ON old.`a` = new.`a` AND old.`b` = new.`b`\n\
-             WHEN MATCHED THEN UPDATE SET `a` = new.`a`, `b` = new.`b`\n\
-             WHEN NOT MATCHED THEN INSERT (`a`, `b`) VALUES (new.`a`, new.`b`)"
+            "MERGE `p.raw.t` AS old USING `p.s.rows` AS fresh\n\
+             ON old.`a` = fresh.`a` AND old.`b` = fresh.`b`\n\
+             WHEN MATCHED THEN UPDATE SET `a` = fresh.`a`, `b` = fresh.`b`\n\
+             WHEN NOT MATCHED THEN INSERT (`a`, `b`) VALUES (fresh.`a`, fresh.`b`)"
         );
-        let delete = "DELETE FROM `p.raw.t` AS old WHERE NOT EXISTS (SELECT 1 FROM `p.s.keys` AS new WHERE old.`a` = new.`a` \
-                      AND old.`b` = new.`b`)";
+        let delete = "DELETE FROM `p.raw.t` AS old WHERE NOT EXISTS (SELECT 1 FROM `p.s.keys` AS fresh WHERE old.`a` = fresh.`a` \
+                      AND old.`b` = fresh.`b`)";
         assert_eq!(merge.delete_sql().as_deref(), Some(delete));
     }
 
@@ -116,10 +116,10 @@ mod tests {
         assert_eq!(
             merge.range_sql().unwrap(),
             "SELECT CAST(MIN(`b`) AS STRING), CAST(MAX(`b`) AS STRING) FROM (\n  SELECT `b` FROM `p.s.rows`\n  UNION ALL\n  \
-             SELECT old.`b` FROM `p.raw.t` AS old JOIN `p.s.rows` AS new ON old.`a` = new.`a`\n)"
+             SELECT old.`b` FROM `p.raw.t` AS old JOIN `p.s.rows` AS fresh ON old.`a` = fresh.`a`\n)"
         );
         let sql = merge.sql(Some(&("2026-01-01".into(), "2026-01-02".into())));
-        let within = "ON old.`a` = new.`a` AND (old.`b` BETWEEN DATE '2026-01-01' AND DATE '2026-01-02' \
+        let within = "ON old.`a` = fresh.`a` AND (old.`b` BETWEEN DATE '2026-01-01' AND DATE '2026-01-02' \
                       OR old.`b` IS NULL)\n";
         assert!(sql.contains(within), "{sql}");
     }

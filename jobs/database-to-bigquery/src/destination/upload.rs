@@ -10,30 +10,25 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use bigquery::ProjectId;
-use google_cloud_auth::credentials::{CacheableResource, Credentials};
-use http::header::{CONTENT_RANGE, HeaderMap, LOCATION, RANGE};
-use reqwest::{Client, Response, StatusCode};
+use http::header::{CONTENT_RANGE, LOCATION, RANGE};
+use reqwest::{Response, StatusCode};
 use serde_json::Value;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use super::rest::{Rest, is_passing, message};
 use crate::sheet::ParquetFile;
 
-const ENDPOINT: &str = "https://bigquery.googleapis.com";
 /// A multiple of 256 KiB, as every chunk but the last must be.
 const CHUNK_BYTES: u64 = 8 << 20;
-/// A chunk on a slow line.
-const ATTEMPT: Duration = Duration::from_mins(2);
-const CONNECT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
 #[derive(Debug)]
 pub struct Uploads {
-    client: Client,
-    credentials: Credentials,
+    rest: Rest,
     url: String,
     give_up_after: Duration,
 }
@@ -55,16 +50,9 @@ enum Answer {
 }
 
 impl Uploads {
-    pub fn new(
-        endpoint: Option<&str>,
-        project: &ProjectId,
-        credentials: &Credentials,
-        give_up_after: Duration,
-    ) -> Result<Self> {
-        let client = Client::builder().connect_timeout(CONNECT).timeout(ATTEMPT).build()?;
-        let endpoint = endpoint.unwrap_or(ENDPOINT).trim_end_matches('/');
-        let url = format!("{endpoint}/upload/bigquery/v2/projects/{project}/jobs?uploadType=resumable");
-        Ok(Self { client, credentials: credentials.clone(), url, give_up_after })
+    pub fn new(rest: &Rest, project: &ProjectId, give_up_after: Duration) -> Self {
+        let url = format!("{}/upload/bigquery/v2/projects/{project}/jobs?uploadType=resumable", rest.endpoint);
+        Self { rest: rest.clone(), url, give_up_after }
     }
 
     /// The job as it was made; none where a job of its id is there already.
@@ -90,9 +78,10 @@ impl Uploads {
     }
 
     async fn begin(&self, job: &Value, bytes: u64) -> Begun {
-        let request = self.client.post(&self.url).json(job).header("X-Upload-Content-Type", "application/octet-stream");
+        let request =
+            self.rest.client.post(&self.url).json(job).header("X-Upload-Content-Type", "application/octet-stream");
         let request = request.header("X-Upload-Content-Length", bytes);
-        let answer = match self.authorized(request).await {
+        let answer = match self.rest.send(request).await {
             Ok(answer) => answer,
             Err(error) => return Begun::Not(Answer::TryAgain(startup::with_causes(error.as_ref()))),
         };
@@ -146,19 +135,11 @@ impl Uploads {
     }
 
     async fn put(&self, session: &str, range: &str, body: Vec<u8>) -> Answer {
-        let request = self.client.put(session).header(CONTENT_RANGE, range).body(body);
-        match self.authorized(request).await {
+        let request = self.rest.client.put(session).header(CONTENT_RANGE, range).body(body);
+        match self.rest.send(request).await {
             Ok(answer) => read(answer).await,
             Err(error) => Answer::TryAgain(startup::with_causes(error.as_ref())),
         }
-    }
-
-    async fn authorized(&self, request: reqwest::RequestBuilder) -> Result<Response> {
-        let headers = match self.credentials.headers(http::Extensions::new()).await.context("get a token")? {
-            CacheableResource::New { data, .. } => data,
-            CacheableResource::NotModified => HeaderMap::new(),
-        };
-        Ok(request.headers(headers).send().await?)
     }
 }
 
@@ -198,19 +179,9 @@ fn meaning(status: u16, range: Option<&str>, body: &str) -> Answer {
         }
         409 => Answer::Exists,
         404 | 410 => Answer::Forgotten,
-        // 403 for quotas and 429, as anywhere at Google.
-        429 | 500.. => Answer::TryAgain(format!("HTTP {status}: {}", message(body))),
-        403 if body.contains("rateLimitExceeded") || body.contains("quotaExceeded") => {
-            Answer::TryAgain(format!("HTTP {status}: {}", message(body)))
-        }
+        _ if is_passing(status, body) => Answer::TryAgain(format!("HTTP {status}: {}", message(body))),
         _ => Answer::Refused(format!("HTTP {status}: {}", message(body))),
     }
-}
-
-/// Google's own words, where the answer has any.
-fn message(body: &str) -> String {
-    let json = serde_json::from_str::<Value>(body).unwrap_or_default();
-    json["error"]["message"].as_str().map_or_else(|| body.chars().take(200).collect(), str::to_owned)
 }
 
 impl Answer {

@@ -1,5 +1,7 @@
 //! What goes wrong between the program and BigQuery.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use local::aurora::Engine;
 use local::wire::{Effect, Recorded};
@@ -86,6 +88,13 @@ pub async fn forget_an_upload_whose_job_was_made_and_the_job_is_found_again(stag
     Ok(())
 }
 
+/// The places of the calls, but for a job that is asked again for its state: how often is a matter of time.
+fn each_once(requests: &[Recorded]) -> Vec<usize> {
+    let mut asked = BTreeSet::new();
+    let calls = requests.iter().enumerate();
+    calls.filter(|(_, call)| call.method != "GET" || asked.insert(call.path.clone())).map(|(place, _)| place).collect()
+}
+
 pub async fn lose_the_answer_of_every_call_and_the_rows_are_there_once(stage: &Stage) -> Result<()> {
     let story = stage.story(Engine::Mysql, "lost").await?;
     story
@@ -98,8 +107,8 @@ pub async fn lose_the_answer_of_every_call_and_the_rows_are_there_once(stage: &S
     story.run(settings).await?;
     story.wire.forget();
     story.run(settings).await?;
-    let calls = story.wire.requests().len();
-    for call in 0..calls {
+    let calls = each_once(&story.wire.requests());
+    for call in calls.clone() {
         story.execute(&format!("UPDATE events SET v = v + 1, at = at + INTERVAL 1 SECOND WHERE id = 2; INSERT INTO events VALUES ({call} + 10, 0, '2026-11-21 09:00:00')")).await?;
         story.wire.fault_after(call, 1, Effect::LoseAnswer, |_| true);
         story.run(settings).await?;
@@ -111,7 +120,7 @@ pub async fn lose_the_answer_of_every_call_and_the_rows_are_there_once(stage: &S
         assert_eq!(
             theirs,
             [json!({"n": ours[0][0], "v": ours[0][1]})],
-            "the answer to call {call} of {calls} was lost"
+            "the answer to call {call} of {calls:?} was lost"
         );
     }
     Ok(())

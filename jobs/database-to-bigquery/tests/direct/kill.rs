@@ -5,13 +5,15 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use local::aurora::Engine;
 use local::job::Job;
-use local::wire::Effect;
+use local::wire::{Effect, Recorded};
 use serde_json::json;
 
 use super::stage::{Stage, Story, ended_with};
 
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
+const SIGCONT: i32 = 18;
+const SIGSTOP: i32 = 19;
 const POINTS: usize = 20;
 const SETTINGS: &str = "a: {}\nb: {mode: incremental, cursor: id, lookback: 10, reconcile: keys}";
 
@@ -92,6 +94,41 @@ pub async fn while_it_reads_leaves_no_transaction_open(stage: &Stage) -> Result<
         assert!(!stage.bigquery.table_exists(&story.dataset(), "a").await?);
         to_its_end(&story, "a: {}").await?;
         assert_eq!(story.rows("a").await?, 500);
+    }
+    Ok(())
+}
+
+fn is_last_chunk(call: &Recorded) -> bool {
+    call.method == "PUT" && call.path.starts_with("/upload/")
+}
+
+fn is_merge(call: &Recorded) -> bool {
+    call.path.ends_with("/jobs") && call.body_text().contains("MERGE `isthmus-local.raw_")
+}
+
+/// Its last call is held on the way, and it sleeps. Another execution takes over and loads what is newer; then the call
+/// arrives, and the sleeper wakes up.
+pub async fn no_sleeper_that_wakes_late_puts_older_rows_over_newer_ones(stage: &Stage) -> Result<()> {
+    let cases = [("late_load", "a: {}"), ("late_merge", "a: {mode: incremental, cursor: v, lookback: 10}")];
+    for (name, settings) in cases {
+        let story = two_tables(stage, name).await?;
+        ended_with(&story.job(settings)?.run(&["--json"]).await?, 0)?;
+        story.execute("UPDATE a SET v = 1 WHERE id = 7").await?;
+        story.wire.fault(1, Effect::HoldRequest, if name == "late_load" { is_last_chunk } else { is_merge });
+        let sleeper = with_a_short_lease(&story, settings)?.start(&["--json"])?;
+        story.wire.held().await;
+        sleeper.signal(SIGSTOP);
+        story.execute("UPDATE a SET v = 2 WHERE id = 7").await?;
+        let next = with_a_short_lease(&story, settings)?.run(&["--json"]).await?;
+        ended_with(&next, 0)?;
+        story.wire.release();
+        sleeper.signal(SIGCONT);
+        let woken = sleeper.finish().await?;
+        ended_with(&woken, 1)?;
+        assert!(woken.log.contains("another execution has taken the table over"), "{}", woken.log);
+        let found = story.warehouse("SELECT v FROM {raw}.a WHERE id = 7").await?;
+        ensure!(found == [json!({"v": 2})], "{name}: {found:?} came late");
+        ended_with(&story.job(settings)?.run(&["--json"]).await?, 0)?;
     }
     Ok(())
 }

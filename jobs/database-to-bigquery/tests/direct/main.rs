@@ -7,6 +7,7 @@ mod commands;
 mod faults;
 mod full;
 mod incremental;
+mod keyless;
 mod kill;
 mod private;
 mod program;
@@ -51,6 +52,7 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
         [
             full::replaces_a_table_and_proves_it_on_the_second_day_as_on_the_first,
             full::of_an_empty_table_leaves_no_row_of_yesterday,
+            full::of_ten_times_the_rows_takes_no_more_memory,
             incremental::merges_what_was_written_since_and_what_was_committed_late,
             incremental::without_news_reads_the_last_rows_again_and_changes_nothing,
             incremental::with_reconcile_deletes_what_is_gone_from_the_source,
@@ -66,13 +68,18 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             faults::forget_an_upload_whose_job_was_made_and_the_job_is_found_again,
             faults::lose_the_answer_of_every_call_and_the_rows_are_there_once,
             faults::refuse_an_upload_and_the_table_says_why,
+            keyless::of_an_ecs_task_loads_as_the_service_account_and_has_no_key,
+            keyless::of_another_role_are_refused_and_told_which_it_is,
             kill::by_sigkill_at_twenty_points_both_sides_end_right,
             kill::while_it_reads_leaves_no_transaction_open,
             kill::no_two_executions_load_a_table_at_once,
+            kill::no_sleeper_that_wakes_late_puts_older_rows_over_newer_ones,
             source::ends_a_connection_and_the_table_is_read_again_from_a_new_snapshot,
             source::takes_too_long_and_the_transaction_ends_in_time,
             source::alters_a_table_after_the_snapshot_and_it_is_read_once_more,
-            source::is_written_to_meanwhile_and_every_snapshot_is_whole,
+            source::holds_a_table_for_ten_seconds_and_it_is_asked_again,
+            source::ends_a_read_for_its_replay_and_says_which_setting_helps,
+            source::is_written_to_five_thousand_times_a_second_and_every_snapshot_is_whole,
             source::shows_its_certificate_or_is_not_talked_to,
             commands::plan_says_what_a_run_would_do_and_does_nothing,
             commands::check_tells_everything_that_is_wrong_at_once,

@@ -62,7 +62,7 @@ pub async fn values_that_bigquery_cannot_hold_are_null_counted_and_guarded(stage
         .await?;
     let outcome = &story.run("t: {}").await?[0];
     assert_eq!(outcome["nulled"], json!([["at", 2]]));
-    assert_eq!(story.warehouse("SELECT id FROM {raw}.t WHERE at IS NULL ORDER BY id").await?.len(), 2);
+    assert_eq!(story.warehouse("SELECT id FROM {raw}.t WHERE `at` IS NULL ORDER BY id").await?.len(), 2);
 
     let held = async |settings: &str| -> Result<Value> {
         let finished = story.job(settings)?.run(&["--json"]).await?;

@@ -66,6 +66,7 @@ impl Press {
             version: SYNC_VERSION,
             sync: self.sync.clone(),
             scratch: None,
+            verified: None,
             layout: self.layout,
             previous: latest.cloned(),
             published_at: "2026-11-25T19:03:00Z".parse().unwrap(),
@@ -119,7 +120,7 @@ impl Press {
             published: true,
             touched: false,
         });
-        delta(held.collect(), rows.iter().map(|(key, body)| (key.as_str(), body.as_bytes())))
+        delta(held, rows.iter().map(|(key, body)| (key.as_str(), body.as_bytes())))
     }
 
     fn shard(&self, generation: &Generation, shard: u32, rows: &Rows) -> ShardRecord {

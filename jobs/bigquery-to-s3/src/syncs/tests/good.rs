@@ -15,7 +15,7 @@ fn a_sync_of_four_settings_has_the_defaults_of_the_rest() {
     assert_eq!((sync.name.as_str(), sync.query.as_str(), sync.key.as_str()), ("a", "SELECT 1 AS id", "id"));
     assert_eq!((sync.destination.bucket.as_str(), sync.destination.prefix.as_str()), ("acme-app-data", "a"));
     assert_eq!((sync.layout, sync.mode, sync.shards), (Layout::Objects, Mode::Delta, 256));
-    assert_eq!((sync.keep_generations, sync.max_body_bytes), (7, 5 * 1024 * 1024));
+    assert_eq!((sync.keep_generations, sync.verify_runs, sync.max_body_bytes), (7, 30, 5 * 1024 * 1024));
     assert_eq!(sync.json, JsonOptions { int64: Int64::Number });
     let max_deletes = Limit { rows: 10, fraction: 0.1 };
     let max_rejects = Limit { rows: 0, fraction: 0.0 };

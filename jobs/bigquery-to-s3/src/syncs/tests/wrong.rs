@@ -49,7 +49,7 @@ version: 1
         "17:49: carts.guards.max_deletes.rows: expected a whole number from 0 to 1000000000000, found -1",
         "17:63: carts.guards.max_deletes.fraction: expected a number from 0 to 1, found \"10%\"",
         "17:69: carts.guards.max_rejects: expected rows, fraction or both, found neither",
-        "18:5: carts.retries: no such setting, expected query, query_file, key, destination, layout, mode, shards, keep_generations, max_body_bytes, json, guards or require",
+        "18:5: carts.retries: no such setting, expected query, query_file, key, destination, layout, mode, shards, keep_generations, verify_runs, max_body_bytes, json, guards or require",
         "19:1: version: no such setting, expected syncs",
     ];
     assert_eq!(problems(text), expected.map(|line| format!("syncs.yaml:{line}")));

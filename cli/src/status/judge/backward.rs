@@ -1,0 +1,106 @@
+//! From BigQuery to the application.
+
+use chrono::{DateTime, Utc};
+
+use super::{AWS, GOOGLE, Judged, about, count, grouped};
+use crate::operate::invocation;
+use crate::status::facts::{Asked, Build, Published, Served, Sync};
+use crate::status::report::{Finding, State};
+
+impl Judged<'_> {
+    pub(super) fn dbt(&self) -> Finding {
+        about("dbt", &self.facts.dbt, GOOGLE, |build| {
+            let Some(build) = build else {
+                return Finding::new("dbt", State::Off, "no build has left its results");
+            };
+            let Build { day, ended_at, nodes, failed, .. } = build;
+            let names = &self.facts.names;
+            let again = invocation::job(self.env(), "dbt", &names.project, &names.location, "");
+            let logs = invocation::job_logs(self.env(), "dbt", &names.project, "");
+            if *day != self.facts.day {
+                let found = format!("the newest build is of {day}");
+                return Finding::new("dbt", self.missing(), found).helped_by(&again);
+            }
+            let at = self.clock.time(*ended_at, *day);
+            let part = |(name, why): &(String, String)| Finding::new(name, State::Failed, why).helped_by(&logs);
+            let mut parts: Vec<Finding> = failed.iter().map(part).collect();
+            let stale = |(sync, why): &(String, String)| {
+                Finding::new(format!("sync {sync} is not fresh"), State::Late, why).helped_by(&again)
+            };
+            parts.extend(build.not_fresh.iter().map(stale));
+            let found = match failed.len() {
+                0 => format!("{nodes} models and tests built, at {at}"),
+                failed => format!("{failed} of {nodes} models and tests failed, at {at}"),
+            };
+            Finding::of("dbt", found, parts).at_least(State::Good)
+        })
+    }
+
+    pub(super) fn syncs(&self) -> Finding {
+        about("syncs", &self.facts.syncs, "isthmus lineage --help", |syncs| {
+            if syncs.is_empty() {
+                return Finding::new("syncs", State::Off, "none is listed");
+            }
+            let parts: Vec<Finding> = syncs.iter().map(|sync| self.sync(sync)).collect();
+            let good = parts.iter().filter(|part| part.state == State::Good).count();
+            Finding::of("syncs", format!("{good} of {} of this day", count(parts.len(), "sync")), parts)
+        })
+    }
+
+    fn sync(&self, sync: &Sync) -> Finding {
+        let names = &self.facts.names;
+        let publish = format!("--sync={}", sync.name);
+        let publish = invocation::job(self.env(), "bigquery-to-s3", &names.project, &names.location, &publish);
+        about(&sync.name, &sync.generations, AWS, |generations| {
+            let Some(Published { generation, began_at, rows, rejected, .. }) = generations.first() else {
+                let found = format!("nothing was published to {} yet", sync.place);
+                return Finding::new(&sync.name, self.missing(), found).helped_by(&publish);
+            };
+            let fresh = *began_at >= self.fresh_since();
+            let state = if fresh { State::Good } else { self.missing() };
+            let mut found = format!("{generation}, {} old, {} rows", self.clock.ago(*began_at), grouped(*rows));
+            if *rejected > 0 {
+                found.push_str(&format!(", {} could not be published", grouped(*rejected)));
+            }
+            Finding::new(&sync.name, state, found).helped_by(&publish)
+        })
+    }
+
+    /// A generation that began after the day's first part was written can be made of the day's rows. Spot exports of
+    /// some tables come later and make nothing late that was published before them.
+    fn fresh_since(&self) -> DateTime<Utc> {
+        let manifest = self.facts.manifest.as_ref().ok().and_then(Option::as_ref);
+        let written =
+            manifest.and_then(|manifest| manifest.tables.iter().filter_map(|table| table.newest_part_at).min());
+        written.unwrap_or_else(|| self.clock.begins(self.facts.day))
+    }
+
+    pub(super) fn lookup(&self) -> Finding {
+        let Some(lookup) = &self.facts.lookup else {
+            return Finding::new("lookup", State::Off, "no address is given (--lookup-url)");
+        };
+        let logs = invocation::function_logs(self.env(), "lookup");
+        about("lookup", lookup, AWS, |Served { healthy, generations }| {
+            let syncs = self.facts.syncs.as_ref().ok();
+            let current = |name: &str| -> Option<&str> {
+                let sync = syncs?.iter().find(|sync| sync.name == name)?;
+                let generations: &Asked<Vec<Published>> = &sync.generations;
+                Some(&generations.as_ref().ok()?.first()?.generation)
+            };
+            let part = |(name, served): &(String, String)| match current(name) {
+                Some(current) if current != served => {
+                    let found = format!("answers from {served}, published is {current}");
+                    Finding::new(name, State::Late, found).helped_by(&logs)
+                }
+                _ => Finding::new(name, State::Good, format!("answers from {served}")),
+            };
+            let mut parts: Vec<Finding> = generations.iter().map(part).collect();
+            if let Err(why) = healthy {
+                parts.push(Finding::new("/healthz", State::Failed, why).helped_by(&logs));
+            }
+            let found = if healthy.is_ok() { "can answer" } else { "cannot answer" };
+            let found = format!("{found}, {}", count(generations.len(), "sync"));
+            Finding::of("lookup", found, parts).at_least(State::Good)
+        })
+    }
+}

@@ -1,0 +1,5 @@
+# Which state is which: docs/spec/deploy.md. The bucket comes from the command line.
+key          = "isthmus/stg.tfstate"
+region       = "ap-northeast-1"
+encrypt      = true
+use_lockfile = true
