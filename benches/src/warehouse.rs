@@ -62,7 +62,7 @@ fn manifest() -> Value {
         nodes.insert(format!("model.{n}"), model("staging", n, &sql, &[format!("source.{n}")]));
     }
     for n in TABLES..MODELS {
-        let (a, b) = (n - TABLES, (n * 7) % TABLES);
+        let (a, b) = (n - TABLES, (n * 7 + 1) % TABLES);
         let sums: Vec<String> = (2..COLUMNS).map(|c| format!("SUM(a.c{c} * b.c{c}) AS c{c}")).collect();
         let sql = format!(
             "WITH a AS (SELECT * FROM `p`.`staging`.`model_{a}` QUALIFY ROW_NUMBER() OVER (PARTITION BY id ORDER BY c1) = 1)
