@@ -1,7 +1,7 @@
 //! The BigQuery emulator: what the rest of the laptop cloud rests on.
 
 use local::bigquery::{BigQuery, PROJECT};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn datasets_tables_and_queries_work_as_the_rest_needs_them() {
@@ -131,10 +131,18 @@ async fn a_load_that_replaces_a_table_keeps_its_description_and_labels_and_takes
         "destinationTable": {"projectId": PROJECT, "datasetId": "raw_shop", "tableId": "t"}, "sourceUris": ["gs://b/t.csv"],
         "sourceFormat": "CSV", "schema": {"fields": [{"name": "m", "type": "INT64"}]}, "writeDisposition": "WRITE_TRUNCATE"}}});
     let url = format!("{}/bigquery/v2/projects/{PROJECT}/jobs", bigquery.endpoint());
-    reqwest::Client::new().post(url).body(load.to_string()).send().await.unwrap();
-    while bigquery.row_count("raw_shop", "t").await.unwrap() == 0 {
+    let client = reqwest::Client::new();
+    let begun: Value = client.post(&url).json(&load).send().await.unwrap().json().await.unwrap();
+    let job = format!("{url}/{}", begun["jobReference"]["jobId"].as_str().unwrap_or_else(|| panic!("{begun}")));
+    let ended = loop {
+        let job: Value = client.get(&job).send().await.unwrap().json().await.unwrap();
+        if job["status"]["state"] == "DONE" {
+            break job;
+        }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    };
+    assert!(ended["status"]["errorResult"].is_null(), "{ended}");
+    assert_eq!(bigquery.row_count("raw_shop", "t").await.unwrap(), 2);
     let table = bigquery.table("raw_shop", "t").await.unwrap();
     assert_eq!((&table["description"], &table["labels"]), (&json!("ours"), &json!({"team": "a"})));
     assert_eq!(table["schema"]["fields"].as_array().unwrap().len(), 1);
