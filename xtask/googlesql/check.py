@@ -28,8 +28,19 @@ def judge(place: str, sql: str, tables: dict, parameters: list, default: str | N
         problems.append(f"{place}: {str(refused).removeprefix('[INVALID_ARGUMENT] ')}\n    {sql.strip()[:600]}")
 
 
+# What the analyzer cannot know, each with what holds it instead.
+NOT_ANALYZED = (
+    "EXTERNAL_QUERY(",  # its columns are another database's: the stories run it against a real one
+    "__TABLES__",  # dbt's adapter asks for its catalog
+    "INFORMATION_SCHEMA.TABLE_STORAGE",  # dbt's adapter asks how old a source is
+    "declare dbt_partitions_for_replacement",  # dbt's own script around a model, which is analyzed as it is compiled
+)
+left = 0
 for file in sorted(recorded.glob("*.json")):
     said = json.loads(file.read_text())
+    if not said["sql"].strip() or any(part in said["sql"] for part in NOT_ANALYZED):
+        left += 1
+        continue
     judge(file.name, said["sql"], said["tables"], said["parameters"], said["default"])
 sent = analyzed
 if sent == 0:
@@ -81,5 +92,5 @@ for wrong, refusal in {
 for problem in problems:
     print(problem)
 queries = analyzed - sent
-print(f"{sent} statements of the tests, {queries} queries of the repository, {warehouse.analyzed} statements of dbt")
+print(f"{sent} statements of the tests, {left} left out, {queries} queries of the repository, {warehouse.analyzed} statements of dbt")
 sys.exit(bool(problems))

@@ -69,7 +69,7 @@ class Federation:
             self._query(f"CREATE OR REPLACE TABLE {raw} AS SELECT * EXCEPT ({COUNT}) FROM {copy}")
         else:
             new = f"SELECT * EXCEPT ({COUNT}) FROM {copy}"
-            self._query(f"MERGE {raw} AS old USING ({new}) AS new ON old.`{table.key}` = new.`{table.key}` WHEN NOT MATCHED THEN INSERT ROW")
+            self._query(f"MERGE {raw} AS old USING ({new}) AS fresh ON old.`{table.key}` = fresh.`{table.key}` WHEN NOT MATCHED THEN INSERT ROW")
         largest = self._largest(table)
         expected = self._one(f"SELECT n FROM {self._external(table, table.count(largest))}") if largest is not None else 0
         self._judge(outcome, expected, self._one(f"SELECT COUNT(*) AS n FROM {raw}"))
