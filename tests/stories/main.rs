@@ -1,5 +1,6 @@
 //! Stories across programs: the built binaries, on the laptop cloud.
 
+mod back;
 mod completion;
 mod day;
 mod deploy;
@@ -11,7 +12,9 @@ mod healing;
 mod infrastructure;
 mod kill;
 mod late;
+mod lost;
 mod outages;
+mod plan;
 mod proof;
 mod publication;
 mod query;
@@ -118,6 +121,7 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             publication::is_planned_without_a_write_listed_collected_and_rolled_back,
             publication::in_layout_packed_is_read_by_the_python_of_the_document,
             publication::is_explained_by_doctor_where_aws_refuses_it,
+            plan::tells_that_a_run_would_be_held_back_while_its_gate_is_closed,
             query::that_ends_in_a_comment_behind_its_semicolon_is_published,
             query::that_is_wrong_is_told_with_the_lines_of_its_file,
             resume::after_sigkill_at_twenty_points_ends_with_exactly_the_rows,
@@ -143,6 +147,11 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             healing::that_is_killed_amid_its_writes_is_done_by_whoever_comes_next,
             healing::is_refused_while_a_run_writes_and_takes_nothing_of_it_for_a_fault,
             healing::of_a_shard_s_own_file_stops_no_run,
+            healing::in_a_bucket_with_a_kms_key_asks_for_each_object_once,
+            back::over_another_version_of_the_program_are_the_rows_of_then,
+            lost::a_list_that_a_run_needs_and_does_not_find_is_written_anew_although_no_row_changed,
+            lost::a_list_that_is_gone_lets_no_more_keys_vanish_than_the_guard_does,
+            lost::a_list_of_changes_stops_no_run_and_the_objects_that_it_named_go,
             outages::of_single_puts_lose_nothing_and_leave_nothing_extra,
             outages::of_all_of_s3_for_a_minute_are_waited_out,
             outages::of_a_stream_are_resumed_at_the_row_where_it_was_cut,

@@ -5,6 +5,7 @@
 //! are found again, every other write may be repeated, and readers follow one object that is flipped last.
 
 mod ahead;
+mod as_it_was;
 pub mod bucket;
 pub mod change_file;
 pub mod chunks;
@@ -26,6 +27,7 @@ pub mod json;
 mod key_text;
 pub mod leased;
 pub mod listing;
+pub mod lists;
 pub mod owner;
 pub mod plan;
 pub mod price;
@@ -46,6 +48,7 @@ pub mod shards;
 mod sieve;
 pub mod standing;
 pub mod started;
+mod stood;
 pub mod syncs;
 pub mod verify;
 pub mod work;

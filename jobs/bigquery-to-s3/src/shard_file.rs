@@ -79,22 +79,26 @@ fn properties(layout: Layout) -> Result<WriterProperties> {
     Ok(builder.set_compression(compression).build())
 }
 
-/// Every row, in order.
-pub fn read(layout: Layout, file: Bytes) -> Result<Vec<Row>> {
+/// Those whose keys are wanted, in order.
+pub fn read_those(layout: Layout, file: Bytes, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for batch in batches(layout, file)? {
+    for batch in batches(layout, file, wanted)? {
         rows.append(&mut batch?);
     }
     Ok(rows)
 }
 
 /// The same, some thousand rows at a time: unpacked, bodies take many times what they take in the file.
-pub fn batches(layout: Layout, file: Bytes) -> Result<impl Iterator<Item = Result<Vec<Row>>>> {
+pub fn batches(
+    layout: Layout,
+    file: Bytes,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<impl Iterator<Item = Result<Vec<Row>>>> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH_ROWS).build()?;
-    Ok(reader.map(move |batch| rows(layout, &batch?)))
+    Ok(reader.map(move |batch| rows(layout, &batch?, &wanted)))
 }
 
-fn rows(layout: Layout, batch: &RecordBatch) -> Result<Vec<Row>> {
+fn rows(layout: Layout, batch: &RecordBatch, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>> {
     let column = |name| batch.column_by_name(name).with_context(|| format!("there is no column {name}"));
     let keys = column("key")?.as_string_opt::<i32>().context("column key is not text")?;
     let values = column(value_column(layout))?;
@@ -109,12 +113,16 @@ fn rows(layout: Layout, batch: &RecordBatch) -> Result<Vec<Row>> {
         value: value(n).unwrap_or_default().to_vec(),
         md5: md5s.and_then(|md5s| md5s.value(n).try_into().ok()),
     };
-    Ok((0..keys.len()).map(row).collect())
+    Ok((0..keys.len()).filter(|n| wanted(keys.value(*n))).map(row).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(layout: Layout, file: Bytes) -> Result<Vec<Row>> {
+        read_those(layout, file, |_| true)
+    }
     use parquet::basic::{Encoding, LogicalType, Type};
     use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
     use parquet::file::page_index::column_index::ColumnIndexMetaData;
