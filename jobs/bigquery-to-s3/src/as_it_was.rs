@@ -36,7 +36,7 @@ pub async fn ensure_as_it_was(
     let generation = || earlier.generation.clone();
     let Some(file) = file else { return Err(Otherwise::Rows(generation()).into()) };
     let list = List { generation: &file.generation, shard, sha256: Some(&file.sha256) };
-    let rows = standing.lists.rows(list, false, |_| true).await?.ok_or_else(|| Otherwise::NoList(generation()))?;
+    let rows = standing.lists.rows(list).await?.ok_or_else(|| Otherwise::NoList(generation()))?;
     if are(&rows, rendered) { Ok(()) } else { Err(Otherwise::Rows(generation()).into()) }
 }
 

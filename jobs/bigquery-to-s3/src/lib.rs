@@ -15,6 +15,7 @@ pub mod compare;
 pub mod config;
 pub mod counters;
 pub mod current;
+mod cut;
 pub mod cut_off;
 pub mod delta;
 pub mod digest;

@@ -109,6 +109,12 @@ mod tests {
         }
     }
 
+    /// Of five million rows a folder has 300,000, and three folders may be there at once.
+    #[test]
+    fn an_entry_takes_forty_bytes_beside_its_key() {
+        assert_eq!(size_of::<Entry>(), 40);
+    }
+
     #[test]
     fn the_entries_of_a_shard_are_those_of_its_hashes() {
         let mut folder: Folder =

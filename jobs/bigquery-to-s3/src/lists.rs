@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, OnceCell};
 use tracing::warn;
 
 use crate::bucket::{Bucket, Object};
+use crate::cut::Cut;
 use crate::digest::{hex, sha256};
 use crate::shard_file::{self, Row};
 
@@ -18,7 +19,7 @@ use crate::shard_file::{self, Row};
 const KEPT: usize = 2;
 
 /// The name of an object, and what was read under it.
-type Kept = (String, Arc<OnceCell<Option<Bytes>>>);
+type Kept = (String, Arc<OnceCell<Option<Cut>>>);
 
 #[derive(Debug)]
 pub struct Lists {
@@ -42,16 +43,31 @@ impl Lists {
         Self { bucket: bucket.clone(), destination: destination.clone(), layout, kept: Mutex::default() }
     }
 
-    /// The rows whose keys are wanted. None where the object is gone or another one. That must not stop every run from now
-    /// on: what stands there is learnt from S3 itself then. `again`: other shards need it too.
-    pub async fn rows(&self, list: List<'_>, again: bool, wanted: impl Fn(&str) -> bool) -> Result<Option<Vec<Row>>> {
-        let bytes = if again { self.kept(list).await? } else { self.bytes(list).await? };
-        let rows = bytes.and_then(|bytes| shard_file::read_those(self.layout, bytes, wanted).ok());
-        if rows.is_none() {
+    /// All of its rows. None where the object is gone or another one. That must not stop every run from now on: what stands
+    /// there is learnt from S3 itself then.
+    pub async fn rows(&self, list: List<'_>) -> Result<Option<Vec<Row>>> {
+        let rows = self.bytes(list).await?.and_then(|bytes| shard_file::read(self.layout, bytes).ok());
+        self.miss(list, rows.is_none());
+        Ok(rows)
+    }
+
+    /// Likewise, those of `shard`, where there are so many more `shards` now that it is a part of the object.
+    pub async fn part(&self, list: List<'_>, shard: u32, shards: u32) -> Result<Option<Vec<Row>>> {
+        let cell = self.cell(self.key(list)).await;
+        let read = async || {
+            let bytes = self.bytes(list).await?;
+            Ok::<_, anyhow::Error>(bytes.and_then(|bytes| Cut::new(self.layout, bytes, shards).ok()))
+        };
+        let rows = cell.get_or_try_init(read).await?.as_ref().and_then(|cut| cut.rows(shard).ok());
+        self.miss(list, rows.is_none());
+        Ok(rows)
+    }
+
+    fn miss(&self, list: List<'_>, is_lost: bool) {
+        if is_lost {
             let (bucket, key) = (&self.bucket.name, self.key(list));
             warn!("s3://{bucket}/{key} is gone or another one: its rows are compared with what stands");
         }
-        Ok(rows)
     }
 
     /// None where it is gone or another one.
@@ -61,12 +77,7 @@ impl Lists {
         Ok(object.filter(same).map(|object| object.bytes))
     }
 
-    async fn kept(&self, list: List<'_>) -> Result<Option<Bytes>> {
-        let cell = self.cell(self.key(list)).await;
-        Ok(cell.get_or_try_init(|| self.bytes(list)).await?.clone())
-    }
-
-    async fn cell(&self, key: String) -> Arc<OnceCell<Option<Bytes>>> {
+    async fn cell(&self, key: String) -> Arc<OnceCell<Option<Cut>>> {
         let mut kept = self.kept.lock().await;
         let standing = kept.iter().position(|(name, _)| *name == key).and_then(|n| kept.remove(n));
         let (key, cell) = standing.unwrap_or_else(|| (key, Arc::default()));

@@ -101,13 +101,12 @@ pub async fn undeleted(bucket: &Bucket, destination: &Destination, manifest: &Ge
         return Ok(undeleted);
     }
     for changes in &manifest.changes {
-        match bucket.get(changes).await?.and_then(|object| change_file::deleted(object.bytes).ok()) {
-            Some(keys) => undeleted.keys.extend(keys),
-            None => {
-                warn!("s3://{}/{changes} is gone or damaged: what it named is looked for in S3", bucket.name);
-                undeleted.lost = true;
-            }
+        let list = bucket.get(changes).await?.and_then(|object| change_file::deleted(object.bytes).ok());
+        if list.is_none() {
+            warn!("s3://{}/{changes} is gone or damaged: what it named is looked for in S3", bucket.name);
         }
+        undeleted.lost |= list.is_none();
+        undeleted.keys.extend(list.into_iter().flatten());
     }
     Ok(undeleted)
 }

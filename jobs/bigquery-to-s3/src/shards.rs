@@ -247,7 +247,7 @@ fn shard_object(layout: Layout, rendered: &Rendered) -> Result<Option<Body>> {
     }
     let keys = StringArray::from_iter_values(&rendered.keys);
     let bytes = match layout {
-        Layout::Packed => shard_file::write(layout, keys, rendered.bodies.clone(), rendered.offsets.clone())?,
+        Layout::Packed => shard_file::write_packed(keys, rendered.bodies.clone(), rendered.offsets.clone())?,
         Layout::Objects => shard_file::write_objects(keys, &rendered.hashes, &rendered.md5s)?,
     };
     let sha256 = sha256(&bytes);

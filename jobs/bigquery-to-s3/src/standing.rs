@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use anyhow::{Result, ensure};
-use handoff::sync::{Destination, Generation, KeyHash, Layout, SyncKey};
+use handoff::sync::{Destination, Generation, Layout, SyncKey};
 use tracing::warn;
 
 use crate::bucket::{Bucket, Checksum};
@@ -160,7 +160,7 @@ impl Standing {
         for covering in covering(shard, shards, manifest.shards) {
             let Some(file) = &manifest.records[covering as usize].file else { continue };
             let list = List { generation: &file.generation, shard: covering, sha256: Some(&file.sha256) };
-            let rows = self.lists.rows(list, manifest.shards < shards, of(shard, shards)).await?;
+            let rows = self.part(list, manifest.shards, shard, shards).await?;
             all &= rows.is_some();
             for Row { key, value, md5 } in rows.into_iter().flatten() {
                 held.insert(key, Stood { value: Some(value), md5, published: true, touched: false });
@@ -194,13 +194,18 @@ impl Standing {
     ) -> Result<bool> {
         for covering in covering(shard, shards, run.shards).filter(|covering| run.files.contains(covering)) {
             let list = List { generation: &run.generation, shard: covering, sha256: None };
-            let rows = self.lists.rows(list, run.shards < shards, of(shard, shards)).await?;
+            let rows = self.part(list, run.shards, shard, shards).await?;
             let Some(rows) = rows else { return Ok(false) };
             for Row { key, value, md5 } in rows {
                 held.entry(key).or_default().overlay(value, md5, run.has_finished(covering));
             }
         }
         Ok(true)
+    }
+
+    /// Those of `shard` of `shards`, out of a list that covers it: all, or a part of the list.
+    async fn part(&self, list: List<'_>, standing: u32, shard: u32, shards: u32) -> Result<Option<Vec<Row>>> {
+        if standing < shards { self.lists.part(list, shard, shards).await } else { self.lists.rows(list).await }
     }
 
     /// As `held`, but not all of it at once, where that can be: in layout packed the bodies are what takes memory, and one
@@ -218,7 +223,7 @@ impl Standing {
         let list = List { generation: &file.generation, shard, sha256: Some(&file.sha256) };
         let Some(bytes) = self.lists.bytes(list).await? else { return Ok(None) };
         let held = |Row { key, value, .. }| Held { key, value: Some(value), published: true, touched: false };
-        let batches = shard_file::batches(self.layout, bytes, |_| true)?;
+        let batches = shard_file::batches(self.layout, bytes)?;
         Ok(Some(batches.map(move |rows| Ok(rows?.into_iter().map(held).collect()))))
     }
 
@@ -227,11 +232,6 @@ impl Standing {
         let published = self.published.as_ref().map(|published| &published.manifest);
         published.is_some_and(|manifest| self.layout == Layout::Packed && manifest.shards != shards)
     }
-}
-
-/// Whether a key is of this shard.
-fn of(shard: u32, shards: u32) -> impl Fn(&str) -> bool {
-    move |key| KeyHash::of(key).shard(shards) == shard
 }
 
 /// The shards, of `standing` many, that may hold keys of `shard` of `shards`: both are a range of the same hash.
@@ -248,6 +248,7 @@ pub fn covering(shard: u32, shards: u32, standing: u32) -> Range<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use handoff::sync::KeyHash;
 
     #[test]
     fn another_number_of_shards_is_another_cut_through_the_same_hash() {
