@@ -21,6 +21,8 @@ UNKNOWN = {
     ),
     "mysql": {"bit", "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geomcollection"},
 }  # fmt: skip
+# A key that only grows, as their catalogs name its type. MySQL's unsigned ones are among them.
+WHOLE = {"postgres": {"smallint", "integer", "bigint"}, "mysql": {"tinyint", "smallint", "mediumint", "int", "bigint"}}
 # The rows of the source, counted in the same statement and so in the same moment as they are read.
 COUNT = "isthmus_rows"
 
@@ -72,6 +74,13 @@ class Table:
     def casts(self, types: Iterable[tuple[str, str]]) -> list[str]:
         """What `columns` needs for the types that BigQuery does not know."""
         return [f"{self._cast(name, type_)} AS {name}" for name, type_ in types if type_ in UNKNOWN[self.engine]]
+
+    def wrong_key(self, types: Iterable[tuple[str, str]]) -> str | None:
+        """What is wrong with the key: new rows are found by comparing whole numbers."""
+        found = [type_ for name, type_ in types if name.casefold() == (self.key or "").casefold()]
+        if not found:
+            return f"the database shows no column {self.key} of {self.source}"
+        return None if found[0] in WHOLE[self.engine] else f"key {self.key} is {found[0]}, no whole number: read it whole (mode: full)"
 
     def _cast(self, name: str, type_: str) -> str:
         if self.engine == "postgres":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from isthmus_dbt import artifacts, bigquery, federated, log, results
-from isthmus_dbt.federate import Federation
+from isthmus_dbt.federate import Federation, states
 from isthmus_dbt.federated import InvalidFederated
 from isthmus_dbt.gates import gates
 from isthmus_dbt.runner import Dbt, ProjectWrong
@@ -57,8 +57,9 @@ def _build(settings: Settings, options: Options, client: Any, dbt: Dbt) -> Exit:
     artifacts.fetch(settings.artifacts, dbt.target, PARSED)
     manifest = dbt.parse()
     artifacts.copy(dbt.target, settings.artifacts, PARSED)
-    loaded = Federation(client, settings).load(tables, day)
-    late = bigquery.late(_tables(manifest), bigquery.states(client, settings, day), day)
+    loaded = Federation(client, settings).load(tables)
+    found = bigquery.states(client, settings, day) | states(loaded)
+    late = bigquery.late(_tables(manifest), found, day)
     for table, state in sorted(late.items()):
         log.warning(f"table {table} is late: {state}", event="late_table", table=table, state=state)
     dbt.freshness()

@@ -45,6 +45,15 @@ run "dbt_may_use_it_and_its_agent_may_connect" {
   }
 }
 
+run "dbt_is_told_of_the_list_where_there_is_one" {
+  command = plan
+
+  assert {
+    condition     = [for env in google_cloud_run_v2_job.job["dbt"].template[0].template[0].containers[0].env : env.value if env.name == "FEDERATED_FILE"] == ["/config/federated.yaml"]
+    error_message = "the file in the config bucket"
+  }
+}
+
 run "a_connection_without_a_place_is_told" {
   command = plan
   variables {

@@ -145,7 +145,7 @@ run "dbt_gets_the_variables_that_it_reads_and_a_place_for_what_it_leaves" {
     condition = { for env in google_cloud_run_v2_job.job["dbt"].template[0].template[0].containers[0].env : env.name => env.value } == {
       GOOGLE_CLOUD_PROJECT = "shop-isthmus-stg", BIGQUERY_LOCATION = "asia-northeast1", AUDIT_DATASET = "isthmus_audit",
       EXPORT_TIMEZONE      = "Asia/Tokyo", ARTIFACTS_DIR = "/artifacts/dbt", MAXIMUM_BYTES_BILLED = "1099511627776",
-      LOCK_MINUTES         = "240", FEDERATED_FILE = "/config/federated.yaml"
+      LOCK_MINUTES         = "240"
     }
     error_message = "see docs/spec/warehouse.md, Settings"
   }
