@@ -2,7 +2,7 @@
 reading of the file."""
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,21 @@ def read(path: Path) -> list[Table]:
     if problems:
         raise InvalidFederated("\n".join(f"{path.name}: {problem}" for problem in problems))
     return tables
+
+
+def apart(tables: Iterable[Table], sources: Iterable[Mapping[str, Any]]) -> None:
+    """What the other lists load, as dbt's sources name it, is no table of this one: the audit and BigQuery have one place for
+    each name."""
+    problems = []
+    for table in tables:
+        place = f"{table.dataset}.{table.name}"
+        for source in sources:
+            theirs, other = f"{source['schema']}.{source['identifier']}", (source.get("meta") or {}).get("isthmus_table")
+            if (place == theirs) != (table.audited == other):
+                what = f"{place} is the destination" if place == theirs else f"{other} is the name in the audit"
+                problems.append(f"federated.yaml: {table.audited}: {what} of the source {source['source_name']}.{source['name']} too")
+    if problems:
+        raise InvalidFederated("\n".join(problems))
 
 
 def _tables(said: Any, problems: list[str]) -> Iterator[Table]:

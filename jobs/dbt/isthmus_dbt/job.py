@@ -56,6 +56,7 @@ def _build(settings: Settings, options: Options, client: Any, dbt: Dbt) -> Exit:
     artifacts.write_json(settings.artifacts, "gates.json", head)
     artifacts.fetch(settings.artifacts, dbt.target, PARSED)
     manifest = dbt.parse()
+    federated.apart(tables, manifest["sources"].values())
     artifacts.copy(dbt.target, settings.artifacts, PARSED)
     loaded = Federation(client, settings).load(tables)
     found = bigquery.states(client, settings, day) | states(loaded)

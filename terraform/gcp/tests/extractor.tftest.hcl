@@ -155,5 +155,5 @@ run "a_table_that_both_lists_load_is_refused" {
   variables {
     config_dir = "tests/config/extracts-shared"
   }
-  expect_failures = [google_bigquery_dataset_iam_member.extractor]
+  expect_failures = [google_storage_bucket_object.config]
 }

@@ -71,3 +71,11 @@ run "an_instance_by_its_bare_name_is_refused" {
   }
   expect_failures = [var.federated]
 }
+
+run "a_table_of_the_same_name_in_the_audit_is_refused" {
+  command = plan
+  variables {
+    config_dir = "tests/config/federated-shared"
+  }
+  expect_failures = [google_storage_bucket_object.config]
+}
