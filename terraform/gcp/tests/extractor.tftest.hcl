@@ -1,9 +1,6 @@
 # database-to-bigquery: whom it acts as, what that one may do, and the Cloud Run job where there is one.
 variables {
-  env        = "stg"
-  project    = "shop-isthmus-stg"
   config_dir = "tests/config/extracts"
-  image_tag  = "abc1234"
   aws = {
     region                  = "ap-northeast-1"
     export_bucket           = "shop-export"

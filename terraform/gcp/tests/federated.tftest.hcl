@@ -1,16 +1,6 @@
 # Tables that BigQuery reads from another database by itself.
 variables {
-  env        = "stg"
-  project    = "shop-isthmus-stg"
   config_dir = "tests/config/federated"
-  image_tag  = "abc1234"
-  aws = {
-    region                  = "ap-northeast-1"
-    export_bucket           = "shop-export"
-    app_bucket              = "shop-app"
-    load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
-    bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
-  }
   federated = {
     pharmacy = { instance = "shop-isthmus-stg:asia-northeast1:pharmacy", database = "pharmacy", username = "bigquery", secret = "pharmacy-password", secret_version = 2 }
   }
