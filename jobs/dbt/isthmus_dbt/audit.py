@@ -2,16 +2,20 @@
 import json
 from datetime import date
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from google.api_core import exceptions
 from google.cloud import bigquery
 
+from isthmus_dbt import log
 from isthmus_dbt.settings import Settings
 
 SAID = json.loads((Path(__file__).parent / "audit.json").read_text())
 # The states after which a table has the rows that it should have.
 PROVEN = frozenset(SAID["proven"])
+# Others write to it, and of two statements that change a table at once BigQuery refuses one.
+PAUSES = (1, 4)
 
 
 class Audit:
@@ -21,6 +25,15 @@ class Audit:
 
     def write(self, day: date, outcomes: list[dict[str, Any]]) -> None:
         """A row for each table. Whoever loads first makes the table and its view."""
+        for pause in PAUSES:
+            try:
+                return self._write(day, outcomes)
+            except exceptions.GoogleAPICallError as refused:
+                log.warning(f"the audit was not written, trying again in {pause} s: {refused}", event="audit")
+                sleep(pause)
+        return self._write(day, outcomes)
+
+    def _write(self, day: date, outcomes: list[dict[str, Any]]) -> None:
         self._prepare()
         said = {"export_date": day.isoformat(), "load_id": self.load_id, "outcomes": json.dumps(outcomes)}
         self._run("write", [bigquery.ScalarQueryParameter(name, "STRING", value) for name, value in said.items()])

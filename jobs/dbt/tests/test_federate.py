@@ -3,6 +3,7 @@ import unittest
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 from google.api_core import exceptions
@@ -29,6 +30,8 @@ class Warehouse:
         if job_config:
             self.parameters |= {one.name: one.value for one in job_config.query_parameters}
         answer = next((answer for word, answer in self.answers.items() if word in sql), [])
+        if isinstance(answer, list) and answer and isinstance(answer[0], Exception):
+            raise answer.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer if isinstance(answer, list) else [SimpleNamespace(n=answer)]
@@ -46,8 +49,9 @@ class Warehouse:
 class Federate(unittest.TestCase):
     def load(self, warehouse, *tables):
         settings = Settings("acme", "asia-northeast1", None, Path(), Path(), "audit", ZoneInfo("Asia/Tokyo"), None, 0, 1, "dbt-1")
-        self.today = settings.today()
-        return Federation(warehouse, settings).load(list(tables))
+        self.today, self.slept = settings.today(), []
+        with patch("isthmus_dbt.audit.sleep", self.slept.append):
+            return Federation(warehouse, settings).load(list(tables))
 
     def test_rows_are_written_down_as_those_of_the_day_on_which_they_were_read(self):
         warehouse = Warehouse()
@@ -70,6 +74,11 @@ class Federate(unittest.TestCase):
         warehouse.tables["loads"] = ALL_COLUMNS[:2]
         self.load(warehouse, WHOLE)
         self.assertIn("ALTER TABLE `acme.audit.loads` ADD COLUMN IF NOT EXISTS load_id STRING", "\n".join(warehouse.asked))
+
+    def test_an_audit_that_another_writes_to_at_the_same_time_is_written_in_the_next_try(self):
+        crossed = [exceptions.BadRequest("Could not serialize access to table loads due to concurrent update")] * 2
+        outcomes = self.load(Warehouse(**{"MERGE `acme.audit": crossed}), WHOLE)
+        self.assertEqual((states(outcomes), self.slept), ({"pharmacy.public.prescriptions": "loaded"}, [1, 4]))
 
     def test_an_audit_that_cannot_be_written_makes_the_tables_late_and_stops_nothing(self):
         outcomes = self.load(Warehouse(**{"MERGE `acme.audit": exceptions.Forbidden("no")}), WHOLE)
