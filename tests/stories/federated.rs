@@ -35,22 +35,9 @@ const SYNC: &str = "
 pub async fn tables_are_proven_like_all_others_and_one_that_is_down_holds_back_what_is_made_of_it(
     stage: &Stage,
 ) -> Result<()> {
-    let day = Warehouse::begin(stage, "wh-federated", vec![table("orders", 5), table("items", 7)]).await?;
-    let bigquery = &day.story.cloud.emulators.bigquery;
     let database = Aurora::start(Engine::Postgres, &stage.dir.path().join("wh-federated-database")).await?;
-    database.create_database(DATABASE).await?;
-    database.execute(DATABASE, TABLES).await?;
-    bigquery.connect("pharmacy", &database.url(DATABASE))?;
-    bigquery.create_dataset("raw_pharmacy").await?;
-    day.configure(&["items", "orders"]).await?;
+    let day = beside(&database, stage).await?;
     let lists = |list: &str| std::fs::write(day.story.cloud.federated_file(), list).context("write the list");
-    lists(LIST)?;
-    let syncs = std::fs::read_to_string(day.story.cloud.syncs_file())? + SYNC;
-    std::fs::write(day.story.cloud.syncs_file(), syncs)?;
-    let mart = day.story.cloud.warehouse().join("models/mart");
-    std::fs::create_dir_all(&mart)?;
-    std::fs::write(mart.join("prescriptions.sql"), PRESCRIPTIONS)?;
-    day.load_and_deploy().await?;
 
     ended_with(&day.build(&[]).await?, 0)?;
     ensure!((day.rows("raw_pharmacy.prescriptions").await?, day.rows("raw_pharmacy.events").await?) == (40, 10));
@@ -107,6 +94,25 @@ pub async fn tables_are_proven_like_all_others_and_one_that_is_down_holds_back_w
     );
     ensure!(day.gate("orders")?["fresh"] == true && day.rows("raw_pharmacy.prescriptions").await? == 40);
     the_audit_is_made_where_there_is_none(&day, &audit).await
+}
+
+/// A loaded day, and a mart and a sync of what is in the other database.
+async fn beside(database: &Aurora, stage: &Stage) -> Result<Warehouse> {
+    database.create_database(DATABASE).await?;
+    database.execute(DATABASE, TABLES).await?;
+    let day = Warehouse::begin(stage, "wh-federated", vec![table("orders", 5), table("items", 7)]).await?;
+    let bigquery = &day.story.cloud.emulators.bigquery;
+    bigquery.connect("pharmacy", &database.url(DATABASE))?;
+    bigquery.create_dataset("raw_pharmacy").await?;
+    day.configure(&["items", "orders"]).await?;
+    std::fs::write(day.story.cloud.federated_file(), LIST)?;
+    let syncs = std::fs::read_to_string(day.story.cloud.syncs_file())? + SYNC;
+    std::fs::write(day.story.cloud.syncs_file(), syncs)?;
+    let mart = day.story.cloud.warehouse().join("models/mart");
+    std::fs::create_dir_all(&mart)?;
+    std::fs::write(mart.join("prescriptions.sql"), PRESCRIPTIONS)?;
+    day.load_and_deploy().await?;
+    Ok(day)
 }
 
 /// Also under a build of a day of the past, which has them proven.
