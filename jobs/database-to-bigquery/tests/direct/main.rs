@@ -73,6 +73,7 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             kill::by_sigkill_at_twenty_points_both_sides_end_right,
             kill::while_it_reads_leaves_no_transaction_open,
             kill::no_two_executions_load_a_table_at_once,
+            kill::nor_does_one_execution_load_a_table_twice,
             kill::no_sleeper_that_wakes_late_puts_older_rows_over_newer_ones,
             source::ends_a_connection_and_the_table_is_read_again_from_a_new_snapshot,
             source::takes_too_long_and_the_transaction_ends_in_time,
