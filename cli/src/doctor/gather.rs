@@ -36,7 +36,8 @@ pub async fn seen(arguments: &StatusArguments, clock: &Clock, scratch: Option<&s
         let live = task.source_arn()?.contains(":cluster:") && id.environment() == env;
         live.then(|| (id.to_string(), task.snapshot_time().is_some()))
     };
-    let exporting = tasks.as_ref().map_err(Clone::clone).map(|tasks| tasks.iter().filter(is_under_way).count());
+    let exporting =
+        tasks.as_ref().map_err(Clone::clone).map(|tasks| tasks.iter().filter(|task| is_under_way(task)).count());
     let export_key = tasks.as_ref().map_err(Clone::clone).map(|tasks| newest_key(tasks, &questions));
     let (batches, runs, grants) = tokio::join!(
         batches(&questions, manifest.as_ref().ok().and_then(Option::as_ref)),
@@ -63,7 +64,7 @@ pub async fn seen(arguments: &StatusArguments, clock: &Clock, scratch: Option<&s
 }
 
 /// It takes one of the account's places, whoever has started it. RDS writes states in either case.
-fn is_under_way(task: &&ExportTask) -> bool {
+fn is_under_way(task: &ExportTask) -> bool {
     let status = task.status().unwrap_or_default().to_ascii_uppercase();
     ["STARTING", "IN_PROGRESS", "CANCELING"].contains(&status.as_str())
 }
@@ -73,7 +74,7 @@ fn newest_key(tasks: &[ExportTask], questions: &Questions<'_>) -> Option<KeySeen
         let id = task.export_task_identifier().and_then(|id| id.parse::<ExportTaskId>().ok());
         id.is_some_and(|id| *id.environment() == questions.arguments.place.env)
     };
-    let newest = tasks.iter().filter(ours).max_by_key(|task| task.task_start_time().map(|at| at.secs()))?;
+    let newest = tasks.iter().filter(ours).max_by_key(|task| task.task_start_time().copied())?;
     Some(KeySeen {
         of: newest.export_task_identifier()?.to_owned(),
         key: newest.kms_key_id().map(str::to_owned),
@@ -169,6 +170,6 @@ mod tests {
         let states =
             ["STARTING", "IN_PROGRESS", "in_progress", "CANCELING", "COMPLETE", "complete", "FAILED", "CANCELED"];
         let tasks = states.map(|status| ExportTask::builder().status(status).build());
-        assert_eq!(tasks.iter().filter(is_under_way).count(), 4);
+        assert_eq!(tasks.iter().filter(|task| is_under_way(task)).count(), 4);
     }
 }

@@ -62,7 +62,7 @@ pub struct Place {
     /// What `isthmus deploy` reads: of an environment that is in it, the region and whether it has dbt
     #[arg(long, value_name = "FILE", default_value = "config/environments.yaml")]
     pub environments: PathBuf,
-    /// AWS's region [default: that of the environment in config/environments.yaml, else AWS_REGION or the profile's]
+    /// AWS's region [default: that of the environment in config/environments.yaml, else that of the AWS profile]
     #[arg(long)]
     pub region: Option<String>,
     /// The time zone of export dates
