@@ -9,16 +9,20 @@
 #       deletes every other key of the user, and disables the older versions of the secret.
 #   terraform/rotate-transfer-key.sh stop stg acme-isthmus-stg
 #       deletes every key and disables every version: before terraform destroy.
+#   terraform/rotate-transfer-key.sh check stg acme-isthmus-stg terraform/gcp/generated/stg.key.tfvars.json
+#   terraform/rotate-transfer-key.sh check stg acme-isthmus-stg AKIA… 3
+#       ends with 0 where AWS has the key and Google this version of the secret, 1 where one of them is gone, 3 where
+#       they cannot be asked.
 set +x -euo pipefail
 
 usage() {
-  sed -n '5,11s/^# \{0,3\}//p' "$0" >&2
+  sed -n '5,15s/^# \{0,3\}//p' "$0" >&2
   exit 2
 }
 
 fail() {
   echo "error: $*" >&2
-  exit 1
+  exit "${status:-1}"
 }
 
 [ $# -ge 3 ] || usage
@@ -52,6 +56,25 @@ start() {
   printf '{"transfer_key": {"access_key_id": "%s", "secret_version": %s}}\n' "$id" "${version##*/}" >"$file.new"
   mv "$file.new" "$file"
   echo "$id is version ${version##*/} of $secret: $file"
+}
+
+check() {
+  local id=$1 version=${2:-} existing said
+  if [ -z "$version" ]; then
+    [ -e "$1" ] || fail "there is no $1"
+    id=$(sed -n -E 's/.*"access_key_id": *"([^"]+)".*/\1/p' "$1")
+    version=$(sed -n -E 's/.*"secret_version": *([0-9]+).*/\1/p' "$1")
+  fi
+  # A user that is not there has no key; any other error says nothing about the key.
+  if ! existing=$(keys 2>&1); then
+    [[ $existing == *NoSuchEntity* ]] || status=3 fail "cannot list the keys of $user: ${existing##*$'\n'}"
+    existing=
+  fi
+  grep -qx -- "$id" <<<"$existing" || fail "$id is not a key of $user any more"
+  if ! said=$(gcloud secrets versions describe "$version" --secret "$secret" --project "$project" --format 'value(state)' 2>&1); then
+    [[ $said == *NOT_FOUND* ]] || status=3 fail "cannot look at version $version of $secret: ${said##*$'\n'}"
+  fi
+  grep -qix enabled <<<"$said" || fail "version $version of $secret in $project is gone"
 }
 
 finish() {
@@ -88,6 +111,10 @@ case $command in
   stop)
     delete_keys_but none
     disable_versions_after 0
+    ;;
+  check)
+    [ $# -ge 4 ] || usage
+    check "$4" "${5:-}"
     ;;
   *) usage ;;
 esac

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use isthmus::deploy::{
-    Answer, Command, Environment, Facts, Images, Run, Samples, first, first_day as day, incomplete, look, look_first,
-    shell, then, tools, wrong_account,
+    Answer, Command, Environment, Facts, Images, Key, Run, Samples, check_key, first, first_day as day, incomplete,
+    look, look_first, shell, then, tools, wrong_account,
 };
 
 const FILE: &str = "config/environments.yaml";
@@ -69,7 +69,7 @@ pub fn deploy(deploy: &Deploy) -> Result<bool> {
             "isthmus deploy {}, the first time: later, the command leaves out what would take back what is there",
             place.env
         );
-        print!("{}", shell(&head, &steps));
+        print!("{}", shell(&head, &steps, Duration::ZERO));
         return Ok(true);
     }
     ensure!(*yes || *plan || std::io::stdin().is_terminal(), "nobody is there to ask: --yes, --plan or --print");
@@ -77,8 +77,19 @@ pub fn deploy(deploy: &Deploy) -> Result<bool> {
     run.steps(&[tools(&environment)])?;
     refuse(&environment, &Facts::default(), &run)?;
     run.steps(&if *plan { look_first(&environment) } else { first(&environment) })?;
-    let facts = facts(&run, place)?;
+    let mut facts = facts(&run, place)?;
     refuse(&environment, &facts, &run)?;
+    for key in facts.keep_keys(|key| lives(&environment, key, &run))? {
+        let Key { access_key_id, secret_version } = key;
+        eprintln!(
+            "{access_key_id} with version {secret_version} of its secret was the key of Data Transfer and is gone: it is not used"
+        );
+    }
+    ensure!(
+        !*plan || facts.aws_account.is_none() || !facts.keys.is_empty(),
+        "the key of Data Transfer is gone, and without one a plan would take the transfers away: `isthmus deploy {}` makes a new one",
+        place.env
+    );
     if *plan {
         run.steps(&look(&environment, &facts))?;
         return Ok(true);
@@ -91,12 +102,12 @@ pub fn deploy(deploy: &Deploy) -> Result<bool> {
 pub fn first_day(first: &FirstDay) -> Result<bool> {
     let place = &first.place;
     let environment = environment(place)?;
-    let steps = day(&environment);
+    let (steps, pause) = (day(&environment), Duration::from_secs(first.seconds));
     if place.print {
-        print!("{}", shell(&format!("isthmus first-day {}", place.env), &steps));
+        print!("{}", shell(&format!("isthmus first-day {}", place.env), &steps, pause));
         return Ok(true);
     }
-    Run::new(&place.root, Duration::from_secs(first.seconds), |_| Ok(Answer::Do)).steps(&steps)?;
+    Run::new(&place.root, pause, |_| Ok(Answer::Do)).steps(&steps)?;
     println!("the day of {} is loaded, proven and published", place.env);
     Ok(true)
 }
@@ -116,6 +127,14 @@ fn environment(place: &Place) -> Result<Environment> {
 fn refuse(environment: &Environment, facts: &Facts, run: &Run<'_>) -> Result<()> {
     let wrong = wrong_account(environment, facts, run.answer("AWS_ACCOUNT").unwrap_or_default());
     wrong.map_or(Ok(()), |text| bail!("{text}"))
+}
+
+fn lives(environment: &Environment, key: &Key, run: &Run<'_>) -> Result<bool> {
+    match run.ends(&check_key(environment, key))? {
+        (Some(0), _) => Ok(true),
+        (Some(1), _) => Ok(false),
+        (_, said) => bail!("whether the key of Data Transfer is there: {said}"),
+    }
 }
 
 fn facts(run: &Run<'_>, place: &Place) -> Result<Facts> {

@@ -25,6 +25,8 @@ use crate::transfer::{self, LOCATION, Transfer};
 use crate::wire::{Recorded, Wire};
 
 pub const AUDIENCE: &str = "https://isthmus.example/local";
+/// The product's key; nobody encrypts anything here.
+pub const KMS_KEY: &str = "arn:aws:kms:ap-northeast-1:123456789012:key/8c5b1f4e-0000-4000-8000-000000000000";
 pub const UNIQUE_ID: &str = "104123456789012345678";
 
 /// The emulators that take seconds to start. One set serves many clouds.
@@ -159,7 +161,7 @@ impl Cloud {
             ("DB_CLUSTER_IDENTIFIER", self.cluster.clone()),
             ("EXPORT_ROLE_ARN", format!("arn:aws:iam::{ACCOUNT}:role/{}-rds-export", self.env)),
             ("S3_BUCKET_NAME", self.bucket.clone()),
-            ("KMS_KEY_ID", format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/8c5b1f4e-0000-4000-8000-000000000000")),
+            ("KMS_KEY_ID", KMS_KEY.to_owned()),
             ("AWS_ENDPOINT_URL_RDS", self.wires.rds.endpoint()),
         ];
         self.lambda("start-export", variables)

@@ -6,7 +6,7 @@ use handoff::ExportDate;
 use serde_json::{Value, json};
 
 use crate::bigquery::PROJECT;
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, KMS_KEY};
 use crate::job::Job;
 use crate::rds::REGION;
 use crate::tools;
@@ -24,7 +24,12 @@ impl Cloud {
     pub async fn deploy_stack(&self) -> Result<()> {
         let env = &self.env;
         let workflow = format!("projects/{PROJECT}/locations/{LOCATION}/workflows/isthmus-{env}-daily");
-        for (name, value) in [("export-bucket", &self.bucket), ("google-workflow", &workflow)] {
+        for (name, value) in [
+            ("app-bucket", self.app_bucket.as_str()),
+            ("export-bucket", &self.bucket),
+            ("google-workflow", &workflow),
+            ("kms-key-arn", KMS_KEY),
+        ] {
             let parameter =
                 json!({"Name": format!("/isthmus/{env}/{name}"), "Type": "String", "Value": value, "Overwrite": true});
             self.moto(SSM, "PutParameter", &parameter).await?;

@@ -1,9 +1,11 @@
-# What template.yaml reads: samconfig.toml names these parameters, so no name is typed twice.
+# What template.yaml reads: samconfig.toml names these parameters, so no name is typed twice. And what `isthmus status` and
+# the commands by hand read, app-bucket too.
 locals {
   parameters = {
     db-cluster-identifier  = var.cluster
     export-role-arn        = aws_iam_role.export.arn
     export-bucket          = aws_s3_bucket.this["export"].id
+    app-bucket             = aws_s3_bucket.this["app"].id
     kms-key-arn            = aws_kms_key.this.arn
     notification-topic-arn = aws_sns_topic.this.arn
     google-workflow        = local.start_load.workflow

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
+use local::cloud::KMS_KEY;
 use serde_json::Value;
 use stories::{Stage, Story, ended_with};
 
@@ -12,12 +13,13 @@ pub async fn finds_on_a_whole_day_what_is_assumed(stage: &Stage) -> Result<()> {
     let reverse = whole_day(stage, "dr-good").await?;
     let story = &reverse.story;
     // As terraform/aws has it.
-    story.cloud.s3.store().encrypt_with_kms(&story.cloud.app_bucket);
+    story.cloud.s3.store().encrypt_with_kms(&story.cloud.app_bucket, KMS_KEY);
     let objects = story.cloud.s3.store().keys(&story.cloud.app_bucket, "");
     let found = assumptions(story, &["--write"], 0).await?;
     for (assumed, outcome) in [
         ("clocks of both clouds", "holds"),
         ("exports five tasks at once", "holds"),
+        ("exports are encrypted with", "holds"),
         ("live cluster has no SnapshotTime", "not_seen"),
         ("star of a transfer's path", "holds"),
         ("files that are ten minutes old", "holds"),
@@ -26,7 +28,7 @@ pub async fn finds_on_a_whole_day_what_is_assumed(stage: &Stage) -> Result<()> {
         ("may edit every raw dataset", "holds"),
         ("(If-None-Match)", "holds"),
         ("(If-Match)", "holds"),
-        ("encrypts with the product's key", "holds"),
+        ("application bucket encrypts with the product's key", "holds"),
         ("lastModifiedTime stays", "holds"),
     ] {
         ensure!(is(&found, assumed)?["outcome"] == outcome, "{assumed} is not {outcome}: {found:#?}");
@@ -61,7 +63,7 @@ pub async fn names_what_is_not_as_assumed_and_what_to_set(stage: &Stage) -> Resu
     for (assumed, says, set) in [
         ("changes while its run is under way", "shop.orders was changed", "who changes raw tables"),
         ("may edit every raw dataset", "[] on raw_dr_bad", "apply terraform/gcp"),
-        ("encrypts with the product's key", "AES256", "apply terraform/aws"),
+        ("bucket encrypts with the product's key", "AES256", "apply terraform/aws"),
     ] {
         let found = is(&found, assumed)?;
         let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
@@ -72,6 +74,13 @@ pub async fn names_what_is_not_as_assumed_and_what_to_set(stage: &Stage) -> Resu
     story.cloud.wires.bigquery.outage();
     let found = assumptions(story, &[], 3).await?;
     ensure!(is(&found, "may edit every raw dataset")?["outcome"] == "unknown", "{found:#?}");
+
+    // It is a KMS key, and not ours.
+    story.cloud.wires.bigquery.restore();
+    story.cloud.s3.store().encrypt_with_kms(&story.cloud.app_bucket, "arn:aws:kms:ap-northeast-1:1:key/other");
+    let found = assumptions(story, &["--write"], 1).await?;
+    let bucket = is(&found, "application bucket encrypts with")?;
+    ensure!(bucket["outcome"] == "broken" && bucket["found"].to_string().contains("key/other"), "{bucket}");
     Ok(())
 }
 
@@ -79,7 +88,6 @@ async fn assumptions(story: &Story, arguments: &[&str], exit_code: i32) -> Resul
     let (tables, date) = (story.cloud.tables_file().display().to_string(), story.date().to_string());
     let begin = ["doctor", "--json", "--day", &date, "--tables", &tables];
     let isthmus = story.cloud.operator()?.with("SCRATCH_DATASET", &story.cloud.scratch_dataset());
-    let isthmus = isthmus.with("APP_BUCKET", &story.cloud.app_bucket);
     let finished = isthmus.run(&[&begin, arguments].concat()).await?;
     ended_with(&finished, exit_code)?;
     let answer: Value = serde_json::from_str(&finished.log).with_context(|| finished.log.clone())?;

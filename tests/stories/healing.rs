@@ -1,6 +1,7 @@
 //! What somebody or something else changes in the bucket is found, and put right.
 
 use anyhow::{Context, Result, ensure};
+use local::cloud::KMS_KEY;
 use local::wire::Effect;
 use serde_json::{Value, json};
 use stories::reverse::{OBJECTS, PACKED, Reverse, is_row_put, numbered, object_path, outcome};
@@ -36,7 +37,7 @@ pub async fn of_fifty_objects_that_were_changed_by_hand_is_found_and_done(stage:
         let reverse = Reverse::begin(stage, env).await?;
         if kms {
             // No ETag is the hash of anything then.
-            reverse.cloud().s3.store().encrypt_with_kms(&reverse.cloud().app_bucket);
+            reverse.cloud().s3.store().encrypt_with_kms(&reverse.cloud().app_bucket, KMS_KEY);
         }
         reverse.sync(&[OBJECTS], "    shards: 64\n    verify_runs: 0\n")?;
         reverse.fill_numbered(500, "").await?;

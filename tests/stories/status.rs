@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use local::job::{Finished, Job};
+use local::rds::REGION;
 use serde_json::Value;
 use stories::reverse::{OBJECTS, PACKED, Reverse};
 use stories::{Stage, Story, ended_with, table};
@@ -30,6 +31,31 @@ pub async fn of_a_whole_day_is_good_and_ends_with_0(stage: &Stage) -> Result<()>
     ended_with(&status(story, &["--html", &file.display().to_string()]).await?, 0)?;
     let page = std::fs::read_to_string(&file)?;
     ensure!(page.contains("Everything is there") && page.contains("sync packed"), "{page}");
+
+    // Nobody has said that there is no dbt.
+    let begin = story.cloud.status_arguments(story.date());
+    let all: Vec<&str> = begin.iter().map(String::as_str).chain(["--ready-by", "23:59"]).collect();
+    let told = story.cloud.operator()?.run(&all).await?;
+    ended_with(&told, 4)?;
+    ensure!(told.log.contains("… dbt            waiting no build has left its results"), "{}", told.log);
+    // The file of environments says so.
+    let file = story.cloud.dir.join("environments.yaml");
+    let entry = |region| {
+        let entry = "project: shop-data, cluster: a, emails: [a@shop.test], dbt: false";
+        std::fs::write(&file, format!("st-good: {{{entry}, aws_region: {region}}}\n"))
+    };
+    let place = file.display().to_string();
+    let begin = || begin.iter().map(String::as_str).chain(["--environments", &place]);
+    entry(REGION)?;
+    // And the region, whatever AWS_REGION is: the names are in that one's parameters.
+    let elsewhere = story.cloud.operator()?.with("AWS_REGION", "eu-west-1");
+    ended_with(&elsewhere.run(&begin().collect::<Vec<_>>()).await?, 0)?;
+    entry("eu-west-1")?;
+    let told = story.cloud.operator()?.run(&begin().collect::<Vec<_>>()).await?;
+    ended_with(&told, 3)?;
+    ensure!(told.log.contains("/isthmus/st-good/google-workflow is not there"), "{}", told.log);
+    let given: Vec<&str> = begin().chain(["--region", REGION]).collect();
+    ended_with(&story.cloud.operator()?.run(&given).await?, 0)?;
 
     // Somebody is called, for each of the two reasons.
     story.cloud.set_alarm("ALARM").await?;
@@ -62,7 +88,8 @@ pub async fn of_a_day_with_a_missing_table_names_it_and_what_helps(stage: &Stage
     }
     // A watch ends by itself when the day is there: here, when the table is expected no more.
     let (begin, before) = (story.cloud.status_arguments(story.date()), story.cloud.wires.bigquery.passed());
-    let all: Vec<&str> = begin.iter().map(String::as_str).chain(["--watch", "1", "--ready-by", "23:59"]).collect();
+    let all: Vec<&str> =
+        begin.iter().map(String::as_str).chain(["--no-dbt", "--watch", "1", "--ready-by", "23:59"]).collect();
     let watching = story.cloud.operator()?.start(&all)?;
     while story.cloud.wires.bigquery.passed() == before {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -166,8 +193,9 @@ async fn status(story: &Story, arguments: &[&str]) -> Result<Finished> {
 
 async fn with(story: &Story, isthmus: &Job, arguments: &[&str]) -> Result<Finished> {
     let begin = story.cloud.status_arguments(story.date());
-    let all: Vec<&str> = begin.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
-    isthmus.run(&all).await
+    // No story here builds the warehouse.
+    let all = begin.iter().map(String::as_str).chain(["--no-dbt"]).chain(arguments.iter().copied());
+    isthmus.run(&all.collect::<Vec<_>>()).await
 }
 
 fn json(finished: &Finished, exit_code: i32) -> Result<Value> {

@@ -2,8 +2,9 @@
 the page, nothing is written to the console, the page is not wider than the window, and the keyboard reaches what scrolls.
 Leaves a screenshot of each beside it.
 
-    check.py FOLDER CHROMIUM
+    CHROMIUM=… check.py FOLDER
 """
+import os
 import sys
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def laid_out(page: Page, width: int) -> list[str]:
 
 
 def main() -> None:
-    folder, chromium = Path(sys.argv[1]).resolve(), sys.argv[2]
+    folder, chromium = Path(sys.argv[1]).resolve(), os.environ["CHROMIUM"]
     files = sorted(folder.glob("*.html"))
     if not files:
         sys.exit(f"there is no page in {folder}: the check `test` leaves them there")

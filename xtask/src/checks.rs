@@ -7,7 +7,6 @@ mod cargo;
 mod commands;
 mod dbt;
 mod googlesql;
-mod lineage_page;
 mod links;
 mod promises;
 mod rights;
@@ -22,7 +21,7 @@ use anyhow::{Result, bail};
 use crate::environments;
 use crate::step::Step;
 
-const CHECKS: [Step; 26] = [
+const CHECKS: [Step; 25] = [
     Step { name: "fmt", about: "the code is formatted", run: cargo::fmt },
     Step {
         name: "variables",
@@ -62,18 +61,13 @@ const CHECKS: [Step; 26] = [
     Step { name: "build", about: "every program builds", run: cargo::build },
     Step { name: "test", about: "unit, contract and story tests", run: cargo::test },
     Step {
-        name: "lineage-page",
-        about: "the picture of isthmus lineage, in Chromium: by keyboard, without scripts, by axe-core",
-        run: lineage_page::check,
-    },
-    Step {
         name: "googlesql",
         about: "what the tests sent to BigQuery, every query here, all that dbt compiles, by GoogleSQL's own analyzer",
         run: googlesql::check,
     },
     Step {
         name: "browser",
-        about: "every page that the tests left, in Chromium: axe-core, layouts, no request",
+        about: "every page that the tests left, in Chromium: axe-core, layouts, no request; that of isthmus lineage by keyboard and without scripts",
         run: browser::check,
     },
     Step { name: "cfn-lint", about: "template.yaml, by cfn-lint 1.51", run: sam::cfn_lint },

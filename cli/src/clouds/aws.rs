@@ -39,13 +39,18 @@ pub struct Aws {
 }
 
 impl Aws {
-    pub async fn connect() -> Result<Self> {
+    /// To the region that is given, else to that of variables and profile.
+    pub async fn connect(region: Option<String>) -> Result<Self> {
         let timeouts = aws_config::timeout::TimeoutConfig::builder()
             .connect_timeout(super::CONNECT_TIMEOUT)
             .operation_timeout(LONGEST_CALL)
             .build();
         let config = startup::aws_config().timeout_config(timeouts);
-        let config = config.retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS)).load().await;
+        let mut config = config.retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
+        if let Some(region) = region {
+            config = config.region(aws_config::Region::new(region));
+        }
+        let config = config.load().await;
         let chain = config.credentials_provider().context("no AWS credentials")?;
         let operator = SharedCredentialsProvider::new(Operator { chain });
         Ok(Self { config: config.into_builder().credentials_provider(operator).build(), http: super::http()? })

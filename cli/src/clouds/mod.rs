@@ -16,8 +16,16 @@ use anyhow::{Context, Result, bail};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use crate::status::arguments::Place;
+use crate::status::facts::Asked;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// AWS in the environment's region.
+pub async fn aws_of(place: &Place) -> Asked<Aws> {
+    Aws::connect(place.region()?).await.map_err(|error| format!("{error:#}"))
+}
 
 fn http() -> Result<reqwest::Client> {
     let client = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT);

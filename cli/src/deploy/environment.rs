@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use yaml::{Fields, InvalidFile, Node, Problem, either, entries, not, parse, place, text};
+use yaml::{Entry, Fields, InvalidFile, Node, Problem, either, entries, not, parse, place, text};
 
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 10] = [
     "project",
     "cluster",
     "emails",
@@ -14,6 +14,13 @@ const KNOWN: [&str; 9] = [
     "export_bucket",
     "app_bucket",
     "extractor_on_google",
+    "dbt",
+];
+
+/// What no two environments may have in common, and why.
+const OWN: [(&[&str], &str); 2] = [
+    (&["project"], "accounts, datasets and buckets in a Google project have no environment in their names"),
+    (&["export_bucket", "app_bucket"], "a bucket belongs to one environment"),
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +38,8 @@ pub struct Environment {
     pub app_bucket: Option<String>,
     /// `extractor.cloud_run` of terraform/gcp is set: its image is one more.
     pub extractor_on_google: bool,
+    /// False: no job dbt, and nobody waits for its builds.
+    pub dbt: bool,
 }
 
 /// What the file holds before anyone has edited it.
@@ -42,7 +51,17 @@ pub enum Samples {
 }
 
 impl Environment {
-    /// Everything that is wrong with it at once; other environments of the file are not looked at.
+    /// `None` where there is no such file, or no such entry in it.
+    pub fn find(file: &Path, name: &str) -> Result<Option<Self>, InvalidFile> {
+        if !file.exists() {
+            return Ok(None);
+        }
+        let node = parse(&yaml::read(file)?).map_err(|problem| InvalidFile::new(file, vec![problem]))?;
+        node.value.get(name).map(|_| Self::read(file, name, Samples::Allowed)).transpose()
+    }
+
+    /// Everything that is wrong with it at once. Of the other environments of the file only what they share with it is
+    /// looked at.
     pub fn read(file: &Path, name: &str, samples: Samples) -> Result<Self, InvalidFile> {
         let text = yaml::read(file)?;
         let wrong = |problem| InvalidFile::new(file, vec![problem]);
@@ -50,6 +69,7 @@ impl Environment {
         let mut problems = Vec::new();
         let found = entries("", &node, &mut problems).unwrap_or_default();
         let environment = if let Some(entry) = found.iter().find(|entry| entry.name == name) {
+            problems.extend(shared(entry, &found));
             Fields::new(name, entry.at, entry.value, &KNOWN, &mut problems)
                 .and_then(|mut fields| fields_of(name, &mut fields, samples))
         } else {
@@ -60,6 +80,26 @@ impl Environment {
         };
         environment.filter(|_| problems.is_empty()).ok_or_else(|| InvalidFile::new(file, problems))
     }
+}
+
+/// What one environment would take from another: told with both names.
+fn shared(entry: &Entry<'_>, all: &[Entry<'_>]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (settings, why) in OWN {
+        let own = settings.iter().filter_map(|setting| Some((setting, entry.value.value.get(setting)?)));
+        for (setting, node) in own {
+            let has = |other: &&Entry<'_>| {
+                let mut theirs = settings.iter().filter_map(|setting| other.value.value.get(setting));
+                other.name != entry.name && theirs.any(|theirs| theirs.value.text() == node.value.text())
+            };
+            for other in all.iter().filter(has) {
+                let value = node.value.text().unwrap_or_default();
+                let text = format!("{}.{setting}: {value} is that of {} too: {why}", entry.name, other.name);
+                problems.push(Problem::at(place(node), text));
+            }
+        }
+    }
+    problems
 }
 
 /// What an environment needs beside its entry: the team's choices, where its state is, the parameters of SAM.
@@ -121,6 +161,7 @@ fn fields_of(name: &str, fields: &mut Fields<'_>, samples: Samples) -> Option<En
         other => Err(not("true or false", other)),
     };
     let extractor_on_google = fields.or("extractor_on_google", false, truth);
+    let dbt = fields.or("dbt", true, truth);
     let emails = emails.and_then(|emails| match emails[..] {
         [] => fields.wrong("emails: missing: nobody would be told of a failure"),
         _ => Some(emails),
@@ -136,6 +177,7 @@ fn fields_of(name: &str, fields: &mut Fields<'_>, samples: Samples) -> Option<En
         export_bucket: export_bucket?,
         app_bucket: app_bucket?,
         extractor_on_google: extractor_on_google?,
+        dbt: dbt?,
     })
 }
 
@@ -202,6 +244,41 @@ mod tests {
             assert!(told.contains(&format!("{sample} is the sample")), "{told}");
         }
         assert!(read(text, Samples::Allowed).is_ok());
+    }
+
+    #[test]
+    fn an_environment_is_found_where_there_is_one() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(
+            file.path(),
+            "stg: {project: shop-stg, cluster: a, emails: [a@shop.test], aws_region: eu-west-1}",
+        )
+        .unwrap();
+        let region = |name| Environment::find(file.path(), name).unwrap().map(|found| found.aws_region);
+        assert_eq!((region("stg").as_deref(), region("prod")), (Some("eu-west-1"), None));
+        assert!(Environment::find(&file.path().join("none"), "stg").unwrap().is_none());
+        std::fs::write(file.path(), "stg: {project: shop-stg}").unwrap();
+        assert!(Environment::find(file.path(), "stg").is_err(), "half an entry is no entry");
+    }
+
+    #[test]
+    fn a_project_or_a_bucket_of_another_environment_is_refused_with_both_names() {
+        let entry = |name: &str, project: &str, more: &str| {
+            format!("{name}: {{project: {project}, cluster: shop-aurora, emails: [a@shop.test]{more}}}\n")
+        };
+        let told =
+            read(&(entry("stg", "shop-data", "") + &entry("prod", "shop-data", "")), Samples::Allowed).unwrap_err();
+        assert!(told.contains("e.yaml:1:16: stg.project: shop-data is that of prod too: accounts, datasets"), "{told}");
+        // The same account and cluster are no fault: what is made on AWS has the environment in its name, but for buckets
+        // whose names the team has given.
+        let account = ", aws_account: \"123456789012\"";
+        assert!(
+            read(&(entry("stg", "shop-stg", account) + &entry("prod", "shop-prod", account)), Samples::Refused).is_ok()
+        );
+        let stg = entry("stg", "shop-stg", ", app_bucket: shop-data");
+        let told =
+            read(&(stg + &entry("prod", "shop-prod", ", export_bucket: shop-data")), Samples::Refused).unwrap_err();
+        assert!(told.contains("stg.app_bucket: shop-data is that of prod too: a bucket belongs to one"), "{told}");
     }
 
     #[test]

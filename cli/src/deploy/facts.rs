@@ -19,7 +19,8 @@ pub struct Facts {
     pub is_begun: bool,
     /// The account that jobs and transfers use, once they are there.
     pub aws_account: Option<String>,
-    pub key: Option<Key>,
+    /// The keys of Data Transfer that somebody has written down, the newest first. One of them may be gone by now.
+    pub keys: Vec<Key>,
 }
 
 impl Facts {
@@ -43,8 +44,23 @@ impl Facts {
         Ok(Self {
             is_begun,
             aws_account: told["aws"]["account_id"].as_str().map(str::to_owned),
-            key: newest(in_state, key_file.map(key_of).transpose()?),
+            keys: newest_first(in_state, key_file.map(key_of).transpose()?),
         })
+    }
+
+    /// Without the keys that are gone: what such a key was written down in is older than the key's end.
+    pub fn keep_keys(&mut self, mut lives: impl FnMut(&Key) -> Result<bool>) -> Result<Vec<Key>> {
+        let (mut living, mut gone) = (Vec::new(), Vec::new());
+        for key in self.keys.drain(..) {
+            if lives(&key)? { &mut living } else { &mut gone }.push(key);
+        }
+        self.keys = living;
+        Ok(gone)
+    }
+
+    /// terraform/aws is there: what needs it is in the state of terraform/gcp, or its user has a key.
+    pub fn has_aws(&self) -> bool {
+        self.aws_account.is_some() || !self.keys.is_empty()
     }
 }
 
@@ -58,8 +74,11 @@ pub fn wrong_account(environment: &Environment, facts: &Facts, signed_in: &str) 
 }
 
 /// A key that was rotated and not yet applied is in the file only; one that a colleague rotated in the state only.
-fn newest(in_state: Option<Key>, in_file: Option<Key>) -> Option<Key> {
-    in_state.into_iter().chain(in_file).max_by_key(|key| key.secret_version)
+fn newest_first(in_state: Option<Key>, in_file: Option<Key>) -> Vec<Key> {
+    let mut keys: Vec<Key> = in_state.into_iter().chain(in_file).collect();
+    keys.sort_by_key(|key| std::cmp::Reverse(key.secret_version));
+    keys.dedup();
+    keys
 }
 
 fn key_of(text: &str) -> Result<Key> {
@@ -90,15 +109,28 @@ mod tests {
     #[test]
     fn the_newer_key_counts_wherever_it_is_written() {
         let told = r#"{"aws": {"account_id": "1"}, "transfer_key": {"access_key_id": "AKIAOLD", "secret_version": 3}}"#;
-        let version = |file| Facts::read("stg", &outputs(told), file).unwrap().key.unwrap().secret_version;
+        let version = |file| Facts::read("stg", &outputs(told), file).unwrap().keys[0].secret_version;
         assert_eq!((version(None), version(Some(NEW))), (3, 4));
         let before = outputs(r#"{"aws": null, "transfer_key": null}"#);
         let facts = Facts::read("stg", &before, Some(NEW)).unwrap();
         assert_eq!(
-            (facts.is_begun, facts.aws_account, facts.key.unwrap().access_key_id.as_str()),
-            (true, None, "AKIANEW")
+            (facts.is_begun, &facts.aws_account, facts.keys[0].access_key_id.as_str()),
+            (true, &None, "AKIANEW")
         );
         assert!(Facts::read("stg", &before, Some("{")).is_err());
+    }
+
+    #[test]
+    fn a_key_that_is_gone_counts_nowhere_and_the_older_one_that_lives_does() {
+        let told = r#"{"aws": null, "transfer_key": {"access_key_id": "AKIAOLD", "secret_version": 3}}"#;
+        let mut facts = Facts::read("stg", &outputs(told), Some(NEW)).unwrap();
+        let gone = facts.keep_keys(|key| Ok(key.access_key_id == "AKIAOLD")).unwrap();
+        assert_eq!((gone[0].secret_version, facts.keys[0].secret_version, facts.has_aws()), (4, 3, true));
+        assert!(facts.keep_keys(|_| anyhow::bail!("no answer")).is_err());
+        // What was left over says nothing about AWS.
+        let mut facts = Facts::read("stg", &outputs(r#"{"aws": null, "transfer_key": null}"#), Some(NEW)).unwrap();
+        facts.keep_keys(|_| Ok(false)).unwrap();
+        assert!(!facts.has_aws());
     }
 
     #[test]

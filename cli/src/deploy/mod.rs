@@ -17,4 +17,4 @@ pub use first_day::first_day;
 pub use images::Images;
 pub use run::{Answer, Run};
 pub use script::{Act, Command, Step, shell};
-pub use steps::{first, look, look_first, then, tools};
+pub use steps::{check_key, first, look, look_first, then, tools};

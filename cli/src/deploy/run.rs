@@ -56,17 +56,31 @@ impl<'a> Run<'a> {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
+    /// How a command ends that is only asked, and what it says when it fails.
+    pub fn ends(&self, command: &Command) -> Result<(Option<i32>, String)> {
+        let output = self.process(command)?.stdin(Stdio::null()).output();
+        let output = output.with_context(|| format!("start {}", command.0[0]))?;
+        Ok((output.status.code(), last_line(&output.stderr)))
+    }
+
     /// Everything that is missing is told at once.
     fn questions(&mut self, acts: &[Act]) -> Result<()> {
         let mut problems = Vec::new();
         for act in acts {
-            let (Act::Check { command, help } | Act::Ask { command, help, .. }) = act else { continue };
+            let (Act::Check { command, help } | Act::Nothing { command, help } | Act::Ask { command, help, .. }) = act
+            else {
+                continue;
+            };
             match (self.quiet(command)?, act) {
                 (Ok(printed), Act::Ask { .. }) if printed.is_empty() || printed == "None" => {
                     problems.push(format!("`{}` finds nothing\n  {help}", self.shown(command)));
                 }
                 (Ok(printed), Act::Ask { name, .. }) => {
                     self.asked.insert(name, printed);
+                }
+                (Ok(printed), Act::Nothing { .. }) if !printed.is_empty() => {
+                    let some: Vec<&str> = printed.lines().take(5).collect();
+                    problems.push(format!("`{}` finds\n{}\n  {help}", self.shown(command), some.join("\n")));
                 }
                 (Ok(_), _) => {}
                 (Err(said), _) => problems.push(format!("`{}` {said}\n  {help}", self.shown(command))),
@@ -78,7 +92,7 @@ impl<'a> Run<'a> {
 
     fn act(&mut self, act: &Act) -> Result<()> {
         match act {
-            Act::Check { .. } | Act::Ask { .. } => Ok(()),
+            Act::Check { .. } | Act::Nothing { .. } | Act::Ask { .. } => Ok(()),
             Act::Run(command) => self.run(command),
             Act::Unless { checks, run } => {
                 for check in checks {
@@ -162,9 +176,7 @@ impl<'a> Run<'a> {
         if output.status.success() {
             return Ok(Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()));
         }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.trim().lines().last().unwrap_or_default();
-        Ok(Err(format!("failed ({}): {last}", output.status)))
+        Ok(Err(format!("failed ({}): {}", output.status, last_line(&output.stderr))))
     }
 
     fn process(&self, command: &Command) -> Result<process::Command> {
@@ -196,6 +208,10 @@ impl<'a> Run<'a> {
     fn filled_in(&self, text: &str) -> String {
         self.asked.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${name}"), value))
     }
+}
+
+fn last_line(said: &[u8]) -> String {
+    String::from_utf8_lossy(said).trim().lines().last().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

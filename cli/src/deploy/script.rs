@@ -1,5 +1,7 @@
 //! Steps as data, and as the shell script that does the same.
 
+use std::time::Duration;
+
 /// A command and its arguments. `$NAME` in a word is what an [`Act::Ask`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command(pub Vec<String>);
@@ -25,6 +27,8 @@ impl Command {
 pub enum Act {
     /// Must succeed before anything is made; what helps where it does not. Its output is nobody's business.
     Check { command: Command, help: String },
+    /// Must print nothing, before anything is made.
+    Nothing { command: Command, help: String },
     /// `NAME=$(command)`, which must print something; before anything of its step is made.
     Ask { name: &'static str, command: Command, help: String },
     /// Safe to repeat.
@@ -53,20 +57,24 @@ impl Step {
     }
 }
 
-/// A script for bash that does what the steps do, but asks nobody.
-pub fn shell(head: &str, steps: &[Step]) -> String {
+/// A script for bash that does what the steps do, but asks nobody. Between two looks at what is waited for it pauses.
+pub fn shell(head: &str, steps: &[Step], pause: Duration) -> String {
     let mut lines = vec!["#!/usr/bin/env bash".to_owned(), format!("# {head}"), "set -euo pipefail".to_owned()];
     for step in steps {
         lines.extend([String::new(), format!("# {}", step.title)]);
-        lines.extend(step.acts.iter().map(of_act));
+        lines.extend(step.acts.iter().map(|act| of_act(act, pause)));
     }
     lines.join("\n") + "\n"
 }
 
-fn of_act(act: &Act) -> String {
+fn of_act(act: &Act, pause: Duration) -> String {
     match act {
         Act::Check { command, help } => format!("{} >/dev/null # {help}", line(command)),
-        Act::Ask { name, command, help } => format!("{name}=$({})\ntest -n \"${name}\" # {help}", line(command)),
+        Act::Nothing { command, help } => format!("test -z \"$({})\" # {help}", line(command)),
+        // None: what aws prints for nothing.
+        Act::Ask { name, command, help } => {
+            format!("{name}=$({})\n[[ -n ${name} && ${name} != None ]] # {help}", line(command))
+        }
         Act::Run(command) => line(command),
         Act::Unless { checks, run } => {
             let checks: Vec<String> = checks.iter().map(|check| format!("{} >/dev/null 2>&1", line(check))).collect();
@@ -77,11 +85,15 @@ fn of_act(act: &Act) -> String {
         Act::Change { plan, apply } => {
             format!("{} || test $? -eq 2\n{}", line(plan), line(apply))
         }
-        Act::Wait { command, done, help, .. } => {
+        Act::Wait { command, done, failed, minutes, help } => {
+            let done = if done.is_empty() { "-n $FOUND".to_owned() } else { format!("$FOUND == {done}*") };
+            let mut give_up = vec![format!("((SECONDS < {}))", 60 * minutes)];
+            give_up.extend(failed.iter().map(|word| format!("[[ $FOUND != {word}* ]]")));
+            let (command, pause) = (line(command), pause.as_secs());
+            // With what fails inside, the script ends.
             format!(
-                "until [[ $({} 2>/dev/null || echo -) == {}* ]]; do sleep 30; done # {help}",
-                line(command),
-                or_any(done)
+                "SECONDS=0 # {help}\nuntil FOUND=$({command} 2>/dev/null) && [[ {done} ]]; do\n  {}\n  sleep {pause}\ndone",
+                give_up.join("\n  ")
             )
         }
         Act::Keep { command, file } => format!("mkdir -p {}\n{} >{file}", folder(file), line(command)),
@@ -89,11 +101,6 @@ fn of_act(act: &Act) -> String {
             format!("mkdir -p {}\ncat >{file} <<EOF\n{}\nEOF", folder(file), text.trim_end())
         }
     }
-}
-
-/// What a command that failed prints in its place is `-`.
-fn or_any(done: &str) -> &str {
-    if done.is_empty() { "[^-]" } else { done }
 }
 
 fn folder(file: &str) -> &str {

@@ -1,9 +1,12 @@
 //! Which steps make an environment.
 
+#[cfg(test)]
+mod tests;
+
 use serde_json::{Value, json};
 
 use super::environment::Environment;
-use super::facts::Facts;
+use super::facts::{Facts, Key};
 use super::images::{Images, images};
 use super::script::{Act, Command, Step};
 use super::states::{aws_state, google_state};
@@ -54,9 +57,9 @@ pub fn look(environment: &Environment, facts: &Facts) -> Vec<Step> {
         Act::Change { plan, .. } => Act::Run(plan),
         other => other,
     };
-    let has_key = facts.key.is_some();
-    let mut acts = vec![google_variables(environment, has_key)];
-    acts.extend(facts.key.as_ref().map(|_| key(environment, facts)).unwrap_or_default());
+    let has_key = !facts.keys.is_empty();
+    let mut acts = vec![google_variables(environment, facts.has_aws())];
+    acts.extend(if has_key { key(environment, facts) } else { Vec::new() });
     acts.push(plan("gcp", if has_key { &["key"] } else { &[] }));
     let mut steps = vec![Step::new("Google", acts)];
     if facts.is_begun {
@@ -87,10 +90,10 @@ fn needed(environment: &Environment) -> Vec<Act> {
             "git rev-parse --short=12 HEAD",
             "images are called after the commit: run this in a clone that has one",
         ),
-        tool(
-            "git diff --quiet HEAD -- Cargo.lock Cargo.toml crates jobs warehouse",
-            "commit it: images are called after the commit that they were made of",
-        ),
+        Act::Nothing {
+            command: uncommitted(),
+            help: "commit it or take it away: images are called after the commit that they were made of".to_owned(),
+        },
         tool(
             &format!("gcloud projects describe {project} --format=value(projectNumber)"),
             &format!("gcloud auth login, with an account that may see {project}"),
@@ -104,6 +107,15 @@ fn needed(environment: &Environment) -> Vec<Act> {
         ),
     ]
 }
+
+/// Everything that images are made of, new files too, whatever git is set to show. Not what a team edits here and
+/// Terraform and SAM read.
+fn uncommitted() -> Command {
+    let status = Command::new("git status --porcelain --untracked-files=all -- .");
+    NOT_IN_IMAGES.iter().fold(status, |status, path| status.with(format!(":(exclude){path}")))
+}
+
+const NOT_IN_IMAGES: [&str; 4] = ["config", "docs", "samconfig.toml", "terraform"];
 
 fn google_before_terraform(environment: &Environment) -> Vec<Act> {
     let project = format!("--project={}", environment.project);
@@ -125,6 +137,9 @@ fn google_variables(environment: &Environment, with_aws: bool) -> Act {
     let mut variables = json!({
         "project": environment.project, "location": environment.google_location, "alert_emails": environment.emails,
     });
+    if !environment.dbt {
+        variables["dbt"] = Value::Null;
+    }
     if with_aws {
         variables["aws"] = json!({"account_id": "$AWS_ACCOUNT", "region": environment.aws_region});
         for (name, bucket) in own_buckets(environment) {
@@ -196,68 +211,20 @@ fn sam(environment: &Environment, agrees: bool) -> Vec<Act> {
 fn key(environment: &Environment, facts: &Facts) -> Vec<Act> {
     let Environment { name, project, .. } = environment;
     let file = format!("terraform/gcp/generated/{name}.key.tfvars.json");
-    if let Some(key) = &facts.key {
+    if let Some(key) = facts.keys.first() {
         return vec![Act::Write { file, text: text(&json!({"transfer_key": key})) }];
     }
-    let made = Command::new(&format!("terraform/rotate-transfer-key.sh start {name} {project} {file}"));
-    vec![Act::Unless { checks: vec![Command::new(&format!("test -e {file}"))], run: vec![made] }]
+    let rotate = |does: &str| Command::new(&format!("terraform/rotate-transfer-key.sh {does} {name} {project} {file}"));
+    vec![Act::Unless { checks: vec![rotate("check")], run: vec![rotate("start")] }]
+}
+
+/// Whether a key that was written down is in use still: ends with 0, or with 1 where it is gone.
+pub fn check_key(environment: &Environment, key: &Key) -> Command {
+    let Environment { name, project, .. } = environment;
+    let Key { access_key_id, secret_version } = key;
+    Command::new(&format!("terraform/rotate-transfer-key.sh check {name} {project} {access_key_id} {secret_version}"))
 }
 
 fn text(value: &Value) -> String {
     format!("{value:#}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn environment() -> Environment {
-        Environment { export_bucket: Some("shop-exports".to_owned()), ..Environment::sample() }
-    }
-
-    #[test]
-    fn a_bucket_of_one_s_own_is_told_to_both_roots() {
-        let steps = then(&environment(), &Facts::default(), Images::CloudBuild, true);
-        let written = steps.iter().flat_map(|step| &step.acts).filter_map(|act| match act {
-            Act::Write { file, text } if text.contains("shop-exports") => Some((file.as_str(), text)),
-            _ => None,
-        });
-        let written: Vec<_> = written.collect();
-        let files: Vec<_> = written.iter().map(|(file, _)| *file).collect();
-        assert_eq!(files, ["terraform/aws/generated/prod.tfvars.json", "terraform/gcp/generated/prod.tfvars.json"]);
-        assert!(written.iter().all(|(_, text)| !text.contains("app_bucket")), "names that follow are not told");
-    }
-
-    #[test]
-    fn an_extractor_on_google_is_one_more_image_and_otherwise_none() {
-        let mut environment = environment();
-        for by in [Images::CloudBuild, Images::Docker] {
-            for (wanted, uses) in [(true, 1), (false, 0)] {
-                environment.extractor_on_google = wanted;
-                let steps = then(&environment, &Facts::default(), by, true);
-                let built = steps.iter().flat_map(|step| &step.acts).filter(|act| match act {
-                    Act::Unless { checks, run } => {
-                        checks[0].0.concat().contains("/database-to-bigquery:$TAG")
-                            && run[0].0.concat().contains("jobs/database-to-bigquery/")
-                    }
-                    _ => false,
-                });
-                assert_eq!(built.count(), uses, "{by:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_first_day_is_reported_where_the_alarm_looks() {
-        let template = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap();
-        let (_, alarm) = template.split_once("  NoExportStarted:\n").unwrap();
-        let alarm = alarm.split("\n\n").next().unwrap();
-        for line in ["Namespace: !Sub isthmus/${Env}", "MetricName: DaysWithExport", "Statistic: Sum", "Threshold: 1"] {
-            assert!(alarm.contains(line), "{line} is not in\n{alarm}");
-        }
-        let environment = environment();
-        let Act::Unless { run, .. } = &sam(&environment, true)[0] else { panic!("it is reported each time") };
-        let told = run[0].0.join(" ");
-        assert!(told.contains("--metric-name DaysWithExport --value 1 --namespace=isthmus/prod"), "{told}");
-    }
 }

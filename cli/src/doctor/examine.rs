@@ -6,7 +6,7 @@ mod tests;
 use chrono::TimeDelta;
 use handoff::TableState;
 
-use super::seen::{Dataset, RunSeen, Seen, Written};
+use super::seen::{Dataset, KeySeen, RunSeen, Seen, Written};
 use super::{Assumption, Outcome};
 use crate::status::facts::Asked;
 use crate::status::judge::{count, is_good};
@@ -24,6 +24,7 @@ pub fn examine(seen: &Seen) -> Vec<Assumption> {
     let mut all = vec![
         clocks(seen),
         exports_at_once(seen),
+        export_key(seen),
         live_snapshot_time(seen),
         text_statistics(seen),
         wildcard(seen),
@@ -77,12 +78,30 @@ fn exports_at_once(seen: &Seen) -> Assumption {
         let found = format!("{} under way", count(*under_way, "task"));
         match *under_way {
             0..EXPORTS_AT_ONCE => holds(format!("{found}, room for {} more", EXPORTS_AT_ONCE - under_way)),
-            EXPORTS_AT_ONCE => broken(found, "start nothing now: the next start is refused until one has ended"),
+            EXPORTS_AT_ONCE => holds(format!("{found}, room for none: the next start is refused until one has ended")),
             _ => {
                 broken(format!("{found}: more than five"), "nothing: the quota was raised, and start-export only gains")
             }
         }
     })
+}
+
+fn export_key(seen: &Seen) -> Assumption {
+    about("exports are encrypted with the product's key", &seen.export_key, |newest| match newest {
+        None => not_seen("nothing was exported yet"),
+        Some(seen) => {
+            product_key(seen, "sam deploy: template.yaml reads KmsKeyArn from the parameters of terraform/aws")
+        }
+    })
+}
+
+fn product_key(seen: &KeySeen, set: &'static str) -> (Outcome, String, Option<&'static str>) {
+    let KeySeen { of, key, product } = seen;
+    match (product, key.as_deref().unwrap_or("none")) {
+        (Err(why), _) => (Outcome::Unknown, format!("could not be asked: {why}"), None),
+        (Ok(product), key) if key == product => holds(format!("{of} is, with {key}")),
+        (Ok(product), key) => broken(format!("{of} is encrypted with {key}, and the product's is {product}"), set),
+    }
 }
 
 fn live_snapshot_time(seen: &Seen) -> Assumption {
@@ -257,10 +276,11 @@ fn written(written: &Written) -> Vec<Assumption> {
     vec![
         about("S3 creates an object once (If-None-Match)", &written.create_twice, refused),
         about("S3 replaces only what was read (If-Match)", &written.replace_another, refused),
-        about("the application bucket encrypts with the product's key", &written.encryption, |encryption| {
-            match encryption.as_str() {
-                "aws:kms" => holds("aws:kms"),
-                other => broken(format!("{other:?}"), "apply terraform/aws: buckets.tf sets the key"),
+        about("the application bucket encrypts with the product's key", &written.encryption, |(kind, key)| {
+            const SET: &str = "apply terraform/aws: buckets.tf sets the key";
+            match kind.as_str() {
+                "aws:kms" => product_key(key, SET),
+                other => broken(format!("{other:?}"), SET),
             }
         }),
         about("a table's lastModifiedTime stays while nothing changes it", &written.modified, |(before, after)| {

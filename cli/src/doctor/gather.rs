@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
+use aws_sdk_rds::types::ExportTask;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use handoff::{ExportKey, ExportTaskId, Manifest, TableList, TransferTable};
 
-use super::seen::{Dataset, RunSeen, Seen};
+use super::seen::{Dataset, KeySeen, RunSeen, Seen};
 use super::write;
 use crate::clouds::{Google, dated};
 use crate::status::arguments::StatusArguments;
@@ -30,17 +31,14 @@ pub async fn seen(arguments: &StatusArguments, clock: &Clock, scratch: Option<&s
         google_ahead(&questions),
     );
     let env = &arguments.place.env;
-    let ours = |task: &aws_sdk_rds::types::ExportTask| {
+    let ours = |task: &ExportTask| {
         let id: ExportTaskId = task.export_task_identifier()?.parse().ok()?;
         let live = task.source_arn()?.contains(":cluster:") && id.environment() == env;
         live.then(|| (id.to_string(), task.snapshot_time().is_some()))
     };
-    let exporting = tasks.as_ref().map_err(Clone::clone).map(|tasks| {
-        tasks
-            .iter()
-            .filter(|task| ["STARTING", "IN_PROGRESS", "CANCELING"].contains(&task.status().unwrap_or_default()))
-            .count()
-    });
+    let exporting =
+        tasks.as_ref().map_err(Clone::clone).map(|tasks| tasks.iter().filter(|task| is_under_way(task)).count());
+    let export_key = tasks.as_ref().map_err(Clone::clone).map(|tasks| newest_key(tasks, &questions));
     let (batches, runs, grants) = tokio::join!(
         batches(&questions, manifest.as_ref().ok().and_then(Option::as_ref)),
         runs_seen(&questions, runs, &tables),
@@ -53,6 +51,7 @@ pub async fn seen(arguments: &StatusArguments, clock: &Clock, scratch: Option<&s
     Seen {
         google_ahead,
         exporting,
+        export_key,
         live_exports: tasks.map(|tasks| tasks.iter().filter_map(ours).collect()),
         manifest,
         batches,
@@ -62,6 +61,25 @@ pub async fn seen(arguments: &StatusArguments, clock: &Clock, scratch: Option<&s
         tables,
         written,
     }
+}
+
+/// It takes one of the account's places, whoever has started it. RDS writes states in either case.
+fn is_under_way(task: &ExportTask) -> bool {
+    let status = task.status().unwrap_or_default().to_ascii_uppercase();
+    ["STARTING", "IN_PROGRESS", "CANCELING"].contains(&status.as_str())
+}
+
+fn newest_key(tasks: &[ExportTask], questions: &Questions<'_>) -> Option<KeySeen> {
+    let ours = |task: &&ExportTask| {
+        let id = task.export_task_identifier().and_then(|id| id.parse::<ExportTaskId>().ok());
+        id.is_some_and(|id| *id.environment() == questions.arguments.place.env)
+    };
+    let newest = tasks.iter().filter(ours).max_by_key(|task| task.task_start_time().copied())?;
+    Some(KeySeen {
+        of: newest.export_task_identifier()?.to_owned(),
+        key: newest.kms_key_id().map(str::to_owned),
+        product: questions.names.kms_key.clone(),
+    })
 }
 
 /// Each server stamps its answers, to the second.
@@ -141,4 +159,17 @@ async fn grants(questions: &Questions<'_>, tables: &Asked<Vec<TransferTable>>) -
         datasets.push(Dataset { name: name.to_owned(), of_transfer_account: roles });
     }
     Ok(datasets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_in_the_account_is_counted_and_what_has_ended_is_not() {
+        let states =
+            ["STARTING", "IN_PROGRESS", "in_progress", "CANCELING", "COMPLETE", "complete", "FAILED", "CANCELED"];
+        let tasks = states.map(|status| ExportTask::builder().status(status).build());
+        assert_eq!(tasks.iter().filter(|task| is_under_way(task)).count(), 4);
+    }
 }

@@ -74,6 +74,7 @@ pub async fn run(arguments: &DoctorArguments) -> Result<u8> {
         ready_by: clock.ready_by,
         tables: arguments.tables.clone(),
         syncs: PathBuf::new(), // nothing here is about syncs
+        no_dbt: true,
         lookup_url: None,
         json: false,
         html: None,

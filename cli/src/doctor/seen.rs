@@ -16,6 +16,8 @@ pub struct Seen {
     pub exporting: Asked<usize>,
     /// Spot exports of the live cluster, and whether RDS says of which moment they are.
     pub live_exports: Asked<Vec<(String, bool)>>,
+    /// Of the environment's newest export task.
+    pub export_key: Asked<Option<KeySeen>>,
     pub manifest: Asked<Option<Manifest>>,
     /// By table: the batch folders that its parts lie in.
     pub batches: Asked<BTreeMap<String, usize>>,
@@ -37,6 +39,14 @@ pub struct RunSeen {
     pub said: Option<String>,
 }
 
+/// The KMS key that something was encrypted with, beside the one that it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeySeen {
+    pub of: String,
+    pub key: Option<String>,
+    pub product: Asked<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dataset {
     pub name: String,
@@ -50,8 +60,8 @@ pub struct Written {
     /// A second create, and a replacement on another ETag: what S3 answered, `None` where it took it.
     pub create_twice: Asked<Option<u16>>,
     pub replace_another: Asked<Option<u16>>,
-    /// How S3 says that the object is encrypted.
-    pub encryption: Asked<String>,
+    /// How S3 says that the object is encrypted, and with what.
+    pub encryption: Asked<(String, KeySeen)>,
     /// A table's `lastModifiedTime`: before and after some seconds without a change.
     pub modified: Asked<(DateTime<Utc>, DateTime<Utc>)>,
 }

@@ -10,7 +10,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use chrono::Utc;
 
 use super::gather::modified;
-use super::seen::Written;
+use super::seen::{KeySeen, Written};
 use crate::status::facts::Asked;
 use crate::status::probe::{Questions, known};
 
@@ -27,7 +27,7 @@ pub async fn written(questions: &Questions<'_>, scratch: &str) -> Written {
     Written { create_twice, replace_another, encryption, modified }
 }
 
-type Objects = (Asked<Option<u16>>, Asked<Option<u16>>, Asked<String>);
+type Objects = (Asked<Option<u16>>, Asked<Option<u16>>, Asked<(String, KeySeen)>);
 
 async fn objects(questions: &Questions<'_>, name: &str) -> Asked<Objects> {
     let (s3, bucket) = (questions.aws()?.s3(), known(&questions.names.app_bucket)?);
@@ -35,7 +35,15 @@ async fn objects(questions: &Questions<'_>, name: &str) -> Asked<Objects> {
     let failed = |error: &dyn Display| format!("write s3://{bucket}/{key}: {error}");
     let put = || s3.put_object().bucket(bucket).key(&key).body(ByteStream::from_static(b"isthmus doctor"));
     let first = put().if_none_match("*").send().await.map_err(|error| failed(&startup::with_causes(&error)))?;
-    let encryption = first.server_side_encryption().map_or("none", |kind| kind.as_str()).to_owned();
+    let kind = first.server_side_encryption().map_or("none", |kind| kind.as_str()).to_owned();
+    let encryption = (
+        kind,
+        KeySeen {
+            of: format!("s3://{bucket}"),
+            key: first.ssekms_key_id().map(str::to_owned),
+            product: questions.names.kms_key.clone(),
+        },
+    );
     let twice = refusal(put().if_none_match("*").send().await.err());
     let another = refusal(put().if_match("\"00000000000000000000000000000000\"").send().await.err());
     let deleted = s3.delete_object().bucket(bucket).key(&key).send().await;

@@ -20,6 +20,17 @@ impl Invocation {
     }
 }
 
+impl Invocation {
+    /// Of `aws`: where it would not ask by itself.
+    #[must_use]
+    pub fn in_region(self, region: Option<&str>) -> Self {
+        match region {
+            Some(region) => self.and(["--region", region]),
+            None => self,
+        }
+    }
+}
+
 /// As it can be pasted into a shell.
 impl fmt::Display for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,6 +94,23 @@ pub fn job(env: &str, job: &str, project: &str, location: &str, arguments: &str)
     let execute = Invocation::new(execute).and(["--project", project]);
     let execute = if arguments.is_empty() { execute } else { execute.and([&format!("--args={arguments}")]) };
     execute.and(["--wait"])
+}
+
+/// Why there is no snapshot.
+pub fn list_snapshots(cluster: &str) -> Invocation {
+    let list = Invocation::new(["aws", "rds", "describe-db-cluster-snapshots", "--db-cluster-identifier", cluster]);
+    list.and(["--snapshot-type", "automated"])
+}
+
+/// Why an alarm is open.
+pub fn alarm(name: &str) -> Invocation {
+    Invocation::new(["aws", "cloudwatch", "describe-alarms", "--alarm-names", name])
+}
+
+/// Where events are that no function took.
+pub fn dead_letters(env: &str) -> Invocation {
+    let queue = format!("isthmus-{env}-dead-letters");
+    Invocation::new(["aws", "sqs", "get-queue-url", "--queue-name", &queue, "--output", "text"])
 }
 
 /// What a Lambda wrote in the last day.

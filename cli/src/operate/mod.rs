@@ -13,7 +13,7 @@ use handoff::{ExportDate, ExportTaskId};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::clouds::{Aws, Names};
+use crate::clouds::{Names, aws_of};
 use crate::status::arguments::Place;
 use invocation::Invocation;
 
@@ -68,7 +68,7 @@ pub enum Operate {
         #[arg(long)]
         repair: bool,
     },
-    /// What was logged in the last day about a table (shop.orders), a sync, or a Lambda (start-export)
+    /// What was logged in the last day about a table (shop.orders), a sync, or a program on AWS (start-export)
     Logs {
         #[command(flatten)]
         at: Where,
@@ -82,7 +82,8 @@ const LAMBDAS: [&str; 3] = ["start-export", "publish-export", "lookup"];
 pub async fn run(operate: &Operate) -> Result<u8> {
     let at = operate.at();
     let (project, location) = if operate.is_of_google() { google(&at.place).await? } else { Default::default() };
-    let line = operate.line(&project, &location);
+    let region = at.place.region().map_err(anyhow::Error::msg)?;
+    let line = operate.line(&project, &location, region.as_deref());
     if at.print {
         println!("{line}");
         return Ok(0);
@@ -114,17 +115,19 @@ impl Operate {
         }
     }
 
-    fn line(&self, project: &str, location: &str) -> Invocation {
+    fn line(&self, project: &str, location: &str, region: Option<&str>) -> Invocation {
         let env = self.at().place.env.as_str();
         let publish = |arguments: &str| invocation::job(env, "bigquery-to-s3", project, location, arguments);
         match self {
-            Self::Spot { tables, .. } => invocation::spot(env, tables),
+            Self::Spot { tables, .. } => invocation::spot(env, tables).in_region(region),
             Self::Load { day, .. } => invocation::load(env, project, location, &json!({"export_date": day})),
             Self::Rollback { sync, to, .. } => publish(&format!("rollback,--sync={sync},--to={to}")),
             Self::Generations { sync, .. } => publish(&format!("generations,--sync={sync}")),
             Self::Verify { sync, repair: false, .. } => publish(&format!("verify,--sync={sync}")),
             Self::Verify { sync, repair: true, .. } => publish(&format!("verify,--repair,--sync={sync}")),
-            Self::Logs { of, .. } if LAMBDAS.contains(&of.as_str()) => invocation::function_logs(env, of),
+            Self::Logs { of, .. } if LAMBDAS.contains(&of.as_str()) => {
+                invocation::function_logs(env, of).in_region(region)
+            }
             // A table's name has a dot, a sync's has none.
             Self::Logs { of, .. } if of.contains('.') => {
                 invocation::job_logs(env, "load-export", project, &format!(" jsonPayload.table=\"{of}\""))
@@ -137,7 +140,7 @@ impl Operate {
 }
 
 async fn google(place: &Place) -> Result<(String, String)> {
-    let aws = Aws::connect().await.map_err(|error| format!("{error:#}"));
+    let aws = aws_of(place).await;
     let names = Names::find(place, &aws).await;
     Ok((names.project.map_err(anyhow::Error::msg)?, names.location.map_err(anyhow::Error::msg)?))
 }
@@ -194,7 +197,11 @@ mod tests {
     fn each_command_is_the_line_that_a_careful_person_would_type() {
         let line = |words: &str| {
             let words = ["isthmus"].into_iter().chain(words.split(' ')).chain(["--env", "stg"]);
-            Arguments::try_parse_from(words).unwrap().operate.line("acme-stg", "asia-northeast1").to_string()
+            Arguments::try_parse_from(words)
+                .unwrap()
+                .operate
+                .line("acme-stg", "asia-northeast1", Some("eu-west-1"))
+                .to_string()
         };
         let publish = "gcloud run jobs execute isthmus-stg-bigquery-to-s3 --region asia-northeast1 --project acme-stg";
         for (words, expected) in [
@@ -203,18 +210,38 @@ mod tests {
             ("generations users", format!("{publish} --args=generations,--sync=users --wait")),
             ("verify users", format!("{publish} --args=verify,--sync=users --wait")),
             ("verify users --repair", format!("{publish} --args=verify,--repair,--sync=users --wait")),
-            ("logs start-export", "aws logs tail /aws/lambda/stg-start-export --since 1d".to_owned()),
+            ("logs start-export", "aws logs tail /aws/lambda/stg-start-export --since 1d --region eu-west-1".to_owned()),
         ] {
             assert_eq!(line(words), expected);
         }
-        assert!(
-            line("spot shop.orders shop.items")
-                .contains(r#"'{"kind":"manual","spot":true,"tables":["shop.orders","shop.items"]}'"#)
-        );
+        assert!(line("spot shop.orders shop.items").contains(
+            r#"'{"kind":"manual","spot":true,"tables":["shop.orders","shop.items"]}' /dev/stdout --region eu-west-1"#
+        ));
         assert!(
             line("logs shop.orders").contains(r#"job_name="isthmus-stg-load-export" jsonPayload.table="shop.orders""#)
         );
         assert!(line("logs users").contains(r#"job_name="isthmus-stg-bigquery-to-s3" jsonPayload.sync="users""#));
+    }
+
+    #[test]
+    fn logs_are_looked_for_where_the_programs_write_them() {
+        let file = |path: &str| std::fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let (template, jobs) = (file("template.yaml"), file("terraform/gcp/jobs.tf"));
+        for function in LAMBDAS {
+            let line = invocation::function_logs("$ENV", function).to_string().replace("$ENV", "${Env}");
+            let group = line.split(['\'', ' ']).find(|word| word.starts_with("/aws/lambda/")).unwrap();
+            assert!(template.contains(&format!("LogGroupName: !Sub {group}\n")), "{group}");
+        }
+        let (_, job) = jobs.split_once("resource \"google_cloud_run_v2_job\" \"job\" {").unwrap();
+        assert!(job.split('\n').any(|line| line.ends_with("= \"isthmus-${var.env}-${each.key}\"")));
+        // The fields by which a line is found are fields of lines.
+        for (job, field, source) in [("load-export", "table", "load.rs"), ("bigquery-to-s3", "sync", "main.rs")] {
+            assert!(jobs.contains(&format!("    {job} = {{\n")), "{job}");
+            assert!(
+                file(&format!("jobs/{job}/src/{source}")).contains(&format!("({field} = %")),
+                "{job} logs no {field}"
+            );
+        }
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub(super) async fn for_rows(place: &Place, task: &ExportTaskId, tables: &[Strin
         ready_by: clock.ready_by,
         tables: nothing.clone(),
         syncs: nothing,
+        no_dbt: true,
         lookup_url: None,
         json: false,
         html: None,

@@ -5,6 +5,8 @@ use chrono::NaiveTime;
 use clap::Args;
 use handoff::{Environment, ExportDate, FixedZone};
 
+use crate::deploy;
+
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0 the day's data is there, and nothing calls for a human
@@ -30,6 +32,9 @@ pub struct StatusArguments {
     /// The list of syncs
     #[arg(long, value_name = "FILE", default_value = "config/syncs.yaml")]
     pub syncs: PathBuf,
+    /// There is no job dbt here [default: what config/environments.yaml says]
+    #[arg(long)]
+    pub no_dbt: bool,
     #[arg(
         long,
         help = "Where lookup is reached, such as http://lookup.internal:8080",
@@ -54,6 +59,12 @@ pub struct Place {
     /// The environment
     #[arg(long, env = "ENV", default_value = "prod")]
     pub env: Environment,
+    /// What `isthmus deploy` reads: of an environment that is in it, the region and whether it has dbt
+    #[arg(long, value_name = "FILE", default_value = "config/environments.yaml")]
+    pub environments: PathBuf,
+    /// AWS's region [default: that of the environment in config/environments.yaml, else that of the AWS profile]
+    #[arg(long)]
+    pub region: Option<String>,
     /// The time zone of export dates
     #[arg(long, env = "EXPORT_TIMEZONE", default_value = "Asia/Tokyo", value_name = "ZONE")]
     pub timezone: FixedZone,
@@ -66,7 +77,7 @@ pub struct Place {
     /// [default: /isthmus/ENV/export-bucket]
     #[arg(long, env = "EXPORT_BUCKET", value_name = "BUCKET")]
     pub export_bucket: Option<String>,
-    /// [default: isthmus-ENV-app-ACCOUNT]
+    /// [default: /isthmus/ENV/app-bucket]
     #[arg(long, env = "APP_BUCKET", value_name = "BUCKET")]
     pub app_bucket: Option<String>,
     /// [default: PROJECT-isthmus-config]
@@ -77,6 +88,21 @@ pub struct Place {
     pub cluster: Option<String>,
     #[arg(long, env = "AUDIT_DATASET", default_value = "isthmus_audit", value_name = "DATASET")]
     pub audit_dataset: String,
+}
+
+impl Place {
+    /// Its entry, where the file is there and has one.
+    pub fn environment(&self) -> Result<Option<deploy::Environment>, String> {
+        deploy::Environment::find(&self.environments, self.env.as_str()).map_err(|error| error.to_string())
+    }
+
+    /// The region that the environment lies in; `None` where only the SDK or the CLI knows one.
+    pub fn region(&self) -> Result<Option<String>, String> {
+        match &self.region {
+            Some(region) => Ok(Some(region.clone())),
+            None => Ok(self.environment()?.map(|environment| environment.aws_region)),
+        }
+    }
 }
 
 fn time(text: &str) -> Result<NaiveTime, String> {

@@ -32,8 +32,9 @@ pub struct Facts {
     /// The newest load of each table and day, for as many days as there are.
     #[serde(serialize_with = "asked")]
     pub loads: Asked<Vec<Load>>,
-    #[serde(serialize_with = "asked")]
-    pub dbt: Asked<Option<Build>>,
+    /// None where there is no dbt.
+    #[serde(serialize_with = "maybe_asked")]
+    pub dbt: Option<Asked<Option<Build>>>,
     #[serde(serialize_with = "asked")]
     pub syncs: Asked<Vec<Sync>>,
     /// None where no address of lookup is known.
@@ -52,7 +53,7 @@ pub struct Names {
     pub cluster: String,
     pub project: String,
     pub location: String,
-    pub region: String,
+    pub region: Option<String>,
     pub export_bucket: String,
 }
 

@@ -180,7 +180,7 @@ fn timeline(facts: &Facts, loads: &[Load], syncs: &[Sync]) -> Vec<Span> {
     if let Some(proven) = loads.iter().filter(|load| load.day == facts.day).map(|load| load.loaded_at).max() {
         spans.push(moment("rows proven", proven));
     }
-    if let Ok(Some(build)) = &facts.dbt
+    if let Some(Ok(Some(build))) = &facts.dbt
         && build.day == facts.day
     {
         #[allow(clippy::cast_possible_truncation)] // hours at most

@@ -50,7 +50,11 @@ case "$name $*" in
   "aws s3api head-bucket"*) is_made aws-bucket ;;
   "aws s3api create-bucket"*) touch "$made/aws-bucket" ;;
   "aws cloudformation describe-stacks"*) is_made stack ;;
-  "aws iam list-access-keys"*) ! is_made key || echo AKIAPLAYED ;;
+  "aws iam list-access-keys"*)
+    [ -z "${NO_AWS:-}" ] || { echo "Unable to locate credentials" >&2; exit 253; }
+    is_made applied-aws || { echo "An error occurred (NoSuchEntity)" >&2; exit 254; }
+    ! is_made key || echo AKIAPLAYED
+    ;;
   "aws iam delete-access-key"*) rm "$made/key" ;;
   "aws iam create-access-key"*) touch "$made/key" && echo "AKIAPLAYED a-secret" ;;
   "aws ssm"*) echo shop-exports ;;
@@ -72,7 +76,9 @@ case "$name $*" in
   "gcloud storage buckets create"*) touch "$made/google-bucket" ;;
   "gcloud artifacts docker images describe"*) is_made images ;;
   "gcloud builds submit"*) touch "$made/images" ;;
+  "gcloud secrets versions describe"*) [ "$4" = 1 ] && echo "${SECRET:-ENABLED}" ;;
   "gcloud secrets versions add"*) [ "$(cat)" = a-secret ] && echo projects/1/secrets/s/versions/1 ;;
   "sam deploy"*) touch "$made/stack" ;;
+  "git status"*) ! is_made new-file || echo "?? jobs/new.rs" ;;
   "git rev-parse"*) echo 0123456789ab ;;
 esac

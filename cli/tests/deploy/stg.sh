@@ -7,10 +7,10 @@ terraform version >/dev/null # Terraform 1.11 or later: developer.hashicorp.com/
 sam --version >/dev/null # pip install aws-sam-cli
 cargo lambda --version >/dev/null # pip install cargo-lambda
 AWS_ACCOUNT=$(aws sts get-caller-identity --query Account --output text)
-test -n "$AWS_ACCOUNT" # aws sso login, or AWS_PROFILE
+[[ -n $AWS_ACCOUNT && $AWS_ACCOUNT != None ]] # aws sso login, or AWS_PROFILE
 TAG=$(git rev-parse --short=12 HEAD)
-test -n "$TAG" # images are called after the commit: run this in a clone that has one
-git diff --quiet HEAD -- Cargo.lock Cargo.toml crates jobs warehouse >/dev/null # commit it: images are called after the commit that they were made of
+[[ -n $TAG && $TAG != None ]] # images are called after the commit: run this in a clone that has one
+test -z "$(git status --porcelain --untracked-files=all -- . ':(exclude)config' ':(exclude)docs' ':(exclude)samconfig.toml' ':(exclude)terraform')" # commit it or take it away: images are called after the commit that they were made of
 gcloud projects describe shop-isthmus-stg '--format=value(projectNumber)' >/dev/null # gcloud auth login, with an account that may see shop-isthmus-stg
 gcloud auth application-default print-access-token >/dev/null # gcloud auth application-default login
 aws rds describe-db-clusters --db-cluster-identifier shop-aurora --region ap-northeast-1 >/dev/null # the account has no cluster shop-aurora in ap-northeast-1: look at config/environments.yaml and AWS_PROFILE
@@ -77,7 +77,7 @@ if ! { gcloud artifacts docker images describe "asia-northeast1-docker.pkg.dev/s
 fi
 
 # The key of Data Transfer, whose secret goes from AWS to Google without being shown
-if ! { test -e terraform/gcp/generated/stg.key.tfvars.json >/dev/null 2>&1; }; then
+if ! { terraform/rotate-transfer-key.sh check stg shop-isthmus-stg terraform/gcp/generated/stg.key.tfvars.json >/dev/null 2>&1; }; then
   terraform/rotate-transfer-key.sh start stg shop-isthmus-stg terraform/gcp/generated/stg.key.tfvars.json
 fi
 

@@ -136,8 +136,9 @@ impl S3 for Operations {
         object.metadata = input.metadata.unwrap_or_default().into_iter().collect();
         object.sha256 = input.checksum_sha256;
         let e_tag = Some(ETag::Strong(self.store.put_if(&input.bucket, &input.key, &condition, object)?));
-        let encryption = Some(ServerSideEncryption::from_static(self.store.encryption(&input.bucket)));
-        Ok(S3Response::new(PutObjectOutput { e_tag, server_side_encryption: encryption, ..Default::default() }))
+        let (encryption, ssekms_key_id) = self.store.encryption(&input.bucket);
+        let server_side_encryption = Some(ServerSideEncryption::from_static(encryption));
+        Ok(S3Response::new(PutObjectOutput { e_tag, server_side_encryption, ssekms_key_id, ..Default::default() }))
     }
 
     async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> Answer<CopyObjectOutput> {

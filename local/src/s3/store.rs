@@ -18,7 +18,7 @@ pub(super) struct Bucket {
     pub(super) created: SystemTime,
     pub(super) objects: BTreeMap<String, Object>,
     /// Encrypted with a KMS key: then no `ETag` is the MD5 of the bytes.
-    kms: bool,
+    kms: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -94,14 +94,15 @@ impl Store {
         self.lock().entry(bucket.to_owned()).or_insert_with(Bucket::new);
     }
 
-    /// As if the bucket's default encryption were a KMS key, from now on.
-    pub fn encrypt_with_kms(&self, bucket: &str) {
-        self.lock().entry(bucket.to_owned()).or_insert_with(Bucket::new).kms = true;
+    /// As if the bucket's default encryption were this KMS key, from now on.
+    pub fn encrypt_with_kms(&self, bucket: &str, key_arn: &str) {
+        self.lock().entry(bucket.to_owned()).or_insert_with(Bucket::new).kms = Some(key_arn.to_owned());
     }
 
     /// As a write is answered: by S3's own key where no other is set.
-    pub(super) fn encryption(&self, bucket: &str) -> &'static str {
-        if self.lock().get(bucket).is_some_and(|bucket| bucket.kms) { "aws:kms" } else { "AES256" }
+    pub(super) fn encryption(&self, bucket: &str) -> (&'static str, Option<String>) {
+        let key = self.lock().get(bucket).and_then(|bucket| bucket.kms.clone());
+        (if key.is_some() { "aws:kms" } else { "AES256" }, key)
     }
 
     pub fn has_bucket(&self, bucket: &str) -> bool {
@@ -124,7 +125,7 @@ impl Store {
     ) -> Result<String, Refused> {
         let mut buckets = self.lock();
         let Bucket { objects, kms, .. } = buckets.get_mut(bucket).ok_or(Refused::NoBucket)?;
-        if *kms {
+        if kms.is_some() {
             object.etag = uuid::Uuid::new_v4().simple().to_string();
         }
         condition.check(objects.get(key))?;
@@ -191,7 +192,7 @@ impl Store {
 
 impl Bucket {
     fn new() -> Self {
-        Self { created: SystemTime::now(), objects: BTreeMap::new(), kms: false }
+        Self { created: SystemTime::now(), objects: BTreeMap::new(), kms: None }
     }
 }
 

@@ -66,7 +66,7 @@ async fn a_checksum_that_came_with_an_object_is_told_to_whoever_asks_for_it() {
     let asked = head().checksum_mode(ChecksumMode::Enabled).send().await.unwrap();
     assert_eq!(asked.checksum_sha256(), Some(sha256));
     // Where a KMS key encrypts, the ETag is no hash of the bytes.
-    s3.store().encrypt_with_kms(BUCKET);
+    s3.store().encrypt_with_kms(BUCKET, "arn:aws:kms:ap-northeast-1:123456789012:key/1");
     s3.store().put(BUCKET, "b", "hello");
     assert_ne!(s3.store().head(BUCKET, "b").unwrap().etag, s3.store().head(BUCKET, "a").unwrap().etag);
 }

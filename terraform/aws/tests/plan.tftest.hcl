@@ -221,7 +221,7 @@ run "sam_finds_what_it_reads" {
 
   assert {
     condition = toset([for parameter in aws_ssm_parameter.this : parameter.name]) == toset([
-      "/isthmus/prod/export-bucket", "/isthmus/prod/export-role-arn",
+      "/isthmus/prod/app-bucket", "/isthmus/prod/export-bucket", "/isthmus/prod/export-role-arn",
       "/isthmus/prod/kms-key-arn", "/isthmus/prod/notification-topic-arn",
       "/isthmus/prod/google-workflow", "/isthmus/prod/google-audience", "/isthmus/prod/google-service-account",
     ])

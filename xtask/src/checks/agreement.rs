@@ -129,10 +129,15 @@ fn across_clouds(workspace: &Workspace, problems: &mut Vec<String>) -> Result<us
     Ok(count)
 }
 
-/// samconfig.toml names the parameters that terraform/aws makes, and what `terraform output lookup` prints are parameters.
+/// samconfig.toml and the operator's command name the parameters that terraform/aws makes, and what `terraform output lookup` prints are parameters.
 fn sam_reads_terraform(workspace: &Workspace, problems: &mut Vec<String>) -> Result<usize> {
     let made = keys(block(&file(workspace, "terraform/aws/parameters.tf")?, "parameters = {")?);
     let config = file(workspace, "samconfig.toml")?;
+    let names = file(workspace, "cli/src/clouds/names.rs")?;
+    let (_, list) = names.split_once("const PARAMETERS: ").context("names.rs has no PARAMETERS")?;
+    let list = list.split(';').nth(1).unwrap_or_default();
+    let operator: BTreeSet<String> = list.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+    problems.extend(missing(&operator, &made, "isthmus reads", "terraform/aws does not make it"));
     for env in ["stg", "prod"] {
         let prefix = format!("/isthmus/{env}/");
         let named = config.split('"').filter_map(|text| text.split_once(&prefix)).map(|(_, name)| name.to_owned());
@@ -140,9 +145,9 @@ fn sam_reads_terraform(workspace: &Workspace, problems: &mut Vec<String>) -> Res
         problems.extend(missing(&named, &made, "samconfig.toml reads", "terraform/aws does not make it"));
         problems.extend(missing(
             &made,
-            &named,
+            &named.union(&operator).cloned().collect(),
             "terraform/aws makes",
-            &format!("{env} in samconfig.toml does not read it"),
+            &format!("neither {env} in samconfig.toml nor isthmus reads it"),
         ));
     }
     let outputs = file(workspace, "terraform/aws/outputs.tf")?;

@@ -1,4 +1,5 @@
-//! The pages that our programs write, in a headless browser: light and dark, wide and narrow, and what axe-core finds.
+//! The pages that our programs write, in a headless browser: light and dark, wide and narrow, and what axe-core finds; and
+//! what readers of lineage's page do with it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -27,8 +28,15 @@ pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
     let workspace = step.workspace;
     let chromium =
         CHROMIUM.into_iter().find_map(debian::find).context("no Chromium: the check `chromium` installs it")?;
-    let mut check = step.program(workspace.tool_program("browser", "python"));
-    check.arg("-B").arg(workspace.root.join("xtask/browser/check.py")).arg(workspace.pages()).arg(chromium);
-    let printed = step.finish(&mut check)?;
-    Ok(printed.lines().last().unwrap_or_default().to_owned())
+    let python = |script: &str| {
+        let mut python = step.program(workspace.tool_program("browser", "python"));
+        python.arg("-B").arg(workspace.root.join("xtask/browser").join(script)).env("CHROMIUM", &chromium);
+        python
+    };
+    let (mut look, mut use_it) = (python("check.py"), python("lineage_page.py"));
+    let looked_at = step.finish(look.arg(workspace.pages()))?;
+    step.finish(step.program("cargo").args(["build", "--workspace", "--bin", "isthmus"]))?;
+    let used = step.finish(use_it.env("ISTHMUS", workspace.target.join("debug/isthmus")))?;
+    let ran = used.lines().find(|line| line.starts_with("Ran ")).context("the tests of lineage's page did not run")?;
+    Ok(format!("{}; lineage: {ran}", looked_at.lines().last().unwrap_or_default()))
 }

@@ -21,6 +21,7 @@ fn seen() -> Seen {
         tables: Ok(list.transfers(&"prod".parse().unwrap()).unwrap()),
         google_ahead: Ok(TimeDelta::seconds(-1)),
         exporting: Ok(1),
+        export_key: Ok(Some(key("prod-20261122", "arn:aws:kms:::key/1"))),
         live_exports: Ok(vec![("prod-20261122-s101500".into(), false)]),
         manifest: Ok(Some(manifest)),
         batches: Ok([("shop.items".to_owned(), 2), ("shop.orders".to_owned(), 1)].into()),
@@ -33,10 +34,14 @@ fn seen() -> Seen {
         written: Some(Written {
             create_twice: Ok(Some(412)),
             replace_another: Ok(Some(412)),
-            encryption: Ok("aws:kms".into()),
+            encryption: Ok(("aws:kms".into(), key("s3://app", "arn:aws:kms:::key/1"))),
             modified: Ok((at("05:00"), at("05:00"))),
         }),
     }
+}
+
+fn key(of: &str, key: &str) -> KeySeen {
+    KeySeen { of: of.into(), key: Some(key.into()), product: Ok("arn:aws:kms:::key/1".into()) }
 }
 
 fn written(seen: &mut Seen) -> &mut Written {
@@ -51,13 +56,17 @@ fn blind(seen: &mut Seen) -> &mut RunSeen {
 type Case = (fn(&mut Seen), &'static str, Outcome, &'static str, &'static str);
 
 #[rustfmt::skip] // a case is a line or two
-const CASES: [Case; 43] = [
+const CASES: [Case; 49] = [
     (|_| (), "clocks", Outcome::Holds, "-1 s", ""),
     (|s| s.google_ahead = Ok(TimeDelta::seconds(61)), "clocks", Outcome::Broken, "+61 s", "MIN_FILE_AGE_SECONDS"),
     (|s| s.google_ahead = Err("no".into()), "clocks", Outcome::Unknown, "could not be asked: no", ""),
     (|_| (), "five tasks", Outcome::Holds, "1 task under way, room for 4 more", ""),
-    (|s| s.exporting = Ok(5), "five tasks", Outcome::Broken, "5 tasks under way", "start nothing now"),
+    (|s| s.exporting = Ok(5), "five tasks", Outcome::Holds, "5 tasks under way, room for none", ""),
     (|s| s.exporting = Ok(6), "five tasks", Outcome::Broken, "more than five", "the quota was raised"),
+    (|_| (), "exports are encrypted", Outcome::Holds, "prod-20261122 is, with arn:aws:kms:::key/1", ""),
+    (|s| s.export_key = Ok(Some(key("prod-20261122", "arn:aws:kms:::key/2"))), "exports are encrypted", Outcome::Broken, "key/2, and the product's is arn:aws:kms:::key/1", "sam deploy"),
+    (|s| s.export_key = Ok(None), "exports are encrypted", Outcome::NotSeen, "nothing was exported", ""),
+    (|s| s.export_key.as_mut().unwrap().as_mut().unwrap().product = Err("no".into()), "exports are encrypted", Outcome::Unknown, "could not be asked: no", ""),
     (|_| (), "SnapshotTime", Outcome::Holds, "s101500 has none", ""),
     (|s| s.live_exports.as_mut().unwrap()[0].1 = true, "SnapshotTime", Outcome::Broken, "has one", "publish-export takes it"),
     (|s| s.live_exports = Ok(Vec::new()), "SnapshotTime", Outcome::NotSeen, "isthmus spot", ""),
@@ -94,8 +103,11 @@ const CASES: [Case; 43] = [
     (|s| written(s).create_twice = Ok(Some(501)), "If-None-Match", Outcome::Broken, "501", "do not publish"),
     (|_| (), "(If-Match", Outcome::Holds, "412", ""),
     (|s| written(s).replace_another = Ok(None), "(If-Match", Outcome::Broken, "S3 took it", "do not publish"),
-    (|_| (), "product's key", Outcome::Holds, "aws:kms", ""),
-    (|s| written(s).encryption = Ok("AES256".into()), "product's key", Outcome::Broken, "AES256", "buckets.tf"),
+    (|_| (), "bucket encrypts", Outcome::Holds, "s3://app is, with arn:aws:kms:::key/1", ""),
+    (|s| written(s).encryption.as_mut().unwrap().0 = "AES256".into(), "bucket encrypts", Outcome::Broken, "AES256", "buckets.tf"),
+    // AWS's own key is a KMS key too.
+    (|s| written(s).encryption.as_mut().unwrap().1.key = Some("arn:aws:kms:::key/aws-s3".into()), "bucket encrypts", Outcome::Broken, "key/aws-s3", "buckets.tf"),
+    (|s| written(s).encryption.as_mut().unwrap().1.key = None, "bucket encrypts", Outcome::Broken, "encrypted with none", "buckets.tf"),
     (|_| (), "lastModifiedTime", Outcome::Holds, "it stayed at", ""),
     (|s| written(s).modified = Ok((at("05:00"), at("05:01"))), "lastModifiedTime", Outcome::Broken, "it moved", "every table again"),
     (|s| written(s).modified = Err("denied".into()), "lastModifiedTime", Outcome::Unknown, "denied", ""),
@@ -118,5 +130,5 @@ fn each_assumption_comes_out_as_the_accounts_show_it() {
 #[test]
 fn what_needs_a_write_is_not_spoken_of_without_one() {
     let read_only = Seen { written: None, ..seen() };
-    assert_eq!((examine(&read_only).len(), examine(&seen()).len()), (10, 14));
+    assert_eq!((examine(&read_only).len(), examine(&seen()).len()), (11, 15));
 }

@@ -1,21 +1,24 @@
 //! From BigQuery to the application.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 
-use super::{AWS, GOOGLE, Judged, about, count, grouped};
+use super::{AWS, GOOGLE, Judged, about, count, grouped, is_good};
 use crate::operate::invocation;
-use crate::status::facts::{Asked, Build, Published, Served, Sync};
+use crate::status::facts::{Asked, Build, Load, Published, Served, Sync};
 use crate::status::report::{Finding, State};
 
 impl Judged<'_> {
     pub(super) fn dbt(&self) -> Finding {
-        about("dbt", &self.facts.dbt, GOOGLE, |build| {
-            let Some(build) = build else {
-                return Finding::new("dbt", State::Off, "no build has left its results");
-            };
-            let Build { day, ended_at, nodes, failed, .. } = build;
+        let Some(dbt) = &self.facts.dbt else {
+            return Finding::new("dbt", State::Off, "this environment has none");
+        };
+        about("dbt", dbt, GOOGLE, |build| {
             let names = &self.facts.names;
             let again = invocation::job(self.env(), "dbt", &names.project, &names.location, "");
+            let Some(build) = build else {
+                return Finding::new("dbt", self.missing(), "no build has left its results").helped_by(&again);
+            };
+            let Build { day, ended_at, nodes, failed, .. } = build;
             let logs = invocation::job_logs(self.env(), "dbt", &names.project, "");
             if *day != self.facts.day {
                 let found = format!("the newest build is of {day}");
@@ -56,7 +59,7 @@ impl Judged<'_> {
                 let found = format!("nothing was published to {} yet", sync.place);
                 return Finding::new(&sync.name, self.missing(), found).helped_by(&publish);
             };
-            let fresh = *began_at >= self.fresh_since();
+            let fresh = self.fresh_since().is_some_and(|since| *began_at >= since);
             let state = if fresh { State::Good } else { self.missing() };
             let mut found = format!("{generation}, {} old, {} rows", self.clock.ago(*began_at), grouped(*rows));
             if *rejected > 0 {
@@ -66,20 +69,30 @@ impl Judged<'_> {
         })
     }
 
-    /// A generation that began after the day's first part was written can be made of the day's rows. Spot exports of
-    /// some tables come later and make nothing late that was published before them.
-    fn fresh_since(&self) -> DateTime<Utc> {
+    /// A generation is of the day where it began after the day's rows stood in BigQuery: when each table was proven for the
+    /// first time. What is loaded once more, or by a spot export, makes nothing late that was published before. `None`:
+    /// no row of the day stands yet.
+    fn fresh_since(&self) -> Option<DateTime<Utc>> {
+        if let (Ok(loads), Ok(listed)) = (&self.facts.loads, &self.facts.listed)
+            && !listed.is_empty()
+        {
+            let of_day = loads.iter().filter(|load| load.day == self.facts.day && listed.contains(&load.table));
+            let first = |load: &Load| load.first_good_at.or(is_good(&load.state).then_some(load.loaded_at));
+            // A generation's name says when it began to the second.
+            return of_day.filter_map(first).max().map(|at| at.trunc_subsecs(0));
+        }
+        // Where BigQuery cannot be asked: a generation that began before the first part was written is not of the day.
         let manifest = self.facts.manifest.as_ref().ok().and_then(Option::as_ref);
         let written =
             manifest.and_then(|manifest| manifest.tables.iter().filter_map(|table| table.newest_part_at).min());
-        written.unwrap_or_else(|| self.clock.begins(self.facts.day))
+        Some(written.unwrap_or_else(|| self.clock.begins(self.facts.day)))
     }
 
     pub(super) fn lookup(&self) -> Finding {
         let Some(lookup) = &self.facts.lookup else {
             return Finding::new("lookup", State::Off, "no address is given (--lookup-url)");
         };
-        let logs = invocation::function_logs(self.env(), "lookup");
+        let logs = self.in_region(invocation::function_logs(self.env(), "lookup"));
         about("lookup", lookup, AWS, |Served { healthy, generations }| {
             let syncs = self.facts.syncs.as_ref().ok();
             let current = |name: &str| -> Option<&str> {

@@ -1,11 +1,12 @@
 //! From the database to BigQuery.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+use handoff::ExportDate;
 use serde_json::json;
 
 use super::{AWS, GOOGLE, Judged, about, count, grouped};
-use crate::operate::invocation;
+use crate::operate::invocation::{self, Invocation};
 use crate::status::facts::{Load, Run, Snapshot, Task};
 use crate::status::report::{Finding, State};
 
@@ -40,9 +41,8 @@ impl Judged<'_> {
         matches!(&self.facts.manifest, Ok(Some(_))) || matches!(&self.facts.tasks, Ok(tasks) if !tasks.is_empty())
     }
 
-    fn list_snapshots(&self) -> String {
-        let cluster = &self.facts.names.cluster;
-        format!("aws rds describe-db-cluster-snapshots --db-cluster-identifier {cluster} --snapshot-type automated")
+    fn list_snapshots(&self) -> Invocation {
+        self.in_region(invocation::list_snapshots(&self.facts.names.cluster))
     }
 
     pub(super) fn export(&self) -> Finding {
@@ -50,7 +50,8 @@ impl Judged<'_> {
             let Some(newest) = tasks.last() else {
                 let state = self.missing();
                 let found = format!("no export task of {} was started", self.facts.day);
-                return Finding::new("export", state, found).helped_by(&invocation::start_export(self.env()));
+                return Finding::new("export", state, found)
+                    .helped_by(&self.in_region(invocation::start_export(self.env())));
             };
             let failed = |task: &&Task| matches!(task.status.as_str(), "FAILED" | "CANCELED" | "CANCELING");
             let complete = tasks.iter().any(|task| task.status.eq_ignore_ascii_case("complete"));
@@ -63,9 +64,9 @@ impl Judged<'_> {
             };
             // An id is never used twice: what failed is exported again by a spot export of the whole cluster.
             let helps = if state == State::Failed {
-                invocation::spot(self.env(), &[])
+                self.in_region(invocation::spot(self.env(), &[]))
             } else {
-                invocation::function_logs(self.env(), "start-export")
+                self.in_region(invocation::function_logs(self.env(), "start-export"))
             };
             Finding::new("export", state, found).helped_by(&helps)
         })
@@ -102,7 +103,7 @@ impl Judged<'_> {
                 let name = table.name.to_string();
                 let why = manifest.warnings.iter().find(|warning| warning.starts_with(&format!("{name}:")));
                 Finding::new(&name, State::Failed, why.map_or("RDS did not export it", String::as_str))
-                    .helped_by(&invocation::spot(self.env(), std::slice::from_ref(&name)))
+                    .helped_by(&self.in_region(invocation::spot(self.env(), std::slice::from_ref(&name))))
             };
             let parts: Vec<Finding> = skipped.map(part).collect();
             Finding::of("manifest", found, parts).at_least(State::Good)
@@ -122,7 +123,7 @@ impl Judged<'_> {
             }
             (None, None) => (self.missing(), "waits for the export".to_owned()),
         };
-        Finding::new("manifest", state, found).helped_by(&invocation::publish(self.env()))
+        Finding::new("manifest", state, found).helped_by(&self.in_region(invocation::publish(self.env())))
     }
 
     pub(super) fn transfers(&self) -> Finding {
@@ -180,7 +181,9 @@ impl Judged<'_> {
             about("tables", &self.facts.listed, "isthmus tables check", |listed| {
                 let parts: Vec<Finding> = listed.iter().map(|table| self.table(table)).collect();
                 let good = parts.iter().filter(|part| part.state == State::Good).count();
-                let rows: u64 = self.loads_of_day().filter_map(|load| load.rows).sum();
+                // The audit has the extractor's tables too, which are another line.
+                let of_export = self.loads_of_day().filter(|load| listed.contains(&load.table));
+                let rows: u64 = of_export.filter_map(|load| load.rows).sum();
                 let found = format!("{good} of {} proven, {} rows", count(parts.len(), "table"), grouped(rows));
                 Finding::of("tables", found, parts)
             })
@@ -205,7 +208,8 @@ impl Judged<'_> {
         Finding::new(&load.table, State::Failed, format!("{} at {at}{why}", load.state)).helped_by(&self.load())
     }
 
-    /// Tables that the audit knows and the list of transfers does not: what was loaded in the last week is expected.
+    /// Tables that the audit knows and the list of transfers does not: what was loaded in the days that are looked at is
+    /// expected, however long ago.
     pub(super) fn extractor(&self) -> Finding {
         let known = self
             .facts
@@ -214,17 +218,23 @@ impl Judged<'_> {
             .map_err(Clone::clone)
             .and_then(|loads| Ok((loads, self.facts.listed.as_ref().map_err(Clone::clone)?)));
         about("extractor", &known, GOOGLE, |(loads, listed)| {
-            let week = self.facts.day.days_before(7);
-            let others = loads.iter().filter(|load| load.day >= week && !listed.contains(&load.table));
-            let names: BTreeSet<&str> = others.map(|load| load.table.as_str()).collect();
-            if names.is_empty() {
+            let mut newest: BTreeMap<&str, ExportDate> = BTreeMap::new();
+            for load in loads.iter().filter(|load| load.day <= self.facts.day && !listed.contains(&load.table)) {
+                let day = newest.entry(&load.table).or_insert(load.day);
+                *day = load.day.max(*day);
+            }
+            if newest.is_empty() {
                 return Finding::new("extractor", State::Off, "loads nothing here");
             }
-            let part = |name: &&str| match self.loads_of_day().find(|load| load.table == **name) {
+            let part = |(name, day): (&&str, &ExportDate)| match self.loads_of_day().find(|load| load.table == **name) {
                 Some(load) => Finding { command: None, ..self.loaded(load) },
-                None => Finding::new(*name, self.missing(), format!("not loaded for {} yet", self.facts.day)),
+                None => Finding::new(
+                    *name,
+                    self.missing(),
+                    format!("not loaded for {} yet, last for {day}", self.facts.day),
+                ),
             };
-            let parts: Vec<Finding> = names.iter().map(part).collect();
+            let parts: Vec<Finding> = newest.iter().map(part).collect();
             let good = parts.iter().filter(|part| part.state == State::Good).count();
             Finding::of("extractor", format!("{good} of {} loaded", count(parts.len(), "table")), parts)
         })

@@ -1,6 +1,7 @@
 //! What calls for a human.
 
 use super::{AWS, Judged, about, count};
+use crate::operate::invocation;
 use crate::status::facts::Alarm;
 use crate::status::report::{Finding, State};
 
@@ -14,7 +15,7 @@ impl Judged<'_> {
                 let since =
                     since.map_or(String::new(), |at| format!("since {}: ", self.clock.time(at, self.facts.day)));
                 Finding::new(name, State::Failed, format!("{since}{reason}"))
-                    .helped_by(&format!("aws cloudwatch describe-alarms --alarm-names {name}"))
+                    .helped_by(&self.in_region(invocation::alarm(name)))
             };
             Finding::of("alarms", format!("{} open", count(alarms.len(), "alarm")), alarms.iter().map(part).collect())
         })
@@ -24,12 +25,13 @@ impl Judged<'_> {
         about("dead letters", &self.facts.dead_letters, AWS, |letters| match letters {
             0 => Finding::new("dead letters", State::Good, "none"),
             letters => {
-                let queue = format!("isthmus-{}-dead-letters", self.env());
                 let letters = count(usize::try_from(*letters).unwrap_or(usize::MAX), "event");
                 let found = format!("{letters} not delivered, or failed on every retry");
-                Finding::new("dead letters", State::Failed, found).helped_by(&format!(
-                    "aws sqs receive-message --queue-url \"$(aws sqs get-queue-url --queue-name {queue} --output text)\""
-                ))
+                let url = self.in_region(invocation::dead_letters(self.env()));
+                let region =
+                    self.facts.names.region.as_ref().map_or(String::new(), |region| format!(" --region {region}"));
+                Finding::new("dead letters", State::Failed, found)
+                    .helped_by(&format!("aws sqs receive-message --queue-url \"$({url})\"{region}"))
             }
         })
     }

@@ -11,6 +11,7 @@ pub use forward::is_good;
 use super::clock::Clock;
 use super::facts::{Asked, Facts};
 use super::report::{Finding, Report, State};
+use crate::operate::invocation::Invocation;
 
 pub fn judge(facts: &Facts, clock: &Clock) -> Report {
     let judged = Judged { facts, clock };
@@ -47,6 +48,11 @@ impl Judged<'_> {
 
     fn env(&self) -> &str {
         self.facts.env.as_str()
+    }
+
+    /// A line of `aws`, for the region that was asked.
+    fn in_region(&self, line: Invocation) -> Invocation {
+        line.in_region(self.facts.names.region.as_deref())
     }
 }
 

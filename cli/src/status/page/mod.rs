@@ -215,7 +215,7 @@ mod tests {
         let mut facts = good();
         let no = || "no answer".to_owned();
         (facts.snapshot, facts.tasks, facts.manifest, facts.runs) = (Err(no()), Err(no()), Err(no()), Err(no()));
-        (facts.loads, facts.dbt, facts.syncs, facts.lookup) = (Err(no()), Err(no()), Err(no()), Some(Err(no())));
+        (facts.loads, facts.dbt, facts.syncs, facts.lookup) = (Err(no()), Some(Err(no())), Err(no()), Some(Err(no())));
         (facts.alarms, facts.dead_letters, facts.listed) = (Err(no()), Err(no()), Err(no()));
         let page = page(&facts, "10:00");
         assert_eq!(page.matches("could not be asked: no answer").count(), 11);

@@ -43,7 +43,19 @@ struct Gate {
 }
 
 impl Questions<'_> {
-    pub(super) async fn dbt(&self) -> Asked<Option<Build>> {
+    /// Off only where somebody says so: that no build is found means that one is missing.
+    pub(super) async fn dbt(&self) -> Option<Asked<Option<Build>>> {
+        if self.arguments.no_dbt {
+            return None;
+        }
+        match self.arguments.place.environment() {
+            Ok(Some(environment)) if !environment.dbt => None,
+            Ok(_) => Some(self.build().await),
+            Err(why) => Some(Err(why)),
+        }
+    }
+
+    async fn build(&self) -> Asked<Option<Build>> {
         let (google, ..) = self.project()?;
         let bucket = known(&self.names.config_bucket)?;
         let read =

@@ -13,7 +13,7 @@ use handoff::TableList;
 use super::arguments::StatusArguments;
 use super::clock::Clock;
 use super::facts::{self, Asked, Facts};
-use crate::clouds::{Aws, Google, Names};
+use crate::clouds::{Aws, Google, Names, aws_of};
 
 /// Whom and what about.
 pub(crate) struct Questions<'a> {
@@ -30,7 +30,7 @@ pub async fn facts(arguments: &StatusArguments, clock: &Clock) -> Facts {
 
 impl<'a> Questions<'a> {
     pub(crate) async fn new(arguments: &'a StatusArguments, clock: &Clock) -> Self {
-        let aws = Aws::connect().await.map_err(|error| format!("{error:#}"));
+        let aws = aws_of(&arguments.place).await;
         let google = Google::connect().map_err(|error| format!("{error:#}"));
         let names = Names::find(&arguments.place, &aws).await;
         let day = arguments.day.unwrap_or_else(|| clock.day());
@@ -59,7 +59,7 @@ impl<'a> Questions<'a> {
             cluster: or(&cluster, "CLUSTER"),
             project: or(&self.names.project, "PROJECT"),
             location: or(&self.names.location, "LOCATION"),
-            region: region.unwrap_or_else(|| "REGION".to_owned()),
+            region,
             export_bucket: or(&self.names.export_bucket, "EXPORT_BUCKET"),
         };
         Facts {

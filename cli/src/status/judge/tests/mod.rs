@@ -83,7 +83,7 @@ pub fn good() -> Facts {
         cluster: "shop".into(),
         project: "acme".into(),
         location: "asia-northeast1".into(),
-        region: "ap-northeast-1".into(),
+        region: Some("ap-northeast-1".into()),
         export_bucket: "exports".into(),
     };
     let build = Build {
@@ -110,7 +110,7 @@ pub fn good() -> Facts {
         manifest: Ok(Some(manifest())),
         runs: Ok(vec![run("shop.items", "SUCCEEDED"), run("shop.orders", "SUCCEEDED")]),
         loads: Ok(vec![load(DAY, "shop.items", "loaded", 40), load(DAY, "shop.orders", "loaded", 120)]),
-        dbt: Ok(Some(build)),
+        dbt: Some(Ok(Some(build))),
         syncs: Ok(vec![sync]),
         lookup: Some(Ok(Served { healthy: Ok(()), generations: vec![("users".into(), "20261121T203000Z".into())] })),
         alarms: Ok(Vec::new()),

@@ -2,103 +2,21 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod clone;
+
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
-const TOOLS: [&str; 6] = ["terraform", "aws", "gcloud", "sam", "cargo", "git"];
-
-/// A clone with three values edited, and a cloud that is empty.
-struct Clone {
-    folder: tempfile::TempDir,
-}
-
-impl Clone {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for file in
-            ["rotate-transfer-key.sh", "gcp/stg.tfvars", "gcp/backend/stg.hcl", "aws/stg.tfvars", "aws/backend/stg.hcl"]
-        {
-            let to = folder.path().join("terraform").join(file);
-            fs::create_dir_all(to.parent().unwrap()).unwrap();
-            fs::copy(root.join("terraform").join(file), to).unwrap();
-        }
-        fs::copy(root.join("samconfig.toml"), folder.path().join("samconfig.toml")).unwrap();
-        fs::create_dir_all(folder.path().join("config")).unwrap();
-        let environments = "stg: {project: shop-isthmus-stg, cluster: shop-aurora, emails: [data@shop.test]}\n";
-        fs::write(folder.path().join("config/environments.yaml"), environments).unwrap();
-        fs::create_dir_all(folder.path().join("played/made")).unwrap();
-        fs::create_dir_all(folder.path().join("bin")).unwrap();
-        let played = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/deploy/played.sh");
-        for tool in TOOLS {
-            symlink(&played, folder.path().join("bin").join(tool)).unwrap();
-        }
-        Self { folder }
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        let path = format!("{}:/usr/bin:/bin", self.folder.path().join("bin").display());
-        command.current_dir(self.folder.path()).env("PATH", path).env("PLAYED", self.played("")).stdin(Stdio::null());
-        command
-    }
-
-    fn isthmus(&self, arguments: &[&str]) -> Command {
-        let mut command = self.command(env!("CARGO_BIN_EXE_isthmus"));
-        command.args(arguments);
-        command
-    }
-
-    fn played(&self, file: &str) -> PathBuf {
-        self.folder.path().join("played").join(file)
-    }
-
-    fn refuse(&self, call: &str) {
-        fs::write(self.played("refused"), call).unwrap();
-    }
-
-    fn refuse_nothing(&self) {
-        fs::remove_file(self.played("refused")).unwrap();
-    }
-
-    /// Since the last time.
-    fn calls(&self) -> Vec<String> {
-        let calls = fs::read_to_string(self.played("calls")).unwrap_or_default();
-        let _ = fs::remove_file(self.played("calls"));
-        calls.lines().map(str::to_owned).collect()
-    }
-}
-
-fn done(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
-    said(&output)
-}
-
-fn refused(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert!(!output.status.success(), "{}", said(&output));
-    said(&output)
-}
-
-fn said(output: &Output) -> String {
-    [&output.stdout[..], &output.stderr].map(String::from_utf8_lossy).concat()
-}
-
-fn count(calls: &[String], begin: &str) -> usize {
-    calls.iter().filter(|call| call.starts_with(begin)).count()
-}
+use clone::{Clone, count, done, refused, said};
 
 /// To write it anew: `isthmus deploy stg --print >cli/tests/deploy/stg.sh`, with the values of [`Clone::new`].
 #[test]
 fn the_commands_are_printed_as_a_script_and_none_is_run() {
     let clone = Clone::new();
     let printed = done(&mut clone.isthmus(&["deploy", "stg", "--print"]));
-    assert_eq!(printed, include_str!("deploy/stg.sh"));
+    assert_eq!(printed, include_str!("stg.sh"));
     let printed = done(&mut clone.isthmus(&["first-day", "stg", "--print"]));
-    assert_eq!(printed, include_str!("deploy/first-day.sh"));
+    assert_eq!(printed, include_str!("first-day.sh"));
     assert_eq!(clone.calls(), [] as [String; 0]);
 }
 
@@ -106,12 +24,30 @@ fn the_commands_are_printed_as_a_script_and_none_is_run() {
 fn the_printed_script_calls_what_the_command_calls() {
     let (ran, scripted) = (Clone::new(), Clone::new());
     done(&mut ran.isthmus(&["deploy", "stg", "--yes"]));
-    fs::write(scripted.folder.path().join("deploy.sh"), include_str!("deploy/stg.sh")).unwrap();
+    fs::write(scripted.folder.path().join("deploy.sh"), include_str!("stg.sh")).unwrap();
     done(scripted.command("bash").arg("deploy.sh"));
     // To know how far the environment is.
     let asks = "terraform -chdir=terraform/gcp output -json";
     let ran: Vec<String> = ran.calls().into_iter().filter(|call| call != asks).collect();
     assert_eq!(ran, scripted.calls());
+}
+
+#[test]
+fn the_printed_first_day_calls_what_the_command_calls_and_ends_as_it_does() {
+    for (variable, value) in
+        [("EXPORT", "COMPLETE\t100"), ("EXPORT", "FAILED"), ("DAY", "FAILED"), ("DAY", "CANCELLED")]
+    {
+        let (ran, scripted) = (Clone::new(), Clone::new());
+        let first_day = ["first-day", "stg", "--seconds", "0"];
+        let output = ran.isthmus(&first_day).env(variable, value).output().unwrap();
+        let script = done(&mut scripted.isthmus(&[&first_day[..], &["--print"]].concat()));
+        fs::write(scripted.folder.path().join("first-day.sh"), script).unwrap();
+        // Ten seconds: a script that does not see the end would wait for hours.
+        let mut bash = scripted.command("timeout");
+        let printed = bash.args(["10", "bash", "first-day.sh"]).env(variable, value).output().unwrap();
+        assert_eq!(output.status.success(), printed.status.success(), "{variable}={value}: {}", said(&printed));
+        assert_eq!(ran.calls(), scripted.calls(), "{variable}={value}");
+    }
 }
 
 #[test]
@@ -135,6 +71,8 @@ fn the_vendors_tools_know_every_command_and_option() {
             .env("AWS_REGION", "ap-northeast-1");
         command
     };
+    // The second time asks for the key that the first one made.
+    done(&mut real(&["deploy", "stg", "--yes"]));
     done(&mut real(&["deploy", "stg", "--yes"]));
     done(&mut real(&["first-day", "stg", "--seconds", "0"]));
     let read = fs::read_to_string(clone.played("read")).unwrap();
@@ -210,7 +148,8 @@ fn a_plan_changes_nothing_on_either_cloud() {
         count(&calls, "terraform -chdir=terraform/gcp plan") + count(&calls, "terraform -chdir=terraform/aws plan"),
         2
     );
-    let changes = [" apply", " create", " enable", " update", " submit", " put-", "sam build", "sam deploy", "secrets"];
+    let changes =
+        [" apply", " create", " enable", " update", " submit", " put-", "sam build", "sam deploy", " versions add"];
     let changing = calls.iter().find(|call| changes.iter().any(|change| call.contains(change)));
     assert_eq!(changing, None);
 }
@@ -236,6 +175,56 @@ fn another_account_than_the_environment_s_is_refused() {
     let told = refused(clone.isthmus(&["deploy", "stg", "--yes"]).env("ACCOUNT", "999999999999"));
     assert!(told.contains("signed in to the AWS account 999999999999") && told.contains("use 123456789012"), "{told}");
     assert_eq!(count(&clone.calls(), "aws s3api"), 0);
+}
+
+#[test]
+fn what_is_not_committed_is_not_built_under_the_commit_s_name() {
+    let clone = Clone::new();
+    fs::write(clone.played("made/new-file"), "").unwrap();
+    let told = refused(&mut clone.isthmus(&["deploy", "stg", "--yes"]));
+    assert!(told.contains("?? jobs/new.rs") && told.contains("commit it"), "{told}");
+    assert_eq!(count(&clone.calls(), "gcloud services"), 0);
+}
+
+#[test]
+fn a_project_that_another_environment_has_is_refused_before_any_call() {
+    let clone = Clone::new();
+    let entry = |name| format!("{name}: {{project: shop-data, cluster: shop-aurora, emails: [data@shop.test]}}\n");
+    fs::write(clone.folder.path().join("config/environments.yaml"), entry("stg") + &entry("prod")).unwrap();
+    for arguments in [["deploy", "stg", "--yes"], ["deploy", "stg", "--plan"], ["deploy", "stg", "--print"]] {
+        let told = refused(&mut clone.isthmus(&arguments));
+        assert!(told.contains("stg.project: shop-data is that of prod too"), "{told}");
+    }
+    assert_eq!(clone.calls(), [] as [String; 0]);
+}
+
+#[test]
+fn a_key_that_is_gone_is_told_and_a_new_one_is_made() {
+    let clone = Clone::new();
+    let planned = || fs::read_to_string(clone.played("made/plan-gcp")).unwrap();
+    // Left over from an environment that was torn down. It says nothing about AWS, where nothing is.
+    clone.leave_key("AKIADEAD", 7);
+    let told = done(&mut clone.isthmus(&["deploy", "stg", "--plan"]));
+    assert!(told.contains("AKIADEAD") && told.contains("is gone") && !planned().contains("account_id"), "{told}");
+    let told = done(&mut clone.isthmus(&["deploy", "stg", "--yes"]));
+    assert!(told.contains("AKIADEAD with version 7") && told.contains("is gone"), "{told}");
+    assert!(planned().contains("AKIAPLAYED") && !planned().contains("AKIADEAD"), "{}", planned());
+    assert_eq!(count(&clone.calls(), "aws iam create-access-key"), 1);
+
+    // The state's own is the older one, and lives.
+    clone.leave_key("AKIADEAD", 7);
+    done(&mut clone.isthmus(&["deploy", "stg", "--yes"]));
+    assert!(planned().contains("AKIAPLAYED"), "{}", planned());
+    assert_eq!(count(&clone.calls(), "aws iam create-access-key"), 0);
+
+    // The other half is gone: Google cannot read this version any more.
+    let told = refused(clone.isthmus(&["deploy", "stg", "--plan"]).env("SECRET", "DISABLED"));
+    assert!(told.contains("AKIAPLAYED with version 1") && told.contains("makes a new one"), "{told}");
+
+    // Nobody knows: no key is made for that.
+    let told = refused(clone.isthmus(&["deploy", "stg", "--yes"]).env("NO_AWS", "1"));
+    assert!(told.contains("cannot list the keys of isthmus-stg-transfer: Unable to locate credentials"), "{told}");
+    assert_eq!(count(&clone.calls(), "aws iam create-access-key"), 0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 """The page of `isthmus lineage --format html`, in a real browser: what its readers do with a keyboard, with a screen reader,
 without scripts and without a network.
 
-    ISTHMUS=target/debug/isthmus V/bin/python cli/tests/lineage_page.py, where V has xtask/requirements/browser.txt
+    CHROMIUM=… ISTHMUS=target/debug/isthmus lineage_page.py
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+CHROMIUM = os.environ["CHROMIUM"]
 SYNCS = """
 syncs:
   totals: {query: "SELECT id, total FROM mart.totals", key: id, layout: packed, destination: {prefix: totals}}
@@ -51,7 +51,7 @@ class LineagePage(unittest.TestCase):
         (folder / "manifest.json").write_text(json.dumps(MANIFEST))
         (folder / "syncs.yaml").write_text(SYNCS)
         asked = ["lineage", "--table", "shop.orders", "--dbt", "manifest.json", "--syncs", "syncs.yaml", "--format", "html"]
-        program = Path(os.environ.get("ISTHMUS", "target/debug/isthmus")).absolute()
+        program = Path(os.environ["ISTHMUS"]).absolute()
         page = subprocess.run([program, *asked], cwd=folder, check=True, capture_output=True).stdout
         (folder / "lineage.html").write_bytes(page)
         cls.url = (folder / "lineage.html").as_uri()
