@@ -2,7 +2,7 @@
 
 mod load;
 mod nginx;
-mod published;
+pub mod published;
 
 use std::path::Path;
 use std::process::Command;

@@ -5,6 +5,7 @@ mod extract;
 mod lookup;
 mod publish_export;
 mod put;
+mod reader;
 mod reverse;
 mod start_export;
 mod warehouse;
@@ -42,6 +43,7 @@ enum Bench {
     LookupCold,
     LookupMemory,
     LookupStart,
+    Reader,
     Lineage,
     DbtBuild,
 }
@@ -110,6 +112,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if chosen(Bench::LookupStart) {
         figures.extend(lookup::cold_start().await?);
+    }
+    if chosen(Bench::Reader) {
+        figures.extend(reader::measure().await?);
     }
     for (name, value) in &figures {
         println!("{name:32} {value:>12.3}");

@@ -15,5 +15,5 @@ mod proposal;
 pub mod status;
 
 pub use comparison::{Comparison, Found, Gone, Why};
-pub use destinations::shared;
+pub use destinations::{List, shared};
 pub use proposal::proposal;

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
 use handoff::{Manifest, TableList, table_list_schema};
-use isthmus::{Comparison, doctor, operate, proposal, shared, status};
+use isthmus::{Comparison, List, doctor, operate, proposal, shared, status};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -69,7 +69,7 @@ enum Tables {
 #[derive(Debug, clap::Args)]
 struct Discover {
     #[command(flatten)]
-    list: List,
+    list: TablesFile,
     /// The manifest of an export; `-` reads it from standard input
     #[arg(long, value_name = "FILE")]
     manifest: PathBuf,
@@ -78,17 +78,20 @@ struct Discover {
 #[derive(Debug, clap::Args)]
 struct Check {
     #[command(flatten)]
-    list: List,
+    list: TablesFile,
     /// The manifest of an export; `-` reads it from standard input
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     /// The list of database-to-bigquery, which must load other tables [default: extracts.yaml beside the list of tables]
     #[arg(long, value_name = "FILE")]
     extracts: Option<PathBuf>,
+    /// The list of federated tables, as well [default: federated.yaml beside the list of tables]
+    #[arg(long, value_name = "FILE")]
+    federated: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
-struct List {
+struct TablesFile {
     /// The list of tables
     #[arg(long, value_name = "FILE", default_value = "config/tables.yaml")]
     tables: PathBuf,
@@ -159,8 +162,9 @@ fn judge(check: &Check) -> Result<bool> {
     let env = manifest.as_ref().map_or_else(|| "any".parse(), |manifest| Ok(manifest.env.clone()))?;
     // Names and destinations first: they are wrong whatever the export holds.
     let listed = list.transfers(&env)?.len();
-    if let Some(shared) = shared_destinations(check)? {
-        tell(check.list.json, &shared.to_string().lines().map(str::to_owned).collect::<Vec<_>>(), "");
+    let shared = shared_with_other_lists(check)?;
+    if !shared.is_empty() {
+        tell(check.list.json, &shared, "");
         return Ok(false);
     }
     let Some(manifest) = manifest else {
@@ -174,13 +178,20 @@ fn judge(check: &Check) -> Result<bool> {
 }
 
 /// A file that was named must be there.
-fn shared_destinations(check: &Check) -> Result<Option<yaml::InvalidFile>> {
-    let beside = check.list.tables.with_file_name("extracts.yaml");
-    match &check.extracts {
-        Some(extracts) => shared(&check.list.tables, extracts),
-        None if beside.exists() => shared(&check.list.tables, &beside),
-        None => Ok(None),
-    }
+fn shared_with_other_lists(check: &Check) -> Result<Vec<String>> {
+    let tables = &check.list.tables;
+    let beside = |named: &Option<PathBuf>, name: &str| {
+        let found = || Some(tables.with_file_name(name)).filter(|file| file.exists());
+        named.clone().or_else(found)
+    };
+    let [extracts, federated] = [beside(&check.extracts, "extracts.yaml"), beside(&check.federated, "federated.yaml")];
+    let others = [(List::Extracts, &extracts), (List::Federated, &federated)];
+    let others = others.into_iter().filter_map(|(list, file)| Some((list, file.as_deref()?)));
+    let lists: Vec<(List, &Path)> = std::iter::once((List::Tables, tables.as_path())).chain(others).collect();
+    Ok(shared(&lists)?
+        .iter()
+        .flat_map(|wrong| wrong.to_string().lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect())
 }
 
 fn tell(json: bool, problems: &[String], good: &str) {

@@ -215,6 +215,35 @@ fn a_table_that_both_lists_load_is_told_with_both_lines() {
          config/extracts.yaml:8:7: app.archive: raw_shop.old_orders is the destination of shop.old_orders too \
          (config/tables.yaml:6:7): each load would replace the other's rows\n"
     );
-    let missing = run(folder.path(), "", &["check", "--extracts", "other.yaml"]);
-    assert!(text(&missing.stderr).contains("other.yaml"), "{}", text(&missing.stderr));
+    for list in ["--extracts", "--federated"] {
+        let missing = run(folder.path(), "", &["check", list, "other.yaml"]);
+        assert!(text(&missing.stderr).contains("other.yaml"), "{}", text(&missing.stderr));
+    }
+}
+
+/// Each list names its tables in its own way, and all of them are in one audit.
+#[test]
+fn one_name_in_the_audit_or_one_destination_of_any_two_lists_is_told_with_both_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("config")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join("config").join(name), text).unwrap();
+    write(
+        "tables.yaml",
+        "databases:\n  shop: {tables: {orders: {}}}\n  direct: {tables: {items: {}}}\n  geo: {engine: mysql, tables: {a.b: {}}}\n",
+    );
+    write("extracts.yaml", "databases:\n  app: {engine: mysql, dataset: direct, tables: {items: {}, users: {}}}\n");
+    let federated = "connections:\n  shop: {engine: mysql, dataset: raw_other, tables: {orders: {}}}\n  \
+                     geo: {engine: postgres, dataset: direct, tables: {public.users: {}, a.b: {}}}\n";
+    write("federated.yaml", federated);
+    let checked = run(folder.path(), "", &["check"]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert_eq!(
+        text(&checked.stderr),
+        "config/extracts.yaml:2:50: app.items: direct.items is the name in the audit of direct.items too \
+         (config/tables.yaml:3:21): each would hide what became of the other\n\
+         config/federated.yaml:2:54: shop.orders: shop.orders is the name in the audit of shop.orders too \
+         (config/tables.yaml:2:19): each would hide what became of the other\n\
+         config/federated.yaml:3:53: geo.public.users: direct.users is the destination of app.users too \
+         (config/extracts.yaml:2:61): each load would replace the other's rows\n"
+    );
 }

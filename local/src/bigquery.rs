@@ -20,10 +20,12 @@ pub const PROJECT: &str = "isthmus-local";
 /// What is changed comes before what starts it.
 const LAUNCH: &str = concat!(
     include_str!("bigquery/launch.py"),
+    include_str!("bigquery/catalog.py"),
     include_str!("bigquery/conditions.py"),
     include_str!("bigquery/created_tables.py"),
     include_str!("bigquery/external_query.py"),
     include_str!("bigquery/loads.py"),
+    include_str!("bigquery/statements.py"),
     "\nmain(sys.argv[1:])\n"
 );
 /// It needs 4 s alone; a busy laptop takes longer.
@@ -110,6 +112,29 @@ impl BigQuery {
 
     pub fn grpc_endpoint(&self) -> String {
         self.grpc_endpoint.clone()
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.data.clone()
+    }
+
+    /// How much of a processor it has used so far.
+    pub fn processor_time(&self) -> Option<Duration> {
+        self.process.as_ref()?.processor_time()
+    }
+
+    /// Without any dataset, once nothing runs any more.
+    pub(crate) async fn empty(&self) -> Result<()> {
+        while self.get("jobs?stateFilter=running").await?["jobs"].as_array().is_some_and(|jobs| !jobs.is_empty()) {
+            tokio::time::sleep(JOB_POLL).await;
+        }
+        for dataset in self.get("datasets").await?["datasets"].as_array().into_iter().flatten() {
+            let id = dataset["datasetReference"]["datasetId"].as_str().context("a dataset without an id")?;
+            let url = self.url(&format!("datasets/{id}?deleteContents=true"));
+            let answer = self.client.delete(url).send().await.with_context(|| format!("bigquery DELETE {id}"))?;
+            answer.error_for_status().with_context(|| format!("bigquery DELETE {id}"))?;
+        }
+        Ok(())
     }
 
     /// `gs://{bucket}/{key}` is read from this folder's `{bucket}/{key}`.

@@ -21,6 +21,7 @@ pub mod rds;
 pub mod read;
 pub mod redis;
 pub mod s3;
+pub mod shared;
 pub mod sink;
 pub mod storage;
 pub mod sts;

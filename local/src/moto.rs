@@ -14,7 +14,8 @@ const READY_WITHIN: Duration = Duration::from_mins(1);
 
 pub struct Moto {
     endpoint: String,
-    _process: Process,
+    /// Held for its end.
+    _process: Option<Process>,
 }
 
 impl Moto {
@@ -28,7 +29,12 @@ impl Moto {
         let endpoint = format!("http://127.0.0.1:{port}");
         let probe = format!("{endpoint}/moto-api/");
         process.ready(READY_WITHIN, async || reqwest::get(&probe).await.is_ok_and(|r| r.status().is_success())).await?;
-        Ok(Self { endpoint, _process: process })
+        Ok(Self { endpoint, _process: Some(process) })
+    }
+
+    /// One that someone else holds.
+    pub(crate) fn at(endpoint: &str) -> Self {
+        Self { endpoint: endpoint.to_owned(), _process: None }
     }
 
     pub fn endpoint(&self) -> String {

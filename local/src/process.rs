@@ -69,6 +69,14 @@ impl Process {
         }
     }
 
+    /// Of its own threads, in the system's ticks of a hundredth of a second.
+    pub fn processor_time(&self) -> Option<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).ok()?;
+        let (_, after_name) = stat.rsplit_once(')')?;
+        let ticks = after_name.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+        Some(Duration::from_millis(10 * ticks.sum::<Result<u64, _>>().ok()?))
+    }
+
     /// The most memory that the program had resident so far, in KiB.
     pub fn peak_memory_kib(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;

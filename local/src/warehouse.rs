@@ -74,14 +74,15 @@ impl Cloud {
             ("WAREHOUSE_DIR", self.warehouse().display().to_string()),
             ("ARTIFACTS_DIR", self.artifacts().display().to_string()),
             ("AUDIT_DATASET", self.audit_dataset()),
-            ("FEDERATED_FILE", self.federated_file().display().to_string()),
             ("BIGQUERY_ENDPOINT", self.wires.bigquery.endpoint()),
             ("GCE_METADATA_HOST", self.emulators.metadata.host()),
             ("GCE_METADATA_IP", self.emulators.metadata.host()),
             // What the image has at /packages.
             ("PYTHONPATH", root.join("jobs/dbt").display().to_string()),
         ];
-        let variables = variables.into_iter().chain(tools::keep_compiled()?);
+        let federated = Some(self.federated_file()).filter(|file| file.is_file());
+        let federated = federated.map(|file| ("FEDERATED_FILE", file.display().to_string()));
+        let variables = variables.into_iter().chain(federated).chain(tools::keep_compiled()?);
         let variables = variables.map(|(name, value)| (name.to_owned(), value));
         Ok(Job::new(&tools::tool("dbt", "python")?, &self.dir, variables).started_by("dbt", &["-m", "isthmus_dbt"]))
     }

@@ -23,6 +23,24 @@ resource "google_storage_bucket" "config" {
   depends_on = [terraform_data.apis]
 }
 
+# What each list loads: where to, and its name in the audit (the defaults are those of the programs). cli/src/destinations.rs
+# tells the same with the lines.
+locals {
+  listed = concat(
+    [for name, table in local.tables : { list = "tables.yaml", table = name, audited = name, destination = "${table.dataset}.${table.destination}" }],
+    [for name, destination in local.extracted_tables : { list = "extracts.yaml", table = name, audited = destination, destination = destination }],
+    flatten([for id, connection in local.federated : [for name in keys(connection.tables) :
+      { list = "federated.yaml", table = "${id}.${name}", audited = "${id}.${name}", destination = "${connection.dataset}.${reverse(split(".", name))[0]}" }
+    ]]),
+  )
+  # Each pair of lists once.
+  pairs = { "extracts.yaml" = ["tables.yaml"], "federated.yaml" = ["tables.yaml", "extracts.yaml"] }
+  shared = flatten([for one in local.listed : [for other in local.listed :
+    "${one.list}: ${one.table}, and ${other.list}: ${other.table}, are both ${one.destination == other.destination ? one.destination : one.audited}"
+    if contains(local.pairs[one.list], other.list) && (one.destination == other.destination || one.audited == other.audited)
+  ] if one.list != "tables.yaml"])
+}
+
 resource "google_storage_bucket_object" "config" {
   # No job reads which environments there are.
   for_each = setsubtract(fileset(var.config_dir, "*.{yaml,sql}"), ["environments.yaml"])
@@ -30,6 +48,13 @@ resource "google_storage_bucket_object" "config" {
   bucket  = google_storage_bucket.config.name
   name    = each.key
   content = file("${var.config_dir}/${each.key}")
+
+  lifecycle {
+    precondition {
+      condition     = each.key != "tables.yaml" || length(local.shared) == 0
+      error_message = "Two lists load one table, or give two tables one name in the audit: ${join("; ", local.shared)}. Give one of them another dataset, destination or name."
+    }
+  }
 }
 
 resource "google_storage_bucket_iam_member" "reader" {

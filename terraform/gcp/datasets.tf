@@ -8,7 +8,7 @@ locals {
       staging       = { description = "Made from raw tables: names and types", expiration_ms = null }
       warehouse     = { description = "Facts and dimensions", expiration_ms = null }
       mart          = { description = "What reports and syncs read", expiration_ms = null }
-      isthmus_audit = { description = "What load-export proved; it makes its table loads", expiration_ms = null }
+      isthmus_audit = { description = "What was proven of each load; whoever loads first makes the table loads", expiration_ms = null }
       isthmus_dbt   = { description = "Rows that tests of dbt found, for a month, and which execution builds", expiration_ms = 30 * 24 * 60 * 60 * 1000 }
       # bigquery-to-s3 reads a result within hours; a day is for looking at it afterwards.
       isthmus_scratch = { description = "Results of syncs, for a day", expiration_ms = 24 * 60 * 60 * 1000 }

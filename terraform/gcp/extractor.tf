@@ -82,13 +82,6 @@ resource "google_bigquery_dataset_iam_member" "extractor" {
   role       = "roles/bigquery.dataEditor"
   member     = google_service_account.extractor["this"].member
 
-  lifecycle {
-    precondition {
-      condition     = length(setintersection(values(local.extracted_tables), local.destinations)) == 0
-      error_message = "extracts.yaml and tables.yaml both load ${join(", ", setintersection(values(local.extracted_tables), local.destinations))}: each load would replace the other's rows. Give one of them another dataset or destination."
-    }
-  }
-
   depends_on = [google_bigquery_dataset.dataset, google_bigquery_dataset.extracted]
 }
 

@@ -48,17 +48,16 @@ locals {
       settings = var.dbt
       tasks    = 1
       file     = "tables.yaml"
-      env = {
+      env = merge({
         GOOGLE_CLOUD_PROJECT = var.project
         BIGQUERY_LOCATION    = var.location
         AUDIT_DATASET        = google_bigquery_dataset.dataset["isthmus_audit"].dataset_id
         EXPORT_TIMEZONE      = var.export_timezone
         ARTIFACTS_DIR        = "/artifacts/dbt"
-        FEDERATED_FILE       = "/config/federated.yaml"
         MAXIMUM_BYTES_BILLED = tostring(var.dbt.maximum_bytes_billed)
         # As long as an execution can take: another one waits no longer for one that was killed.
         LOCK_MINUTES = tostring(ceil(var.dbt.timeout_seconds * (var.dbt.max_retries + 1) / 60))
-      }
+      }, fileexists(local.federated_file) ? { FEDERATED_FILE = "/config/federated.yaml" } : {})
     }
   }
   jobs = { for key, job in local.all_jobs : key => job if var.aws != null }

@@ -211,3 +211,23 @@ pub async fn of_a_shard_s_own_file_stops_no_run(stage: &Stage) -> Result<()> {
     ensure!(faults(&healthy) == [0, 0, 0].map(Some), "{healthy}");
     Ok(())
 }
+
+/// No ETag says anything there, so each object that is due is asked for. Comparing and writing are two passes, and the
+/// second one knows what the first one heard.
+pub async fn in_a_bucket_with_a_kms_key_asks_for_each_object_once(stage: &Stage) -> Result<()> {
+    let reverse = Reverse::begin(stage, "rv-kms-heads").await?;
+    reverse.cloud().s3.store().encrypt_with_kms(&reverse.cloud().app_bucket);
+    reverse.sync(&[OBJECTS], "    shards: 16\n    verify_runs: 1\n")?;
+    reverse.fill_numbered(300, "").await?;
+    ended_with(&reverse.run().await?, 0)?;
+    reverse.fill(&format!("{} UNION ALL {}", numbered(1, 280, ""), numbered(281, 300, " b"))).await?;
+    reverse.cloud().wires.s3.forget();
+    let run = reverse.run().await?;
+    ended_with(&run, 0)?;
+    ensure!(outcome(&run, OBJECTS)?["updated"] == json!(20), "{}", run.log);
+    let requests = reverse.cloud().wires.s3.requests();
+    let heads = requests.iter().filter(|request| request.method == "HEAD" && request.path.contains(".json"));
+    let heads = heads.count();
+    ensure!(heads == 300, "{heads} HEAD requests for 300 objects");
+    reverse.is_exactly(&[OBJECTS], &reverse.expected().await?)
+}

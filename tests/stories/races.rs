@@ -348,7 +348,10 @@ pub async fn of_a_rollback_and_settings_that_changed_end_as_it_was_or_with_the_r
     // Rows that would be rendered otherwise are not what was good.
     reverse.sync(&[OBJECTS], "    shards: 16\n    json: {int64: string}\n")?;
     let before = reverse.row_objects();
-    failed_with(&reverse.execution()?.run(&rollback).await?, "json or max_body_bytes of the sync changed since")?;
+    failed_with(
+        &reverse.execution()?.run(&rollback).await?,
+        "json or max_body_bytes of the sync, or how this program writes JSON, changed since",
+    )?;
     ensure!(reverse.row_objects() == before, "it wrote rows");
     let published = reverse.manifest(OBJECTS)?.context("nothing is published")?;
     ensure!(published["shards"] == json!(16), "{published}");

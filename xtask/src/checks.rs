@@ -87,6 +87,30 @@ const CHECKS: [Step; 26] = [
     Step { name: "dockerfiles", about: "Dockerfiles, by hadolint", run: sam::dockerfiles },
 ];
 
+/// These need neither cargo's debug folder nor anything that another check leaves behind. Tests wait a good deal; meanwhile
+/// they run.
+const BESIDE: [&str; 11] = [
+    "dbt",
+    "sqlfluff",
+    "cfn-lint",
+    "sam-validate",
+    "sam-lint",
+    "sam-build",
+    "terraform-aws",
+    "terraform-gcp",
+    "daily-workflow",
+    "checkov",
+    "dockerfiles",
+];
+
+pub(crate) fn is_beside(step: &Step) -> bool {
+    BESIDE.contains(&step.name)
+}
+
+pub(crate) fn is_setup(step: &Step) -> bool {
+    environments::STEPS.iter().any(|setup| setup.name == step.name)
+}
+
 /// What the checks need comes first; it is a check of its own that it can be installed.
 pub(crate) fn all() -> impl Iterator<Item = &'static Step> {
     environments::STEPS.iter().chain(&CHECKS)

@@ -14,8 +14,8 @@ pub mod workspace;
 use anyhow::{Context, Result, bail};
 
 pub use crate::environments::Engine;
-use crate::progress::{Outcome, Progress};
-use crate::step::Step;
+use crate::progress::Progress;
+use crate::step::{Line, Step};
 use crate::workspace::Workspace;
 
 /// What the demo runs; the first starts the others.
@@ -72,8 +72,8 @@ pub fn list_checks() {
 /// Runs every check, also after one failed, so that one run tells all.
 pub fn test(workspace: &Workspace, only: &[String]) -> Result<()> {
     let steps = checks::chosen(only)?;
-    let mut progress = Progress::new(steps.iter().map(|step| step.name));
-    let outcomes: Vec<Outcome> = steps.iter().map(|step| step.run(workspace, &mut progress)).collect();
+    let progress = Progress::new(steps.iter().map(|step| step.name));
+    let outcomes = in_two_lines(&steps, |line, step| step.run_in(line, workspace, &progress));
     let failed = outcomes.iter().filter(|outcome| outcome.failed()).count();
     println!("{}", progress::table(&outcomes));
     println!("{} passed, {failed} failed", outcomes.len() - failed);
@@ -83,10 +83,30 @@ pub fn test(workspace: &Workspace, only: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// What the checks need is installed first. Then those that need nothing of the others run beside them. The outcomes are in
+/// the order of the steps.
+fn in_two_lines<T: Send>(steps: &[&'static Step], run: impl Fn(Line, &Step) -> T + Sync) -> Vec<T> {
+    let first = steps.iter().take_while(|step| checks::is_setup(step)).count();
+    let (setup, checks) = steps.split_at(first);
+    let done: Vec<T> = setup.iter().map(|step| run(Line::Main, step)).collect();
+    let of = |line: Line| {
+        let mine = checks.iter().enumerate().filter(move |(_, step)| checks::is_beside(step) == (line == Line::Beside));
+        mine.map(|(place, step)| (place, run(line, step))).collect::<Vec<_>>()
+    };
+    let mut rest = std::thread::scope(|scope| {
+        let beside = scope.spawn(|| of(Line::Beside));
+        let mut main = of(Line::Main);
+        main.extend(beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        main
+    });
+    rest.sort_by_key(|(place, _)| *place);
+    done.into_iter().chain(rest.into_iter().map(|(_, outcome)| outcome)).collect()
+}
+
 fn run_all(workspace: &Workspace, steps: &[Step]) -> Result<()> {
-    let mut progress = Progress::new(steps.iter().map(|step| step.name));
+    let progress = Progress::new(steps.iter().map(|step| step.name));
     for step in steps {
-        if step.run(workspace, &mut progress).failed() {
+        if step.run(workspace, &progress).failed() {
             bail!("set-up stopped at {}; what it printed is above", step.name);
         }
     }
@@ -95,4 +115,31 @@ fn run_all(workspace: &Workspace, steps: &[Step]) -> Result<()> {
 
 fn read(path: &std::path::Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn checks_run_in_two_lines_after_the_set_up_and_are_told_in_their_order() {
+        let steps: Vec<_> = checks::all().collect();
+        let begun = Mutex::new(Vec::new());
+        let told = in_two_lines(&steps, |line, step| {
+            begun.lock().unwrap().push((line == Line::Beside, step.name));
+            step.name
+        });
+        assert_eq!(told, steps.iter().map(|step| step.name).collect::<Vec<_>>());
+        let begun = begun.into_inner().unwrap();
+        let setup = environments::STEPS.len();
+        assert!(begun[..setup].iter().zip(&environments::STEPS).all(|(begun, step)| *begun == (false, step.name)));
+        let of = |beside| begun.iter().filter(move |begun| begun.0 == beside).map(|begun| begun.1).collect::<Vec<_>>();
+        assert!(of(true).contains(&"terraform-gcp") && of(true).contains(&"sam-build"), "{:?}", of(true));
+        // What the tests leave behind is looked at after them.
+        let main = of(false);
+        let place = |name: &str| main.iter().position(|each| *each == name).unwrap();
+        assert!(place("test") < place("googlesql") && place("test") < place("browser"), "{main:?}");
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -17,11 +18,21 @@ pub(crate) struct Progress {
     terminal: bool,
     width: usize,
     total: usize,
-    done: usize,
-    name: &'static str,
-    line: String,
-    started: Instant,
+    state: Mutex<State>,
+}
+
+/// Two steps may run at once; the live line is of the one that printed last.
+struct State {
+    running: Vec<Live>,
+    begun: usize,
     drawn: Instant,
+}
+
+struct Live {
+    name: &'static str,
+    number: usize,
+    started: Instant,
+    line: String,
 }
 
 pub(crate) struct Outcome {
@@ -38,47 +49,46 @@ impl Outcome {
 
 impl Progress {
     pub(crate) fn new(names: impl Iterator<Item = &'static str> + Clone) -> Self {
-        let now = Instant::now();
         Self {
             terminal: std::io::stderr().is_terminal(),
             width: names.clone().map(str::len).max().unwrap_or(0),
             total: names.count(),
-            done: 0,
-            name: "",
-            line: String::new(),
-            started: now,
-            drawn: now,
+            state: Mutex::new(State { running: Vec::new(), begun: 0, drawn: Instant::now() }),
         }
     }
 
-    pub(crate) fn begin(&mut self, name: &'static str) {
-        (self.name, self.started) = (name, Instant::now());
-        self.line.clear();
-        self.done += 1;
+    pub(crate) fn begin(&self, name: &'static str) {
+        let mut state = self.state();
+        state.begun += 1;
+        let number = state.begun;
+        state.running.push(Live { name, number, started: Instant::now(), line: String::new() });
         if self.terminal {
-            self.draw();
+            self.draw(&mut state);
         } else {
-            eprintln!("{}/{} {name} …", self.done, self.total);
+            eprintln!("{number}/{} {name} …", self.total);
         }
     }
 
-    pub(crate) fn tell(&mut self, line: &str) {
-        line.trim().clone_into(&mut self.line);
-        self.tick();
-    }
-
-    pub(crate) fn tick(&mut self) {
-        if self.terminal && self.drawn.elapsed() > Duration::from_millis(100) {
-            self.draw();
+    pub(crate) fn tell(&self, name: &str, line: &str) {
+        let mut state = self.state();
+        if let Some(live) = state.take(name) {
+            state.running.push(Live { line: line.trim().to_owned(), ..live });
         }
+        self.draw_in_time(&mut state);
     }
 
-    pub(crate) fn end(&mut self, outcome: &Outcome, log: &Path) {
+    pub(crate) fn tick(&self) {
+        self.draw_in_time(&mut self.state());
+    }
+
+    pub(crate) fn end(&self, outcome: &Outcome, log: &Path) {
+        let mut state = self.state();
+        let number = state.take(outcome.name).map_or(0, |live| live.number);
         if self.terminal {
             eprint!("\r\x1b[2K");
         }
         let (width, seconds) = (self.width, outcome.took.as_secs_f64());
-        let head = format!("{}/{} {:width$} {seconds:7.1} s", self.done, self.total, outcome.name);
+        let head = format!("{number}/{} {:width$} {seconds:7.1} s", self.total, outcome.name);
         match &outcome.result {
             Ok(note) => eprintln!("{}", format!("{head}  {note}").trim_end()),
             Err(error) => {
@@ -90,13 +100,30 @@ impl Progress {
         }
     }
 
-    fn draw(&mut self) {
-        self.drawn = Instant::now();
-        let seconds = self.started.elapsed().as_secs();
-        let line = format!("{}/{} {} {seconds} s  {}", self.done, self.total, self.name, plain(&self.line));
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn draw_in_time(&self, state: &mut State) {
+        if self.terminal && state.drawn.elapsed() > Duration::from_millis(100) {
+            self.draw(state);
+        }
+    }
+
+    fn draw(&self, state: &mut State) {
+        state.drawn = Instant::now();
+        let Some(Live { name, number, started, line }) = state.running.last() else { return };
+        let line = format!("{number}/{} {name} {} s  {}", self.total, started.elapsed().as_secs(), plain(line));
         let line: String = line.chars().take(WIDTH).collect();
         eprint!("\r\x1b[2K{line}");
         let _ = std::io::stderr().flush(); // a lost frame of progress is no harm
+    }
+}
+
+impl State {
+    fn take(&mut self, name: &str) -> Option<Live> {
+        let at = self.running.iter().position(|live| live.name == name)?;
+        Some(self.running.remove(at))
     }
 }
 

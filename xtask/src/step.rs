@@ -19,35 +19,55 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    pub(crate) fn run(&self, workspace: &Workspace, progress: &mut Progress) -> Outcome {
+    pub(crate) fn run(&self, workspace: &Workspace, progress: &Progress) -> Outcome {
+        self.run_in(Line::Main, workspace, progress)
+    }
+
+    pub(crate) fn run_in(&self, line: Line, workspace: &Workspace, progress: &Progress) -> Outcome {
         let started = Instant::now();
         progress.begin(self.name);
-        let result = Running::open(self.name, workspace, progress).and_then(|mut running| (self.run)(&mut running));
+        let result =
+            Running::open(self.name, line, workspace, progress).and_then(|mut running| (self.run)(&mut running));
         let outcome = Outcome { name: self.name, took: started.elapsed(), result };
         progress.end(&outcome, &workspace.log(self.name));
         outcome
     }
 }
 
+/// The programs of a step beside others leave the processor to theirs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    Main,
+    Beside,
+}
+
 /// A step under way: where it is, and the log that its programs print into.
 pub(crate) struct Running<'a> {
     pub(crate) name: &'static str,
     pub(crate) workspace: &'a Workspace,
-    progress: &'a mut Progress,
+    line: Line,
+    progress: &'a Progress,
     log: File,
 }
 
 impl<'a> Running<'a> {
-    fn open(name: &'static str, workspace: &'a Workspace, progress: &'a mut Progress) -> Result<Self> {
+    fn open(name: &'static str, line: Line, workspace: &'a Workspace, progress: &'a Progress) -> Result<Self> {
         let path = workspace.log(name);
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
         let log = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { name, workspace, progress, log })
+        Ok(Self { name, workspace, line, progress, log })
     }
 
     /// A program that starts in the root of the repository.
     pub(crate) fn program(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new(program);
+        let mut command = match self.line {
+            Line::Main => Command::new(program),
+            Line::Beside => {
+                let mut nice = Command::new("nice");
+                nice.args(["-n", "10"]).arg(program);
+                nice
+            }
+        };
         command.current_dir(&self.workspace.root);
         command
     }
@@ -80,7 +100,7 @@ impl<'a> Running<'a> {
             match lines.recv_timeout(Duration::from_millis(200)) {
                 Ok(line) => {
                     writeln!(self.log, "{line}")?;
-                    self.progress.tell(&line);
+                    self.progress.tell(self.name, &line);
                     printed.push_str(&line);
                     printed.push('\n');
                 }

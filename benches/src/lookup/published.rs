@@ -72,7 +72,7 @@ fn packed(numbers: &[u32]) -> Result<bytes::Bytes> {
         bodies += &body(*n);
         offsets.push(i32::try_from(bodies.len())?);
     }
-    shard_file::write(Layout::Packed, keys, bodies.into(), offsets)
+    shard_file::write_packed(keys, bodies.into(), offsets)
 }
 
 fn manifest(

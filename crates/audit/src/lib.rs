@@ -1,10 +1,13 @@
 //! `{audit dataset}.loads`: one row for each table and load, whatever became of it; `latest_loads`: of each table and
-//! export date the newest. The same for every program that loads BigQuery; whoever has a client runs the statements.
+//! export date the newest. The same for every program that loads BigQuery; whoever has a client runs the statements. The
+//! job dbt, in Python, has them in `jobs/dbt/isthmus_dbt/audit.json`, which is made here: `WRITE_SCHEMA=1 cargo test -p audit`.
 
 use serde::Serialize;
 
 pub const TABLE: &str = "loads";
 pub const VIEW: &str = "latest_loads";
+/// The states after which a table has the rows that it should have.
+pub const PROVEN: [&str; 3] = ["loaded", "truncated", "unchanged"];
 /// As the table was made first.
 const FIRST_COLUMNS: &str = "export_date DATE NOT NULL, table_name STRING NOT NULL, rows_expected INT64, rows_loaded INT64, \
      snapshot_time TIMESTAMP, run_name STRING, state STRING NOT NULL, message STRING, loaded_at TIMESTAMP NOT NULL";
@@ -92,7 +95,34 @@ pub fn parameters(export_date: &str, load_id: &str, rows: &[Row]) -> [(&'static 
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use serde_json::{Value, json};
+
     use super::*;
+
+    /// For Python: `{table}` and `{view}` are quoted names of BigQuery.
+    fn file() -> Value {
+        let later = LATER_COLUMNS.map(|(name, _)| name);
+        json!({
+            "proven": PROVEN,
+            "create_table": create_table("{table}"),
+            "later_columns": later,
+            "add_columns": add_columns("{table}", std::iter::empty()),
+            "create_view": create_view("{view}", "{table}"),
+            "write": write("{table}"),
+        })
+    }
+
+    #[test]
+    fn python_writes_with_the_same_statements() {
+        let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../jobs/dbt/isthmus_dbt/audit.json");
+        if std::env::var_os("WRITE_SCHEMA").is_some() {
+            std::fs::write(&place, format!("{:#}\n", file())).unwrap();
+        }
+        let found: Value = serde_json::from_slice(&std::fs::read(&place).unwrap()).unwrap();
+        assert_eq!(found, file(), "out of date: WRITE_SCHEMA=1 cargo test -p audit writes it");
+    }
 
     #[test]
     fn a_table_of_an_older_release_gets_the_columns_that_it_lacks() {

@@ -8,7 +8,6 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_sts::config::ProvideCredentials;
 use keyless::aws::{Keyless, KeylessConfig};
 use local::metadata::{Metadata, ServiceAccount};
-use local::moto::Moto;
 use local::sts::{Sts, Trust};
 use local::wire::{Effect, Recorded, Wire};
 
@@ -37,21 +36,18 @@ struct Cloud {
     sts: Sts,
     wire: Wire,
     unsigned: SdkConfig,
-    _moto: Moto,
-    _dir: tempfile::TempDir,
 }
 
 impl Cloud {
     async fn start(sub: &str) -> Self {
         let metadata = metadata();
-        let dir = tempfile::tempdir().unwrap();
-        let moto = Moto::start(dir.path()).await.unwrap();
+        let moto = local::shared::moto().unwrap();
         let trust = Trust { role_arn: ROLE.into(), aud: "117".into(), oaud: AUDIENCE.into(), sub: sub.into() };
         let sts = Sts::start(trust, metadata, &moto).await.unwrap();
         let wire = Wire::start(&sts.endpoint()).await.unwrap();
         let unsigned = startup::aws_config().region(Region::new("ap-northeast-1")).no_credentials();
         let unsigned = unsigned.endpoint_url(wire.endpoint()).load().await;
-        Self { sts, wire, unsigned, _moto: moto, _dir: dir }
+        Self { sts, wire, unsigned }
     }
 
     fn keyless(&self) -> Keyless {

@@ -10,6 +10,7 @@ use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use handoff::sync::{Generation, GenerationManifest};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sha2::{Digest, Sha256};
+use tracing::warn;
 
 use crate::ReadError;
 use crate::bucket::{Bucket, Got, Wanted};
@@ -31,7 +32,7 @@ pub(crate) struct History(Vec<Step>);
 pub(crate) struct Step {
     pub(crate) generation: Generation,
     pub(crate) previous: Option<Generation>,
-    /// None where there are too many.
+    /// None where there are too many, or a list of them is lost.
     changed: Option<Changed>,
 }
 
@@ -119,7 +120,15 @@ impl Step {
             return Ok(Self { generation, previous, changed: None });
         }
         let reads = manifest.changes.clone().into_iter().map(|key| async move { read(bucket, &key).await });
-        let lists: Vec<Lists> = iter(reads).buffered(GETS_AT_ONCE).try_collect().await?;
+        let lists: Vec<Lists> = match iter(reads).buffered(GETS_AT_ONCE).try_collect().await {
+            Ok(lists) => lists,
+            // Nobody will bring it back, and the rows of this generation stand: they are read, and no older one is kept.
+            Err(lost @ (ReadError::Gone { .. } | ReadError::Damaged { .. })) => {
+                warn!(%generation, "any row may have changed in generation {generation}: {lost}");
+                return Ok(Self { generation, previous, changed: None });
+            }
+            Err(error) => return Err(error),
+        };
         let changed = Changed {
             all: in_order(lists.iter().flat_map(|lists| &lists.all)),
             vanished: in_order(lists.iter().flat_map(|lists| &lists.vanished)),

@@ -180,19 +180,19 @@ impl Followed {
         Ok(())
     }
 
-    /// `adopted`: it may have been written under another name.
+    /// `owner_proven`: that this place is ours is known, so the manifest may have the name of who wrote it then.
     async fn manifest(
         &self,
         key: &str,
         generation: &Generation,
-        adopted: bool,
+        owner_proven: bool,
     ) -> Result<GenerationManifest, ReadError> {
         let broken = |why| ReadError::damaged(self.bucket.name(key), why);
         let Got::Object(object) = self.bucket.look(key, Wanted::All).await? else {
             return Err(ReadError::Gone { object: self.bucket.name(key) });
         };
         let manifest = GenerationManifest::parse(&object.bytes).map_err(|error| broken(format!("it {error}")))?;
-        if manifest.sync != self.sync && !adopted {
+        if manifest.sync != self.sync && !owner_proven {
             let (object, expected) = (self.bucket.name(key), self.sync.clone());
             return Err(ReadError::OfAnotherSync { object, found: manifest.sync, expected });
         }
@@ -213,7 +213,8 @@ impl Followed {
             let Some(generation) = served.history.next_older() else { return };
             let room = self.changes_bytes.saturating_sub(served.history.bytes());
             let key = self.bucket.destination.key(&SyncKey::Manifest(generation));
-            let Ok(manifest) = self.manifest(&key, generation, false).await else { return };
+            // What is served is ours, and this came before it: whoever owned the place then.
+            let Ok(manifest) = self.manifest(&key, generation, true).await else { return };
             let Ok(step) = Step::read(&self.bucket, &manifest, room).await else { return };
             let history = Arc::new(served.history.with_older(step));
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);

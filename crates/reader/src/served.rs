@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
+use handoff::from_hex;
 use handoff::sync::{Destination, Generation, GenerationManifest, KeyHash, Layout, ShardRecord, SyncKey};
 
 use crate::changes::{History, Mark};
@@ -88,15 +89,4 @@ impl File {
         writers.insert(Arc::clone(&generation));
         Ok(Some(Self { generation, bytes: file.bytes, rows: record.totals.rows, sha256 }))
     }
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (n, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * n..2 * n + 2], 16).ok()?;
-    }
-    Some(bytes)
 }

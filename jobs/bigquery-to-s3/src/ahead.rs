@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
-use crate::chunks::{CHUNK_BYTES, row_bytes};
+use crate::chunks::{CHUNK_BYTES, read_row_bytes};
 use crate::counters::Counters;
 use crate::read::{Chunk, ReadRows, Reader};
 use crate::room::Room;
@@ -38,7 +38,7 @@ impl ReadAhead {
         Self {
             reader: reader.clone(),
             path: table.path.as_str().into(),
-            row_bytes: row_bytes(table),
+            row_bytes: read_row_bytes(table),
             sieve: table.repeated_keys > 0,
             room: Room::of(READ_BYTES),
             counters: Arc::clone(counters),
@@ -82,6 +82,10 @@ mod tests {
 
     impl Setting {
         async fn start(row_bytes: u64) -> Self {
+            Self::of(ScratchTable { frame_bytes: row_bytes, ..ScratchTable::default() }).await
+        }
+
+        async fn of(table: ScratchTable) -> Self {
             let options = Options { rows: 40_000, shards: 4, ..Options::default() };
             let generated = Generated::start(options).await.unwrap();
             generated.create_table("scratch", "users");
@@ -89,8 +93,7 @@ mod tests {
             let patience = Patience { idle: Duration::from_millis(500), give_up_after: Duration::from_secs(20) };
             let (endpoint, credentials) = (wire.endpoint(), anonymous::Builder::new().build());
             let reader = Reader::connect(Some(&endpoint), &credentials, "acme", patience).await.unwrap();
-            let path = "projects/acme/datasets/scratch/tables/users".to_owned();
-            let table = ScratchTable { path, frame_bytes: row_bytes, ..ScratchTable::default() };
+            let table = ScratchTable { path: "projects/acme/datasets/scratch/tables/users".to_owned(), ..table };
             let counters = Arc::<Counters>::default();
             let ahead = ReadAhead::new(&reader, &table, &counters);
             Self { generated, wire, counters, ahead }
@@ -125,10 +128,23 @@ mod tests {
         assert_eq!(setting.wire.rows().len(), calls, "no stream was taken for idle and opened again");
     }
 
+    /// About 10,000 rows in a shard, so that each takes more than half of the room.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_chunk_for_which_there_is_no_room_is_not_begun_until_there_is() {
-        // About 10,000 rows in a shard, so that each takes more than half of the room.
-        let setting = Setting::start(READ_BYTES / 15_000).await;
+        one_waits_for_the_other(Setting::start(READ_BYTES / 15_000).await).await;
+    }
+
+    /// The columns of both would fit, their keys beside them do not.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn keys_that_are_remembered_take_room() {
+        let frame_bytes = READ_BYTES / 20_400;
+        one_waits_for_the_other(
+            Setting::of(ScratchTable { frame_bytes, repeated_keys: 2, ..ScratchTable::default() }).await,
+        )
+        .await;
+    }
+
+    async fn one_waits_for_the_other(setting: Setting) {
         let (first, second) = (setting.ahead.begin(0, setting.chunk(0)), setting.ahead.begin(1, setting.chunk(1)));
         let mut both = [Box::pin(first), Box::pin(second)];
         let (read, _, rest) = futures_util::future::select_all(both.iter_mut()).await;

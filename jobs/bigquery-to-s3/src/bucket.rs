@@ -67,11 +67,12 @@ impl Bucket {
 
     /// The keys that begin with `prefix`, in order.
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>> {
-        Ok(self.listed(prefix).await?.into_iter().map(|object| object.key).collect())
+        self.listed(prefix, |object| Some(object.key)).await
     }
 
-    pub async fn listed(&self, prefix: &str) -> Result<Vec<Listed>> {
-        Ok(self.listing(prefix, None).await?.0)
+    /// What `take` makes of each object: of a folder with 300,000 of them, keys and `ETag`s are not all needed as text.
+    pub async fn listed<T>(&self, prefix: &str, take: impl Fn(Listed) -> Option<T>) -> Result<Vec<T>> {
+        Ok(self.listing(prefix, None, take).await?.0)
     }
 
     /// The SHA-256 that S3 keeps of an object, without its bytes if it can be.
@@ -110,11 +111,16 @@ impl Bucket {
 
     /// The common prefixes directly below `prefix` (which ends with a slash).
     pub async fn folders(&self, prefix: &str) -> Result<Vec<String>> {
-        Ok(self.listing(prefix, Some("/")).await?.1)
+        Ok(self.listing(prefix, Some("/"), |_| None::<Listed>).await?.1)
     }
 
-    async fn listing(&self, prefix: &str, delimiter: Option<&str>) -> Result<(Vec<Listed>, Vec<String>)> {
-        let (mut keys, mut folders, mut token) = (Vec::new(), Vec::new(), None::<String>);
+    async fn listing<T>(
+        &self,
+        prefix: &str,
+        delimiter: Option<&str>,
+        take: impl Fn(Listed) -> Option<T>,
+    ) -> Result<(Vec<T>, Vec<String>)> {
+        let (mut taken, mut folders, mut token) = (Vec::new(), Vec::new(), None::<String>);
         loop {
             let page = self.patiently("list", prefix, || async {
                 let request = self.s3.list_objects_v2().bucket(&self.name).prefix(prefix);
@@ -122,14 +128,14 @@ impl Bucket {
                 request.set_continuation_token(token.clone()).send().await.map_err(Failure::of)
             });
             let page = page.await?;
-            keys.extend(page.contents().iter().filter_map(|object| {
+            taken.extend(page.contents().iter().filter_map(|object| {
                 let etag = object.e_tag().unwrap_or_default().trim_matches('"').to_owned();
-                Some(Listed { key: object.key()?.to_owned(), etag })
+                take(Listed { key: object.key()?.to_owned(), etag })
             }));
             folders.extend(page.common_prefixes().iter().filter_map(|folder| folder.prefix().map(str::to_owned)));
             token = page.next_continuation_token().map(str::to_owned);
             if token.is_none() {
-                return Ok((keys, folders));
+                return Ok((taken, folders));
             }
         }
     }

@@ -13,6 +13,9 @@ const BESIDE_A_ROW: u64 = 100;
 /// What one that stands in S3 takes while it is compared: its key, and the hash of its body.
 const STANDING_ROW: u64 = 150;
 
+/// What a row takes while it is read where keys are repeated: its key once more, in a hash table that grows by doubling.
+const SIEVED_ROW: u64 = 150;
+
 /// What there is to compare with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compared {
@@ -29,7 +32,7 @@ pub fn share(shards: u32, task: u32, tasks: u32) -> std::ops::Range<u32> {
 
 /// The shards of `own` that are not done, in chunks.
 pub fn chunks(table: &ScratchTable, own: std::ops::Range<u32>, is_done: impl Fn(u32) -> bool) -> Vec<Chunk> {
-    let limit = (CHUNK_BYTES / row_bytes(table)).max(1);
+    let limit = (CHUNK_BYTES / read_row_bytes(table)).max(1);
     let mut chunks: Vec<Chunk> = Vec::new();
     for shard in own.filter(|shard| !is_done(*shard)) {
         let rows = table.shard_rows[shard as usize];
@@ -62,6 +65,11 @@ pub fn rendered_bytes(table: &ScratchTable, chunk: Chunk, compared: Compared) ->
 /// place or its name.
 pub fn row_bytes(table: &ScratchTable) -> u64 {
     (table.bytes.checked_div(table.rows).unwrap_or(0) + table.frame_bytes).max(1)
+}
+
+/// What a row takes while it is read.
+pub fn read_row_bytes(table: &ScratchTable) -> u64 {
+    row_bytes(table) + if table.repeated_keys > 0 { SIEVED_ROW } else { 0 }
 }
 
 #[cfg(test)]
@@ -106,6 +114,13 @@ mod tests {
         let chunks = planned(&sparse, 0..8, &[]);
         assert_eq!(chunks, [(0, 1, 600), (2, 3, 600), (4, 5, 600), (6, 7, 600)]);
         assert_eq!(planned(&table(&[300; 8], 80), 0..8, &[]).len(), 1);
+    }
+
+    #[test]
+    fn keys_that_are_remembered_because_some_are_repeated_count_too() {
+        let narrow = table(&[CHUNK_BYTES / 100; 2], 50);
+        assert_eq!(planned(&narrow, 0..2, &[]).len(), 1);
+        assert_eq!(planned(&ScratchTable { repeated_keys: 2, ..narrow }, 0..2, &[]).len(), 2);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! are found again, every other write may be repeated, and readers follow one object that is flipped last.
 
 mod ahead;
+mod as_it_was;
 pub mod bucket;
 pub mod change_file;
 pub mod chunks;
@@ -14,6 +15,7 @@ pub mod compare;
 pub mod config;
 pub mod counters;
 pub mod current;
+mod cut;
 pub mod cut_off;
 pub mod delta;
 pub mod digest;
@@ -26,6 +28,7 @@ pub mod json;
 mod key_text;
 pub mod leased;
 pub mod listing;
+pub mod lists;
 pub mod owner;
 pub mod plan;
 pub mod price;
@@ -46,6 +49,7 @@ pub mod shards;
 mod sieve;
 pub mod standing;
 pub mod started;
+mod stood;
 pub mod syncs;
 pub mod verify;
 pub mod work;

@@ -169,9 +169,10 @@ async fn work(
     config: &Config,
     stop: Stop,
 ) -> Result<Value, RunError> {
+    let gate = || fresh::check(sync, config.gates.as_deref(), arguments.export_date);
     let outcome = match &arguments.command {
         Some(Command::Plan { runs_a_month }) => {
-            let plan = plan::plan(sync, clouds, *runs_a_month, stop).await?;
+            let plan = plan::plan(sync, clouds, gate(), *runs_a_month, stop).await?;
             return Ok(show(arguments, &plan.to_text(), plan.to_json()?));
         }
         Some(Command::Generations) => {
@@ -196,7 +197,7 @@ async fn work(
             return Ok(show(arguments, &verified.to_text(), json));
         }
         other => {
-            fresh::check(sync, config.gates.as_deref(), arguments.export_date).map_err(RunError::Guard)?;
+            gate().map_err(RunError::Guard)?;
             let all = matches!(other, Some(Command::Verify { .. }));
             let inspect = if all { Inspect::All } else { Inspect::Share(sync.verify_runs) };
             let attempt = Attempt { sync, from: From::Query, inspect, clouds, task: &config.task, stop };

@@ -35,11 +35,20 @@ pub struct Plan {
     pub runs_a_month: u32,
     /// What BigQuery bills for the query.
     pub query_bytes: u64,
+    /// Why the run would not begin: the marts are not fresh.
+    pub gate: Option<String>,
     /// Why the run would not be published.
     pub guard: Option<String>,
 }
 
-pub async fn plan(sync: &Sync, clouds: &Clouds, runs_a_month: u32, stop: Stop) -> Result<Plan, RunError> {
+/// `gate`: what a run would be told before its query.
+pub async fn plan(
+    sync: &Sync,
+    clouds: &Clouds,
+    gate: Result<()>,
+    runs_a_month: u32,
+    stop: Stop,
+) -> Result<Plan, RunError> {
     let bucket = clouds.bucket(sync);
     let latest = generations(&bucket, &sync.destination).await?;
     let generation = Generation::next(Utc::now(), latest.last());
@@ -68,6 +77,7 @@ pub async fn plan(sync: &Sync, clouds: &Clouds, runs_a_month: u32, stop: Stop) -
         put_usd_a_month: price,
         runs_a_month,
         query_bytes,
+        gate: gate.err().map(|closed| startup::with_causes(closed.as_ref())),
         guard: guard.map(|guard| guard.to_string()),
     })
 }
@@ -102,8 +112,8 @@ impl Plan {
             count(self.put_requests),
             HumanBytes(self.query_bytes),
         );
-        let guard = self.guard.as_ref().map(|guard| format!("  would not be published: {guard}\n"));
-        text + &guard.unwrap_or_default()
+        let held_back = [&self.gate, &self.guard].into_iter().flatten();
+        held_back.fold(text, |text, why| text + &format!("  would be held back: {why}\n"))
     }
 
     pub fn to_json(&self) -> Result<serde_json::Value> {

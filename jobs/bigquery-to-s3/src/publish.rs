@@ -12,7 +12,7 @@ use handoff::sync::{
 use crate::bucket::Bucket;
 use crate::inspection::Found;
 use crate::leased::LeasedBucket;
-use crate::remains::undeleted;
+use crate::remains::{Undeleted, undeleted};
 use crate::scratch::ScratchTable;
 use crate::shards::Done;
 use crate::syncs::Sync;
@@ -57,10 +57,6 @@ impl Finished {
             self.records.entry(shard).or_insert(record);
         }
         self
-    }
-
-    pub fn records(&self) -> impl Iterator<Item = &ShardRecord> {
-        self.records.values()
     }
 
     pub fn has(&self, shard: u32) -> bool {
@@ -121,7 +117,8 @@ pub fn prove(
     })
 }
 
-/// After the flip: nobody looks for these objects any more. Repeated until its mark is written.
+/// After the flip: nobody looks for these objects any more. Repeated until its mark is written; where a list of them is
+/// lost, the next run finds and deletes the rest.
 pub async fn delete_vanished(
     bucket: &LeasedBucket,
     destination: &Destination,
@@ -130,9 +127,11 @@ pub async fn delete_vanished(
     if manifest.layout == Layout::Packed {
         return Ok(());
     }
-    let keys = undeleted(bucket, destination, manifest).await?;
+    let Undeleted { keys, lost } = undeleted(bucket, destination, manifest).await?;
     let objects: Vec<String> = keys.iter().map(|key| destination.object_key(key, KeyHash::of(key))).collect();
     bucket.delete(&objects).await.context("delete the objects of vanished keys")?;
-    bucket.create(&destination.key(&SyncKey::Deleted(&manifest.generation)), "{}").await?;
+    if !lost {
+        bucket.create(&destination.key(&SyncKey::Deleted(&manifest.generation)), "{}").await?;
+    }
     Ok(())
 }

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use handoff::sync::{Destination, Generation, GenerationManifest, KeyHash, Layout, ShardRange, SyncKey};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::bucket::Bucket;
 use crate::change_file;
@@ -17,6 +17,8 @@ pub struct Remains {
     pub unfinished: Vec<Unfinished>,
     /// Keys that the current generation has not, but whose objects may still be there.
     pub undeleted: Vec<(KeyHash, String)>,
+    /// There may be more of them.
+    pub undeleted_lost: bool,
 }
 
 /// A run that came after the current generation and never published.
@@ -45,14 +47,15 @@ impl Remains {
             }
         }
         if let Some(published) = published {
-            let keys = undeleted(bucket, destination, &published.manifest).await?;
+            let Undeleted { keys, lost } = undeleted(bucket, destination, &published.manifest).await?;
             remains.undeleted = keys.into_iter().map(|key| (KeyHash::of(&key), key)).collect();
+            remains.undeleted_lost = lost;
         }
         Ok(remains)
     }
 
     pub fn is_nothing(&self) -> bool {
-        self.unfinished.is_empty() && self.undeleted.is_empty()
+        self.unfinished.is_empty() && self.undeleted.is_empty() && !self.undeleted_lost
     }
 }
 
@@ -83,24 +86,29 @@ fn done_range(name: &str) -> Option<ShardRange> {
 }
 
 /// The vanished keys of a published generation whose objects may still be there.
-pub async fn undeleted(
-    bucket: &Bucket,
-    destination: &Destination,
-    manifest: &GenerationManifest,
-) -> Result<Vec<String>> {
+#[derive(Debug, Default)]
+pub struct Undeleted {
+    pub keys: Vec<String>,
+    /// A list of them is gone or damaged.
+    pub lost: bool,
+}
+
+/// A list that is lost must not stop every run from now on: the objects that it named are found as S3 lists them.
+pub async fn undeleted(bucket: &Bucket, destination: &Destination, manifest: &GenerationManifest) -> Result<Undeleted> {
     let mark = destination.key(&SyncKey::Deleted(&manifest.generation));
+    let mut undeleted = Undeleted::default();
     if manifest.layout == Layout::Packed || bucket.get(&mark).await?.is_some() {
-        return Ok(Vec::new());
+        return Ok(undeleted);
     }
-    let mut keys = Vec::new();
     for changes in &manifest.changes {
-        let object = bucket.get(changes).await?;
-        let object = object.with_context(|| format!("s3://{}/{changes} is not there", bucket.name))?;
-        keys.extend(
-            change_file::deleted(object.bytes).with_context(|| format!("read s3://{}/{changes}", bucket.name))?,
-        );
+        let list = bucket.get(changes).await?.and_then(|object| change_file::deleted(object.bytes).ok());
+        if list.is_none() {
+            warn!("s3://{}/{changes} is gone or damaged: what it named is looked for in S3", bucket.name);
+        }
+        undeleted.lost |= list.is_none();
+        undeleted.keys.extend(list.into_iter().flatten());
     }
-    Ok(keys)
+    Ok(undeleted)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::publish::{Finished, delete_vanished, prove};
 use crate::put::PutEngine;
 use crate::report::{Outcome, Summary};
 use crate::scratch::{ScratchTable, Source};
-use crate::shards::{Pass, Writer};
+use crate::shards::{Pass, Workshop, Writer};
 use crate::standing::Standing;
 use crate::started::{Started, started};
 use crate::syncs::Sync;
@@ -56,11 +56,18 @@ pub enum From<'a> {
     /// The query, run for this execution.
     Query,
     /// The result of an earlier generation's query, as long as it has not expired. Somebody wants just that, so no guard
-    /// has a say; but it has to be that generation, byte by byte.
+    /// has a say; but its rows have to be those, byte by byte.
     Table(&'a GenerationManifest),
 }
 
 impl From<'_> {
+    fn earlier(&self) -> Option<&GenerationManifest> {
+        match self {
+            Self::Query => None,
+            Self::Table(earlier) => Some(earlier),
+        }
+    }
+
     async fn table(self, sync: &Sync, clouds: &Clouds, generation: &Generation) -> Result<ScratchTable> {
         match self {
             Self::Query => clouds.bigquery.scratch_table(&source(sync), generation).await,
@@ -115,7 +122,8 @@ impl Attempt<'_> {
         }
         let (counters, published_rows) = (progress.counters(), standing.rows());
         let writer = self.writer(bucket, &counters)?;
-        let workshop = Arc::new(workshop(sync, generation, standing, table, counters, Some(writer)));
+        let workshop = workshop(sync, generation, standing, table, counters, Some(writer));
+        let workshop = Arc::new(Workshop { earlier: self.from.earlier().cloned(), ..workshop });
         let began = Instant::now();
         if sync.layout == Layout::Objects {
             compare::judge(self, &workshop, bucket, &progress).await?;

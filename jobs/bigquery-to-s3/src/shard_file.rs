@@ -12,7 +12,7 @@ use arrow_buffer::{Buffer, OffsetBuffer};
 use bytes::Bytes;
 use handoff::sync::Layout;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
@@ -38,18 +38,14 @@ pub struct Row {
     pub md5: Option<[u8; 16]>,
 }
 
-/// `values` holds all values one after the other, `offsets` where each begins and the last ends. All that a reader needs.
-pub fn write(layout: Layout, keys: StringArray, values: Bytes, offsets: Vec<i32>) -> Result<Bytes> {
+/// `bodies` holds all of them one after the other, `offsets` where each begins and the last ends.
+pub fn write_packed(keys: StringArray, bodies: Bytes, offsets: Vec<i32>) -> Result<Bytes> {
     let offsets = OffsetBuffer::new(offsets.into());
-    let values = Buffer::from(values);
-    let values: ArrayRef = match layout {
-        Layout::Packed => Arc::new(StringArray::try_new(offsets, values, None).context("bodies are UTF-8")?),
-        Layout::Objects => Arc::new(BinaryArray::try_new(offsets, values, None)?),
-    };
-    write_columns(layout, [("key", Arc::new(keys) as ArrayRef), (value_column(layout), values)])
+    let bodies = StringArray::try_new(offsets, Buffer::from(bodies), None).context("bodies are UTF-8")?;
+    write_columns(Layout::Packed, [("key", Arc::new(keys) as ArrayRef), ("body", Arc::new(bodies))])
 }
 
-/// With what `verify` needs too.
+/// The hashes of each body.
 pub fn write_objects(keys: StringArray, sha256: &[[u8; 32]], md5: &[[u8; 16]]) -> Result<Bytes> {
     let (sha256, md5) = (BinaryArray::from_iter_values(sha256), BinaryArray::from_iter_values(md5));
     let columns = [("key", Arc::new(keys) as ArrayRef), ("sha256", Arc::new(sha256)), ("md5", Arc::new(md5))];
@@ -90,31 +86,61 @@ pub fn read(layout: Layout, file: Bytes) -> Result<Vec<Row>> {
 
 /// The same, some thousand rows at a time: unpacked, bodies take many times what they take in the file.
 pub fn batches(layout: Layout, file: Bytes) -> Result<impl Iterator<Item = Result<Vec<Row>>>> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH_ROWS).build()?;
-    Ok(reader.map(move |batch| rows(layout, &batch?)))
+    let rows = move |batch: &RecordBatch| {
+        let columns = Columns::of(layout, batch)?;
+        Ok((0..batch.num_rows()).map(|n| columns.row(n)).collect())
+    };
+    Ok(record_batches(file)?.map(move |batch| rows(&batch?)))
 }
 
-fn rows(layout: Layout, batch: &RecordBatch) -> Result<Vec<Row>> {
-    let column = |name| batch.column_by_name(name).with_context(|| format!("there is no column {name}"));
-    let keys = column("key")?.as_string_opt::<i32>().context("column key is not text")?;
-    let values = column(value_column(layout))?;
-    let texts = values.as_string_opt::<i32>().filter(|_| layout == Layout::Packed);
-    let hashes = values.as_binary_opt::<i32>().filter(|_| layout == Layout::Objects);
-    let md5s = batch.column_by_name("md5").and_then(|md5s| md5s.as_binary_opt::<i32>());
-    let value = |n| texts.map(|texts| texts.value(n).as_bytes()).or(hashes.map(|hashes| hashes.value(n)));
-    ensure!(texts.is_some() || hashes.is_some(), "column {} is of another type", value_column(layout));
-    ensure!(keys.null_count() == 0, "a key is null");
-    let row = |n| Row {
-        key: keys.value(n).to_owned(),
-        value: value(n).unwrap_or_default().to_vec(),
-        md5: md5s.and_then(|md5s| md5s.value(n).try_into().ok()),
-    };
-    Ok((0..keys.len()).map(row).collect())
+/// The same, as columns.
+pub fn record_batches(file: Bytes) -> Result<ParquetRecordBatchReader> {
+    Ok(ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH_ROWS).build()?)
+}
+
+pub struct Columns<'a> {
+    keys: &'a StringArray,
+    values: Values<'a>,
+    md5s: Option<&'a BinaryArray>,
+}
+
+enum Values<'a> {
+    Bodies(&'a StringArray),
+    Hashes(&'a BinaryArray),
+}
+
+impl<'a> Columns<'a> {
+    pub fn of(layout: Layout, batch: &'a RecordBatch) -> Result<Self> {
+        let column = |name| batch.column_by_name(name).with_context(|| format!("there is no column {name}"));
+        let keys = column("key")?.as_string_opt::<i32>().context("column key is not text")?;
+        ensure!(keys.null_count() == 0, "a key is null");
+        let (name, values) = (value_column(layout), column(value_column(layout))?);
+        let values = match layout {
+            Layout::Packed => values.as_string_opt::<i32>().map(Values::Bodies),
+            Layout::Objects => values.as_binary_opt::<i32>().map(Values::Hashes),
+        };
+        let values = values.with_context(|| format!("column {name} is of another type"))?;
+        Ok(Self { keys, values, md5s: batch.column_by_name("md5").and_then(|md5s| md5s.as_binary_opt::<i32>()) })
+    }
+
+    pub fn key(&self, n: usize) -> &'a str {
+        self.keys.value(n)
+    }
+
+    pub fn row(&self, n: usize) -> Row {
+        let value = match self.values {
+            Values::Bodies(bodies) => bodies.value(n).as_bytes(),
+            Values::Hashes(hashes) => hashes.value(n),
+        };
+        let md5 = self.md5s.and_then(|md5s| md5s.value(n).try_into().ok());
+        Row { key: self.key(n).to_owned(), value: value.to_vec(), md5 }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
     use parquet::basic::{Encoding, LogicalType, Type};
     use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
     use parquet::file::page_index::column_index::ColumnIndexMetaData;
@@ -131,7 +157,7 @@ mod tests {
         for (_, value) in rows {
             offsets.push(offsets[offsets.len() - 1] + i32::try_from(value.len()).unwrap());
         }
-        write(layout, keys, Bytes::from(values), offsets).unwrap()
+        write_packed(keys, Bytes::from(values), offsets).unwrap()
     }
 
     fn rows(n: usize) -> Vec<(String, String)> {
@@ -158,8 +184,9 @@ mod tests {
 
     #[test]
     fn what_a_version_without_md5_wrote_is_read() {
-        let keys = StringArray::from_iter_values(["a"]);
-        let written = write(Layout::Objects, keys, vec![7; 32].into(), vec![0, 32]).unwrap();
+        let (keys, sha256) = (StringArray::from_iter_values(["a"]), BinaryArray::from_iter_values([[7; 32]]));
+        let columns = [("key", Arc::new(keys) as ArrayRef), ("sha256", Arc::new(sha256))];
+        let written = write_columns(Layout::Objects, columns).unwrap();
         let row = Row { key: "a".into(), value: vec![7; 32], md5: None };
         assert_eq!(read(Layout::Objects, written).unwrap(), [row]);
     }

@@ -6,11 +6,14 @@ use anyhow::{Context, Result};
 use arrow_array::StringArray;
 use bytes::Bytes;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
-use handoff::sync::{Destination, Generation, Layout, ShardFile, ShardRange, ShardRecord, SyncKey, Totals};
+use handoff::sync::{
+    Destination, Generation, GenerationManifest, Layout, ShardFile, ShardRange, ShardRecord, SyncKey, Totals,
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+use crate::as_it_was::ensure_as_it_was;
 use crate::counters::Counters;
 use crate::delta::{Change, Delta, delta, delta_as_read};
 use crate::digest::{hex, sha256};
@@ -19,7 +22,7 @@ use crate::put::{Put, PutEngine};
 use crate::read::{Chunk, ReadRows};
 use crate::rows::{ChunkRows, Reject, Rendered, Rendering};
 use crate::scratch::ScratchTable;
-use crate::standing::Standing;
+use crate::standing::{Standing, Stands};
 use crate::{change_file, shard_file};
 
 /// Shards of a chunk in flight at once: enough that the PUT window is full although each waits for S3 now and then.
@@ -52,6 +55,8 @@ pub struct Workshop {
     pub standing: Standing,
     pub table: ScratchTable,
     pub counters: Arc<Counters>,
+    /// Going back: what has to come out.
+    pub earlier: Option<GenerationManifest>,
     /// None where nothing may be written: a plan.
     pub writer: Option<Writer>,
     pub cores: Arc<Semaphore>,
@@ -72,6 +77,13 @@ struct Prepared {
     rendered: Rendered,
     delta: Delta,
     found: Found,
+}
+
+/// A shard beside what stands.
+struct Compared {
+    delta: Delta,
+    found: Found,
+    list_lost: bool,
 }
 
 #[derive(Clone)]
@@ -126,6 +138,11 @@ impl Workshop {
             return self.judge(rows, shard).await.with_context(|| format!("shard {shard}"));
         }
         let prepared = self.prepare(rows, shard).await.with_context(|| format!("shard {shard}"))?;
+        if let (Some(earlier), Pass::Compare) = (&self.earlier, pass) {
+            let own = prepared.record.file.as_ref().map(|file| file.sha256.as_str());
+            let same = ensure_as_it_was(earlier, &self.standing, shard, &prepared.rendered, own).await;
+            same.with_context(|| format!("shard {shard}"))?;
+        }
         if let (Some(writer), Pass::Write) = (&self.writer, pass) {
             self.write(writer, &prepared).await.with_context(|| format!("shard {shard}"))?;
         }
@@ -170,10 +187,13 @@ impl Workshop {
         let (rendered, file) = self.on_a_core(work).await?;
         let shards = self.rendering.shards;
         let damage = self.standing.damage(shard).await?;
-        let same = self.same(shard, file.as_ref()).filter(|_| damage.is_nothing());
-        let (delta, mut found) = match &same {
-            Some(_) if self.standing.is_clean(shard, shards) => (all_unchanged(&rendered), Found::default()),
-            _ => self.compare(shard, &rendered).await?,
+        let mut same = self.same(shard, file.as_ref()).filter(|_| damage.is_nothing());
+        let (delta, mut found) = if same.is_some() && self.standing.is_clean(shard, shards) {
+            (all_unchanged(&rendered), Found::default())
+        } else {
+            let Compared { delta, found, list_lost } = self.compare(shard, &rendered).await?;
+            same = same.filter(|_| !list_lost);
+            (delta, found)
         };
         found += damage;
         let own = file.as_ref().map(|file| ShardFile {
@@ -198,14 +218,14 @@ impl Workshop {
         standing.file.clone().filter(|standing| Some(&standing.sha256) == file.map(|file| hex(&file.sha256)).as_ref())
     }
 
-    async fn compare(&self, shard: u32, rendered: &Rendered) -> Result<(Delta, Found)> {
+    async fn compare(&self, shard: u32, rendered: &Rendered) -> Result<Compared> {
         let Rendering { shards, layout, .. } = *self.rendering;
         let values = (0..rendered.keys.len()).map(|n| (rendered.keys[n].as_str(), rendered.value(layout, n)));
         if let Some(held) = self.standing.held_packed(shard, shards).await? {
-            return Ok((delta_as_read(held, values)?, Found::default()));
+            return Ok(Compared { delta: delta_as_read(held, values)?, found: Found::default(), list_lost: false });
         }
-        let (held, found) = self.standing.held(shard, shards, Some(rendered)).await?;
-        Ok((delta(held, values), found))
+        let Stands { held, found, list_lost } = self.standing.held(shard, shards, Some(rendered)).await?;
+        Ok(Compared { delta: delta(held, values), found, list_lost })
     }
 
     /// First the list of what the shard's objects will be: should we die while they are written, the next run knows
@@ -254,7 +274,7 @@ fn shard_object(layout: Layout, rendered: &Rendered) -> Result<Option<Body>> {
     }
     let keys = StringArray::from_iter_values(&rendered.keys);
     let bytes = match layout {
-        Layout::Packed => shard_file::write(layout, keys, rendered.bodies.clone(), rendered.offsets.clone())?,
+        Layout::Packed => shard_file::write_packed(keys, rendered.bodies.clone(), rendered.offsets.clone())?,
         Layout::Objects => shard_file::write_objects(keys, &rendered.hashes, &rendered.md5s)?,
     };
     let sha256 = sha256(&bytes);

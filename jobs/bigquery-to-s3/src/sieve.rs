@@ -41,6 +41,7 @@ impl Sieve {
 
     pub fn repeated(mut self) -> Repeated {
         self.rows.retain(|_, rows| *rows > KEPT);
+        self.rows.shrink_to_fit();
         Repeated(self.rows)
     }
 }
@@ -68,6 +69,19 @@ mod tests {
         let keys: ArrayRef = Arc::new(keys.iter().copied().collect::<StringArray>());
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..i64::try_from(keys.len()).unwrap()));
         RecordBatch::try_from_iter_with_nullable([("n", numbers, true), (KEY_COLUMN, keys, true)]).unwrap()
+    }
+
+    #[test]
+    fn what_is_kept_of_many_keys_is_as_small_as_those_that_are_repeated() {
+        let mut sieve = Sieve::default();
+        let names: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
+        let names: Vec<Option<&str>> = names.iter().map(|name| Some(name.as_str())).collect();
+        for keys in [&names[..], &[Some("7"); 2]] {
+            sieve.pass(&batch(keys)).unwrap();
+        }
+        let repeated = sieve.repeated();
+        assert_eq!(repeated.dropped().collect::<Vec<_>>(), [("7", 1)]);
+        assert!(repeated.0.capacity() < 16, "room for {} keys is held", repeated.0.capacity());
     }
 
     #[test]

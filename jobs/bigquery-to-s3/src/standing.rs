@@ -5,43 +5,29 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use anyhow::{Result, ensure};
-use bytes::Bytes;
-use handoff::sync::{Destination, Generation, KeyHash, Layout, SyncKey};
+use handoff::sync::{Destination, Generation, Layout, SyncKey};
 use tracing::warn;
 
-use crate::bucket::{Bucket, Checksum, Object};
+use crate::bucket::{Bucket, Checksum};
 use crate::current::{Published, published};
 use crate::delta::Held;
 use crate::digest::hex;
 use crate::inspection::{Content, Fault, Found, Inspect, Inspection};
+use crate::lists::{List, Lists};
 use crate::remains::{Remains, Unfinished};
 use crate::rows::Rendered;
-use crate::shard_file::Row;
-use crate::{digest, shard_file};
+use crate::shard_file::{self, Row};
+use crate::stood::Stood;
 
-/// What is known of a key; nothing at first.
+/// What stands under the keys of a shard.
 #[derive(Debug, Default)]
-struct Stood {
-    value: Option<Vec<u8>>,
-    md5: Option<[u8; 16]>,
-    published: bool,
-    touched: bool,
-}
-
-impl Stood {
-    /// A run that never published wrote this value (`finished`), or may have.
-    fn overlay(&mut self, value: Vec<u8>, md5: Option<[u8; 16]>, finished: bool) {
-        if self.value.as_ref() != Some(&value) {
-            self.touched = true;
-            self.value = finished.then_some(value);
-            self.md5 = md5;
-        }
-    }
-
-    /// Neither what was published nor what a run may have left counts: its object is to be written, or to go.
-    fn doubt(&mut self) {
-        (self.value, self.touched) = (None, true);
-    }
+pub struct Stands {
+    /// In the order of their keys.
+    pub held: Vec<Held>,
+    /// What was found otherwise than it is known.
+    pub found: Found,
+    /// An object by which the current generation says what they are is gone, or another one.
+    pub list_lost: bool,
 }
 
 #[derive(Debug)]
@@ -50,6 +36,7 @@ pub struct Standing {
     bucket: Bucket,
     destination: Destination,
     layout: Layout,
+    pub lists: Lists,
     remains: Remains,
     inspect: Inspect,
     inspection: OnceLock<Inspection>,
@@ -76,8 +63,9 @@ impl Standing {
             Layout::Packed => Remains::default(),
             Layout::Objects => Remains::look(bucket, destination, generation, published.as_ref()).await?,
         };
+        let lists = Lists::new(bucket, destination, layout);
         let (bucket, destination) = (bucket.clone(), destination.clone());
-        Ok(Self { published, bucket, destination, layout, remains, inspect, inspection: OnceLock::new() })
+        Ok(Self { published, bucket, destination, layout, lists, remains, inspect, inspection: OnceLock::new() })
     }
 
     /// The number of this run among those that share the inspection.
@@ -138,33 +126,27 @@ impl Standing {
         self.published.as_ref().map_or(0, |published| published.manifest.totals.rows)
     }
 
-    /// What stands under the keys of a shard, sorted by key, and what was found otherwise than it is known. `rendered` is
-    /// what it is to become.
-    pub async fn held(&self, shard: u32, shards: u32, rendered: Option<&Rendered>) -> Result<(Vec<Held>, Found)> {
-        let (mut held, mut lost) = (BTreeMap::new(), false);
-        if let Some(Published { manifest, .. }) = &self.published {
-            for covering in covering(shard, shards, manifest.shards) {
-                let Some(file) = &manifest.records[covering as usize].file else { continue };
-                let rows = self.rows_of(&file.generation, covering, Some(&file.sha256)).await?;
-                lost |= rows.is_none();
-                for Row { key, value, md5 } in rows.into_iter().flatten() {
-                    held.insert(key, Stood { value: Some(value), md5, published: true, touched: false });
-                }
+    /// `rendered` is what the shard is to become.
+    pub async fn held(&self, shard: u32, shards: u32, rendered: Option<&Rendered>) -> Result<Stands> {
+        let mut held = BTreeMap::new();
+        let list_lost = !self.current(&mut held, shard, shards).await?;
+        let mut doubted = list_lost;
+        for run in &self.remains.unfinished {
+            doubted |= !self.overlay(&mut held, run, shard, shards).await?;
+        }
+        if self.layout == Layout::Objects && (doubted || self.remains.undeleted_lost) {
+            if doubted {
+                held.values_mut().for_each(Stood::doubt);
+            }
+            for key in self.inspection(shards).keys(shard).await? {
+                let stood = held.entry(key).or_insert_with(Stood::of_nobody);
+                // Of what a lost list had, nobody else knows: it may not vanish as if it had never been published.
+                stood.published |= list_lost;
             }
         }
         for (_, key) in self.remains.undeleted.iter().filter(|(hash, _)| hash.shard(shards) == shard) {
-            held.insert(key.clone(), Stood::default());
+            held.entry(key.clone()).or_default().published = false;
         }
-        for run in &self.remains.unfinished {
-            lost |= !self.overlay(&mut held, run, shard, shards).await?;
-        }
-        if lost && self.layout == Layout::Objects {
-            held.values_mut().for_each(Stood::doubt);
-            for key in self.inspection(shards).keys(shard).await? {
-                held.entry(key).or_default().doubt();
-            }
-        }
-        held.retain(|key, _| KeyHash::of(key).shard(shards) == shard);
         let mut found = Found::default();
         if self.is_due(shard, shards) {
             for (key, fault) in self.faults(&held, shard, shards, rendered).await? {
@@ -173,7 +155,23 @@ impl Standing {
             }
         }
         let named = |(key, Stood { value, published, touched, .. })| Held { key, value, published, touched };
-        Ok((held.into_iter().map(named).collect(), found))
+        Ok(Stands { held: held.into_iter().map(named).collect(), found, list_lost })
+    }
+
+    /// What the current generation has. False where a list of it is lost.
+    async fn current(&self, held: &mut BTreeMap<String, Stood>, shard: u32, shards: u32) -> Result<bool> {
+        let Some(Published { manifest, .. }) = &self.published else { return Ok(true) };
+        let mut all = true;
+        for covering in covering(shard, shards, manifest.shards) {
+            let Some(file) = &manifest.records[covering as usize].file else { continue };
+            let list = List { generation: &file.generation, shard: covering, sha256: Some(&file.sha256) };
+            let rows = self.part(list, manifest.shards, shard, shards).await?;
+            all &= rows.is_some();
+            for Row { key, value, md5 } in rows.into_iter().flatten() {
+                held.insert(key, Stood { value: Some(value), md5, published: true, touched: false });
+            }
+        }
+        Ok(all)
     }
 
     async fn faults(
@@ -200,7 +198,9 @@ impl Standing {
         shards: u32,
     ) -> Result<bool> {
         for covering in covering(shard, shards, run.shards).filter(|covering| run.files.contains(covering)) {
-            let Some(rows) = self.rows_of(&run.generation, covering, None).await? else { return Ok(false) };
+            let list = List { generation: &run.generation, shard: covering, sha256: None };
+            let rows = self.part(list, run.shards, shard, shards).await?;
+            let Some(rows) = rows else { return Ok(false) };
             for Row { key, value, md5 } in rows {
                 held.entry(key).or_default().overlay(value, md5, run.has_finished(covering));
             }
@@ -208,22 +208,9 @@ impl Standing {
         Ok(true)
     }
 
-    /// None where the shard's object is gone or another one. That must not stop every run from now on: what stands there
-    /// is learnt from S3 itself then.
-    async fn rows_of(&self, generation: &Generation, shard: u32, sha256: Option<&str>) -> Result<Option<Vec<Row>>> {
-        let file = self.file_of(generation, shard, sha256).await?;
-        let rows = file.and_then(|file| shard_file::read(self.layout, file).ok());
-        if rows.is_none() {
-            let key = self.destination.key(&SyncKey::Shard(generation, shard));
-            warn!("s3://{}/{key} is gone or another one: its rows are compared with what stands", self.bucket.name);
-        }
-        Ok(rows)
-    }
-
-    async fn file_of(&self, generation: &Generation, shard: u32, sha256: Option<&str>) -> Result<Option<Bytes>> {
-        let object = self.bucket.get(&self.destination.key(&SyncKey::Shard(generation, shard))).await?;
-        let same = |object: &Object| sha256.is_none_or(|sha256| hex(&digest::sha256(&object.bytes)) == sha256);
-        Ok(object.filter(same).map(|object| object.bytes))
+    /// Those of `shard` of `shards`, out of a list that covers it: all, or a part of the list.
+    async fn part(&self, list: List<'_>, standing: u32, shard: u32, shards: u32) -> Result<Option<Vec<Row>>> {
+        if standing < shards { self.lists.part(list, shard, shards).await } else { self.lists.rows(list).await }
     }
 
     /// As `held`, but not all of it at once, where that can be: in layout packed the bodies are what takes memory, and one
@@ -238,7 +225,8 @@ impl Standing {
         let Some(file) = cut_alike.and_then(|manifest| manifest.records[shard as usize].file.as_ref()) else {
             return Ok(None);
         };
-        let Some(bytes) = self.file_of(&file.generation, shard, Some(&file.sha256)).await? else { return Ok(None) };
+        let list = List { generation: &file.generation, shard, sha256: Some(&file.sha256) };
+        let Some(bytes) = self.lists.bytes(list).await? else { return Ok(None) };
         let held = |Row { key, value, .. }| Held { key, value: Some(value), published: true, touched: false };
         let batches = shard_file::batches(self.layout, bytes)?;
         Ok(Some(batches.map(move |rows| Ok(rows?.into_iter().map(held).collect()))))
@@ -265,6 +253,7 @@ pub fn covering(shard: u32, shards: u32, standing: u32) -> Range<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use handoff::sync::KeyHash;
 
     #[test]
     fn another_number_of_shards_is_another_cut_through_the_same_hash() {
@@ -277,26 +266,6 @@ mod tests {
                 let (hash, shards) = (KeyHash::of(key), 16);
                 assert!(covering(hash.shard(shards), shards, standing).contains(&hash.shard(standing)), "{key}");
             }
-        }
-    }
-
-    #[test]
-    fn a_key_is_touched_by_a_run_that_had_another_value_and_stays_so() {
-        let (old, new) = (b"old".to_vec(), b"new".to_vec());
-        let published = || Stood { value: Some(old.clone()), md5: None, published: true, touched: false };
-        for (runs, value, touched) in [
-            (vec![(&old, true)], Some(&old), false),
-            (vec![(&old, false)], Some(&old), false),
-            (vec![(&new, true)], Some(&new), true),
-            (vec![(&new, false)], None, true),
-            (vec![(&new, true), (&old, true)], Some(&old), true),
-            (vec![(&new, false), (&new, true)], Some(&new), true),
-        ] {
-            let mut stood = published();
-            for (value, finished) in runs {
-                stood.overlay(value.clone(), None, finished);
-            }
-            assert_eq!((stood.value.as_ref(), stood.touched), (value, touched));
         }
     }
 }

@@ -96,7 +96,7 @@ async fn look(sync: &Sync, held: &Held, stop: &Stop) -> Result<Verified, RunErro
 async fn of_shard(standing: &Standing, record: &ShardRecord, manifest: &GenerationManifest) -> Result<Found> {
     let mut found = match manifest.layout {
         Layout::Packed => Found::default(),
-        Layout::Objects => standing.held(record.shard, manifest.shards, None).await?.1,
+        Layout::Objects => standing.held(record.shard, manifest.shards, None).await?.found,
     };
     found += standing.damage(record.shard).await?;
     Ok(found)

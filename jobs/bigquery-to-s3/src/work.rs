@@ -54,6 +54,7 @@ pub fn workshop(
         standing,
         table,
         counters,
+        earlier: None,
         writer,
         cores: Arc::new(Semaphore::new(cores)),
     }

@@ -112,11 +112,13 @@ impl Config {
 
 /// The text itself where a platform mounts no files, else the file.
 fn extracts(vars: &mut Vars, problems: &mut Vec<String>) -> Option<Extracts> {
-    let read = match vars.optional::<String>("EXTRACTS")? {
-        Some(text) => Extracts::parse(&text, Path::new("EXTRACTS")),
-        None => Extracts::read(&vars.required::<PathBuf>("EXTRACTS_FILE")?),
+    let read = match (vars.optional::<String>("EXTRACTS")?, vars.optional::<PathBuf>("EXTRACTS_FILE")?) {
+        (Some(text), None) => Extracts::parse(&text, Path::new("EXTRACTS")).map_err(|invalid| invalid.to_string()),
+        (None, Some(file)) => Extracts::read(&file).map_err(|invalid| invalid.to_string()),
+        (None, None) => Err("neither EXTRACTS_FILE nor EXTRACTS is set: the list of tables".to_owned()),
+        (Some(_), Some(_)) => Err("EXTRACTS_FILE and EXTRACTS are both set: one of them must be the list".to_owned()),
     };
-    read.map_err(|invalid| problems.push(invalid.to_string())).ok()
+    read.map_err(|wrong| problems.push(wrong)).ok()
 }
 
 /// The role of the task becomes a service account of Google; two variables that are set together, or not at all.
@@ -263,6 +265,10 @@ mod tests {
     fn the_list_may_be_a_variable_itself() {
         let config = Config::read(Vars::from_pairs(GOOD.into_iter().chain([("EXTRACTS", LIST)]))).unwrap();
         assert_eq!(config.extracts.tables().count(), 2);
+        let told = read(LIST, &[&GOOD[..], &[("EXTRACTS", LIST)]].concat()).unwrap_err();
+        assert_eq!(told, "EXTRACTS_FILE and EXTRACTS are both set: one of them must be the list");
+        let told = Config::read(Vars::from_pairs(GOOD)).unwrap_err().to_string();
+        assert_eq!(told, "neither EXTRACTS_FILE nor EXTRACTS is set: the list of tables");
     }
 
     #[test]

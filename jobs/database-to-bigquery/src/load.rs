@@ -139,6 +139,7 @@ async fn merge(
     let merged = bigquery.run(&id.step("merge"), &merge.sql(range.as_ref())).await;
     merged.with_context(|| format!("merge into {}", table.target()))?;
     if let Some(sql) = merge.delete_sql() {
+        lease.check().await?;
         let deleted = bigquery.run(&id.step("delete"), &sql).await;
         deleted.with_context(|| format!("delete from {} what is gone", table.target()))?;
     }

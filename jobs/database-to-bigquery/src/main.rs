@@ -84,7 +84,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The tables that were named, or all.
+/// The tables that were named, each once, or all.
 fn chosen<'a>(arguments: &Arguments, config: &'a Config) -> Result<Vec<&'a Table>, String> {
     let of = |name: &String| {
         let found = config.extracts.tables().find(|table| is_called(table, name));
@@ -94,7 +94,14 @@ fn chosen<'a>(arguments: &Arguments, config: &'a Config) -> Result<Vec<&'a Table
     if arguments.table.is_empty() {
         return Ok(config.extracts.tables().collect());
     }
-    arguments.table.iter().map(of).collect()
+    let mut tables: Vec<&Table> = Vec::new();
+    for name in &arguments.table {
+        let table = of(name)?;
+        if !tables.iter().any(|named| named.target() == table.target()) {
+            tables.push(table);
+        }
+    }
+    Ok(tables)
 }
 
 /// `app.users` is `app.public.users` as well.

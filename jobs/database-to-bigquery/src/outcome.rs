@@ -180,6 +180,15 @@ mod tests {
         assert!(prove_load(10, 9).is_err() && prove_load(10, 10).is_ok());
     }
 
+    /// dbt and its freshness read these words.
+    #[test]
+    fn what_is_good_is_proven_to_whoever_reads_the_audit() {
+        use State::{Busy, Drifted, Failed, Held, Loaded, Unchanged};
+        for state in [Loaded, Unchanged, Held, Drifted, Busy, Failed] {
+            assert_eq!(audit::PROVEN.contains(&state.word()), state.is_good(), "{state:?}");
+        }
+    }
+
     #[test]
     fn a_guard_says_what_it_held_and_where() {
         let told = |losses| prove(8, Some(10), &losses, GUARDS).unwrap_err().to_string();

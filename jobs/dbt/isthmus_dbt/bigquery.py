@@ -5,10 +5,9 @@ from datetime import date
 from google.api_core import exceptions
 from google.cloud import bigquery
 
+from isthmus_dbt.audit import PROVEN
 from isthmus_dbt.settings import Settings
 
-# Of load-export's states, those after which a table has the rows of the export.
-PROVEN = {"loaded", "truncated"}
 # Terraform makes it; the rows that tests found are there too.
 OWN_DATASET = "isthmus_dbt"
 
@@ -31,10 +30,11 @@ def states(client: bigquery.Client, settings: Settings, day: date) -> dict[str, 
         rows = client.query_and_wait(sql, job_config=config)
     except exceptions.NotFound:
         return {}
-    return {
-        row.table_name: row.state + (f" ({row.message})" if row.message and row.state not in PROVEN else "")
-        for row in rows
-    }
+    return {row.table_name: told(row.state, row.message) for row in rows}
+
+
+def told(state: str, message: str | None) -> str:
+    return f"{state} ({message})" if message and state not in PROVEN else state
 
 
 def late(tables: set[str], states: dict[str, str], day: date) -> dict[str, str]:

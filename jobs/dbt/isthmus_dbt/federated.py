@@ -2,7 +2,7 @@
 reading of the file."""
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ UNKNOWN = {
     ),
     "mysql": {"bit", "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geomcollection"},
 }  # fmt: skip
+# A key that only grows, as their catalogs name its type. MySQL's unsigned ones are among them.
+WHOLE = {"postgres": {"smallint", "integer", "bigint"}, "mysql": {"tinyint", "smallint", "mediumint", "int", "bigint"}}
 # The rows of the source, counted in the same statement and so in the same moment as they are read.
 COUNT = "isthmus_rows"
 
@@ -73,6 +75,13 @@ class Table:
         """What `columns` needs for the types that BigQuery does not know."""
         return [f"{self._cast(name, type_)} AS {name}" for name, type_ in types if type_ in UNKNOWN[self.engine]]
 
+    def wrong_key(self, types: Iterable[tuple[str, str]]) -> str | None:
+        """What is wrong with the key: new rows are found by comparing whole numbers."""
+        found = [type_ for name, type_ in types if name.casefold() == (self.key or "").casefold()]
+        if not found:
+            return f"the database shows no column {self.key} of {self.source}"
+        return None if found[0] in WHOLE[self.engine] else f"key {self.key} is {found[0]}, no whole number: read it whole (mode: full)"
+
     def _cast(self, name: str, type_: str) -> str:
         if self.engine == "postgres":
             return f"CAST({name} AS text)"
@@ -100,6 +109,21 @@ def read(path: Path) -> list[Table]:
     if problems:
         raise InvalidFederated("\n".join(f"{path.name}: {problem}" for problem in problems))
     return tables
+
+
+def apart(tables: Iterable[Table], sources: Iterable[Mapping[str, Any]]) -> None:
+    """What the other lists load, as dbt's sources name it, is no table of this one: the audit and BigQuery have one place for
+    each name."""
+    problems = []
+    for table in tables:
+        place = f"{table.dataset}.{table.name}"
+        for source in sources:
+            theirs, other = f"{source['schema']}.{source['identifier']}", (source.get("meta") or {}).get("isthmus_table")
+            if (place == theirs) != (table.audited == other):
+                what = f"{place} is the destination" if place == theirs else f"{other} is the name in the audit"
+                problems.append(f"federated.yaml: {table.audited}: {what} of the source {source['source_name']}.{source['name']} too")
+    if problems:
+        raise InvalidFederated("\n".join(problems))
 
 
 def _tables(said: Any, problems: list[str]) -> Iterator[Table]:

@@ -5,8 +5,6 @@ from typing import Any
 
 from isthmus_dbt.results import GOOD, Results
 
-BUILT = ("model.", "snapshot.", "seed.")
-
 Late = Mapping[str, str]
 """Tables that are not proven for the day, each with what became of it."""
 
@@ -33,22 +31,22 @@ def _ancestors(manifest: dict[str, Any], name: str) -> set[str]:
 
 
 def _because(manifest: dict[str, Any], ancestors: set[str], results: Results, late: Late) -> list[str]:
+    if not ancestors:
+        return ["its exposure names nothing that it reads"]
     reasons = []
     for name in sorted(ancestors):
-        if name.startswith("source."):
+        if _is_source(name):
             table = (manifest["sources"][name].get("meta") or {}).get("isthmus_table")
             if table in late:
                 reasons.append(f"table {table}: {late[table]}")
-        elif name.startswith(BUILT):
+        else:
             reasons += _not_built(name, results)
-    tests = (name for name in manifest["nodes"] if name.startswith("test."))
-    for test in sorted(tests):
+    tests = {name: node for name, node in manifest["nodes"].items() if name.startswith("test.")}
+    for test, node in sorted((tests | manifest.get("unit_tests", {})).items()):
         # A test may compare two models: it speaks of a sync if one of them is in it.
         parents = ancestors.intersection(manifest["parent_map"].get(test, []))
-        result = results.get(test, {"status": "this run did not ask it"})
-        # A test is skipped where a model before it failed, which is a reason already.
-        if parents and result["status"] not in GOOD | {"skipped"}:
-            reasons.append(f"test {_short(test, manifest)}: {result.get('message') or result['status']}")
+        if parents:
+            reasons += _not_passed(test, node, parents, results)
     return reasons
 
 
@@ -65,5 +63,15 @@ def _not_built(name: str, results: Results) -> list[str]:
     return [f"{kind} {short}: {(result.get('message') or result['status']).strip()}"]
 
 
-def _short(name: str, manifest: dict[str, Any]) -> str:
-    return manifest["nodes"][name].get("name") or name
+def _not_passed(test: str, node: dict[str, Any], parents: set[str], results: Results) -> list[str]:
+    result = results.get(test, {"status": "this run did not ask it"})
+    if result["status"] in GOOD:
+        return []
+    # Skipped because of a model of this sync, which is a reason already. Where another's failed, nothing else tells it.
+    if result["status"] == "skipped" and any(_not_built(name, results) for name in parents if not _is_source(name)):
+        return []
+    return [f"test {node.get('name') or test}: {result.get('message') or result['status']}"]
+
+
+def _is_source(name: str) -> bool:
+    return name.startswith("source.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from isthmus_dbt import artifacts, bigquery, federated, log, results
-from isthmus_dbt.federate import Federation
+from isthmus_dbt.federate import Federation, states
 from isthmus_dbt.federated import InvalidFederated
 from isthmus_dbt.gates import gates
 from isthmus_dbt.runner import Dbt, ProjectWrong
@@ -56,9 +56,11 @@ def _build(settings: Settings, options: Options, client: Any, dbt: Dbt) -> Exit:
     artifacts.write_json(settings.artifacts, "gates.json", head)
     artifacts.fetch(settings.artifacts, dbt.target, PARSED)
     manifest = dbt.parse()
+    federated.apart(tables, manifest["sources"].values())
     artifacts.copy(dbt.target, settings.artifacts, PARSED)
-    loaded = Federation(client, settings).load(tables, day)
-    late = bigquery.late(_tables(manifest), bigquery.states(client, settings, day), day)
+    loaded = Federation(client, settings).load(tables)
+    found = bigquery.states(client, settings, day) | states(loaded)
+    late = bigquery.late(_tables(manifest), found, day)
     for table, state in sorted(late.items()):
         log.warning(f"table {table} is late: {state}", event="late_table", table=table, state=state)
     dbt.freshness()

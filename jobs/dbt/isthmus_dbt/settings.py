@@ -3,6 +3,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 
@@ -44,8 +45,8 @@ class Settings:
             retries=reader.number("RETRIES", 1, 0, 5),
             lock_minutes=reader.number("LOCK_MINUTES", 120, 1, 1440),
             federated=reader.file("FEDERATED_FILE"),
-            # Where it is run by hand: another process is another execution.
-            execution=variables.get("CLOUD_RUN_EXECUTION") or "by-hand",
+            # Where it is run by hand, another process is another execution.
+            execution=variables.get("CLOUD_RUN_EXECUTION") or f"by-hand-{uuid4().hex[:12]}",
         )
         if reader.problems:
             raise InvalidSettings("\n".join(reader.problems))
@@ -73,9 +74,11 @@ class _Reader:
         return path
 
     def file(self, name: str) -> Path | None:
-        """A deployment without such tables has no such file."""
-        path = Path(self.variables.get(name) or "/nowhere")
-        return path if path.is_file() else None
+        """Not set where there is none."""
+        path = Path(self.variables.get(name) or "")
+        if path.name and not path.is_file():
+            self.problems.append(f"{name}: there is no file {path}")
+        return path if path.name else None
 
     def zone(self, name: str, default: str) -> ZoneInfo:
         value = self.text(name, default)

@@ -2,7 +2,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from isthmus_dbt.federated import InvalidFederated, Table, external, read
+from isthmus_dbt.federated import InvalidFederated, Table, apart, external, read
 
 
 def tables(text):
@@ -83,6 +83,23 @@ connections:
                 "federated.yaml: pharmacy.d.speed: no such setting, expected columns, key, mode",
                 "federated.yaml: pharmacy.d.columns: expected what stands between SELECT and FROM",
                 "federated.yaml: raw_other.a is the destination of two tables",
+            ],
+        )
+
+    def test_a_table_that_another_list_loads_or_names_alike_is_told(self):
+        def source(dataset, table, name):
+            return {"schema": dataset, "identifier": table, "meta": {"isthmus_table": name}, "source_name": "shop", "name": table}
+
+        own = [source("raw_pharmacy", "prescriptions", "pharmacy.public.prescriptions"), source("raw_shop", "events", "shop.events")]
+        apart(tables(GOOD), own)
+        others = [source("raw_stock", "shelves", "shop.shelves"), source("raw_shop", "events", "pharmacy.public.events")]
+        with self.assertRaises(InvalidFederated) as raised:
+            apart(tables(GOOD), own + others)
+        self.assertEqual(
+            str(raised.exception).splitlines(),
+            [
+                "federated.yaml: pharmacy.public.events: pharmacy.public.events is the name in the audit of the source shop.events too",
+                "federated.yaml: stock.shelves: raw_stock.shelves is the destination of the source shop.shelves too",
             ],
         )
 

@@ -15,6 +15,7 @@ MANIFEST = {
         "source.w.other.rates": {"meta": {}},
     },
     "nodes": {"test.w.unique_fct.1": {"name": "unique_fct"}, "test.w.every_price.2": {"name": "every_price"}},
+    "unit_tests": {"unit_test.w.fct.adds_up": {"name": "adds_up"}},
     "parent_map": {
         "exposure.w.sync_user_profiles": ["model.w.profiles"],
         "exposure.w.sync_item_prices": ["model.w.prices"],
@@ -25,16 +26,20 @@ MANIFEST = {
         "model.w.prices": ["source.w.shop.prices", "source.w.other.rates"],
         "test.w.unique_fct.1": ["model.w.fct"],
         "test.w.every_price.2": ["model.w.prices", "model.w.fct"],
+        "unit_test.w.fct.adds_up": ["model.w.fct"],
     },
 }
-NODES = ["model.w.profiles", "model.w.fct", "model.w.stg", "model.w.prices", "test.w.unique_fct.1", "test.w.every_price.2"]
+NODES = [
+    "model.w.profiles", "model.w.fct", "model.w.stg", "model.w.prices", "test.w.unique_fct.1", "test.w.every_price.2",
+    "unit_test.w.fct.adds_up",
+]  # fmt: skip
 
 
 def results(**changed):
     """Everything went well, but for these."""
-    good = {name: {"status": "pass" if name.startswith("test") else "success", "message": None} for name in NODES}
+    good = {name: {"status": "success" if name.startswith("model") else "pass", "message": None} for name in NODES}
     for short, (status, message) in changed.items():
-        name = next(name for name in NODES if name.split(".")[2] == short)
+        name = next(name for name in NODES if short in name.split(".")[2:])
         good[name] = {"status": status, "message": message}
     return good
 
@@ -77,6 +82,24 @@ class Gates(unittest.TestCase):
     def test_a_model_whose_test_did_not_run_is_not_proven(self):
         partly = {name: result for name, result in results().items() if name != "test.w.unique_fct.1"}
         self.assertEqual(self.because(partly)["user-profiles"], ["test unique_fct: this run did not ask it"])
+
+    def test_a_test_that_was_skipped_because_of_a_model_that_the_sync_does_not_read_is_not_proven(self):
+        found = self.because(results(prices=("error", "x"), every_price=("skipped", None)))
+        self.assertEqual(found, {"item-prices": ["model prices: x"], "user-profiles": ["test every_price: skipped"]})
+
+    def test_a_unit_test_counts_as_every_other(self):
+        found = self.because(results(adds_up=("fail", "actual differs from expected")))
+        self.assertEqual(found, {"item-prices": [], "user-profiles": ["test adds_up: actual differs from expected"]})
+
+    def test_a_sync_of_which_nobody_knows_what_it_reads_is_not_fresh(self):
+        manifest = MANIFEST | {"parent_map": MANIFEST["parent_map"] | {"exposure.w.sync_item_prices": []}}
+        because = gates(manifest, results(), {})["item-prices"]["because"]
+        self.assertEqual(because, ["its exposure names nothing that it reads"])
+
+    def test_whatever_a_sync_reads_must_have_been_built_also_of_a_kind_that_nobody_thought_of(self):
+        manifest = MANIFEST | {"parent_map": MANIFEST["parent_map"] | {"model.w.prices": ["function.w.round"]}}
+        because = gates(manifest, results(), {})["item-prices"]["because"]
+        self.assertEqual(because, ["function round: this run did not build it"])
 
     def test_a_test_that_was_skipped_names_only_the_model_before_it(self):
         found = self.because(results(fct=("error", "x"), profiles=("skipped", None), unique_fct=("skipped", None)))

@@ -44,3 +44,17 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::State::{self, Awaited, Different, Drifted, Failed, Loaded, Missing, Short, Skipped, Truncated};
+
+    /// dbt and its freshness read these words. What is awaited is no error, and has no rows.
+    #[test]
+    fn what_is_good_is_proven_to_whoever_reads_the_audit() {
+        for state in [Loaded, Truncated, Awaited, Short, Different, Failed, Skipped, Missing, Drifted] {
+            let proven = state.is_good() && state != State::Awaited;
+            assert_eq!(audit::PROVEN.contains(&state.word()), proven, "{state:?}");
+        }
+    }
+}

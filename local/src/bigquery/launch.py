@@ -37,7 +37,7 @@ CHANGED = """
 SELECT epoch_ms(max(s.snapshot_time)) FROM {store}.ducklake_table t
 JOIN {store}.ducklake_schema d ON d.schema_id = t.schema_id AND d.end_snapshot IS NULL
 JOIN {store}.ducklake_snapshot_changes c
-  ON c.snapshot_id = t.begin_snapshot OR regexp_matches(c.changes_made, ':' || t.table_id || '(,|$)')
+  ON c.snapshot_id = t.begin_snapshot OR contains(c.changes_made || ',', ':' || t.table_id || ',')
 JOIN {store}.ducklake_snapshot s ON s.snapshot_id = c.snapshot_id
 WHERE d.schema_name = ? AND t.table_name = ? AND t.end_snapshot IS NULL
 """
@@ -53,42 +53,3 @@ def load_with_the_time_of_its_rows(project, dataset, table):
 
 
 tables.load = load_with_the_time_of_its_rows
-
-# Where a folder is named, each statement is left there, with the tables that it may mean, for GoogleSQL's own analyzer.
-if folder := os.environ.get("ISTHMUS_STATEMENTS"):
-    from local_bigquery.catalog import datasets
-    from local_bigquery.jobs import query
-
-    execute = query.execute
-    NUMBERS = re.compile(r"[0-9a-f]{8,}|[0-9]+")  # generations and hashes differ from run to run
-
-    def named_in(project, sql):
-        found = {}
-        for dataset in datasets.list_(project):
-            name = dataset.datasetReference.datasetId
-            if name not in sql:
-                continue
-            try:
-                there = [each.tableReference.tableId for each in tables.list_(project, name)]
-                columns = {table: tables.columns(project, name, table) for table in there if table in sql}
-            except Exception:  # its name is in another's, and it has just been dropped
-                continue
-            for table, fields in columns.items():
-                found[f"{project}.{name}.{table}"] = [json.loads(field.model_dump_json()) for field in fields]
-        return found
-
-    def execute_recorded(cursor, project, job, config, *args, **kwargs):
-        sql = config.query or ""
-        default = config.defaultDataset and config.defaultDataset.datasetId
-        path = os.path.join(folder, hashlib.sha256(NUMBERS.sub("#", sql).encode()).hexdigest()[:16] + ".json")
-        known = os.path.exists(path)
-        said = None if known else {"sql": sql, "default": default, "tables": named_in(project, sql)}
-        result = execute(cursor, project, job, config, *args, **kwargs)
-        if said:  # the emulator took it: what it refuses is no statement of ours
-            parameters = config.queryParameters or []
-            said["parameters"] = [json.loads(parameter.model_dump_json()) for parameter in parameters]
-            with open(path, "w") as file:
-                json.dump(said, file)
-        return result
-
-    query.execute = execute_recorded

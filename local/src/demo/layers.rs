@@ -43,10 +43,14 @@ pub(super) async fn first(
     dir: &Path,
     date: ExportDate,
 ) -> Result<Vec<Relation>> {
-    federate(aurora, cloud, dir).await?;
+    let federated = federate(aurora, cloud, dir).await?;
     cloud.deploy_warehouse(PROJECT, date).await?;
     let built = async {
         build(cloud).await?;
+        ensure!(
+            lineage(cloud, &federated)?.contains("sync routes"),
+            "the lineage of {federated} does not reach the application"
+        );
         count(cloud).await
     };
     let told = |relations: &Vec<Relation>| {
@@ -59,7 +63,8 @@ pub(super) async fn first(
 }
 
 /// The airports, for both ways: exported as a table of the application, and read where they are.
-async fn federate(aurora: &Aurora, cloud: &Cloud, dir: &Path) -> Result<()> {
+/// The name of the table in the audit, and in lineage.
+async fn federate(aurora: &Aurora, cloud: &Cloud, dir: &Path) -> Result<String> {
     aurora.create_database(GEO).await?;
     let (table, _) = source::load_table(aurora, GEO, "airports", dir).await?;
     let dataset = format!("raw_{GEO}");
@@ -69,9 +74,16 @@ async fn federate(aurora: &Aurora, cloud: &Cloud, dir: &Path) -> Result<()> {
         Engine::Mysql => "mysql",
         Engine::Postgres => "postgres",
     };
-    let tables = json!({name_in_database(&table): {}});
+    let name = name_in_database(&table);
+    let tables = json!({&name: {}});
     let list = json!({"connections": {GEO: {"engine": engine, "dataset": dataset, "tables": tables}}});
-    std::fs::write(cloud.federated_file(), list.to_string()).context("write federated.yaml")
+    std::fs::write(cloud.federated_file(), list.to_string()).context("write federated.yaml")?;
+    Ok(format!("{GEO}.{name}"))
+}
+
+/// What is made of a table, as the operator's command shows it.
+fn lineage(cloud: &Cloud, table: &str) -> Result<String> {
+    cloud.isthmus(&["lineage", "--table", table, "--dbt", "dbt/manifest.json", "--syncs", "syncs.yaml"])
 }
 
 /// Every model built, every test passed, and every sync fresh.

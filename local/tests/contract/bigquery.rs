@@ -1,12 +1,14 @@
 //! The BigQuery emulator: what the rest of the laptop cloud rests on.
 
+use std::time::Duration;
+
 use local::bigquery::{BigQuery, PROJECT};
+use local::shared::Shared;
 use serde_json::{Value, json};
 
 #[tokio::test]
 async fn datasets_tables_and_queries_work_as_the_rest_needs_them() {
-    let dir = tempfile::tempdir().unwrap();
-    let bigquery = BigQuery::start(dir.path()).await.unwrap();
+    let bigquery = Shared::take().await.unwrap();
 
     bigquery.create_dataset("raw_shop").await.unwrap();
     bigquery.create_dataset("raw_shop").await.unwrap();
@@ -31,8 +33,7 @@ async fn datasets_tables_and_queries_work_as_the_rest_needs_them() {
 /// <https://docs.cloud.google.com/bigquery/docs/reference/rest/v2/tables#Table.FIELDS.last_modified_time>
 #[tokio::test]
 async fn a_table_tells_when_its_rows_changed_last() {
-    let dir = tempfile::tempdir().unwrap();
-    let bigquery = BigQuery::start(dir.path()).await.unwrap();
+    let bigquery = Shared::take().await.unwrap();
     bigquery.create_dataset("raw_shop").await.unwrap();
     bigquery.create_table("raw_shop", "orders").await.unwrap();
     let modified = async || {
@@ -63,8 +64,7 @@ async fn a_table_tells_when_its_rows_changed_last() {
 #[tokio::test]
 async fn a_resumable_upload_goes_on_from_what_it_holds_and_stores_no_byte_twice() {
     const PIECE: usize = 256 * 1024;
-    let dir = tempfile::tempdir().unwrap();
-    let bigquery = BigQuery::start(dir.path()).await.unwrap();
+    let bigquery = Shared::take().await.unwrap();
     bigquery.create_dataset("raw_shop").await.unwrap();
     let csv = "12345678\n".repeat(70_000).into_bytes();
     let (client, total) = (reqwest::Client::new(), csv.len());
@@ -115,8 +115,7 @@ async fn a_resumable_upload_goes_on_from_what_it_holds_and_stores_no_byte_twice(
 /// Measured on BigQuery: <https://github.com/dlt-hub/dlt/pull/4130>
 #[tokio::test]
 async fn a_load_that_replaces_a_table_keeps_its_description_and_labels_and_takes_its_columns_from_the_job() {
-    let dir = tempfile::tempdir().unwrap();
-    let bigquery = BigQuery::start(dir.path()).await.unwrap();
+    let bigquery = Shared::take().await.unwrap();
     bigquery.create_dataset("raw_shop").await.unwrap();
     bigquery
         .query(
@@ -148,4 +147,39 @@ async fn a_load_that_replaces_a_table_keeps_its_description_and_labels_and_takes
     assert_eq!(table["schema"]["fields"].as_array().unwrap().len(), 1);
     assert_eq!(table["schema"]["fields"][0]["name"], "m");
     assert!(table["schema"]["fields"][0]["description"].is_null(), "{table}");
+}
+
+/// The stories leave hundreds of tables behind, and each of them sends hundreds of statements.
+#[tokio::test]
+async fn a_statement_costs_about_the_same_among_a_hundred_tables() {
+    let dir = tempfile::tempdir().unwrap();
+    let bigquery = BigQuery::start(dir.path()).await.unwrap();
+    bigquery.create_dataset("raw_shop").await.unwrap();
+    let cost = async || -> Duration {
+        let before = bigquery.processor_time().unwrap();
+        for _ in 0..10 {
+            bigquery.query("CREATE OR REPLACE TABLE raw_shop.orders AS SELECT 1 AS n").await.unwrap();
+            bigquery.table("raw_shop", "orders").await.unwrap();
+        }
+        bigquery.processor_time().unwrap().saturating_sub(before)
+    };
+    cost().await; // what only the first statements cost
+    let alone = cost().await;
+    let tables: Vec<_> = (0..100).map(|n| format!("CREATE TABLE raw_shop.other_{n} AS SELECT {n} AS n")).collect();
+    bigquery.query(&tables.join(";")).await.unwrap();
+    let among_many = cost().await;
+    assert!(among_many < 2 * alone, "{alone:?}, among a hundred tables {among_many:?}");
+}
+
+#[tokio::test]
+async fn one_that_is_shared_is_empty_for_whoever_takes_it() {
+    for _ in 0..2 {
+        let bigquery = Shared::take().await.unwrap();
+        assert!(bigquery.query("SELECT * FROM raw_shop.orders").await.is_err());
+        bigquery.create_dataset("raw_shop").await.unwrap();
+        bigquery.query("CREATE TABLE raw_shop.orders AS SELECT 1 AS n").await.unwrap();
+        bigquery.query("CREATE VIEW raw_shop.recent AS SELECT n FROM raw_shop.orders").await.unwrap();
+        assert_eq!(bigquery.row_count("raw_shop", "recent").await.unwrap(), 1);
+        assert_eq!(bigquery.table("raw_shop", "orders").await.unwrap()["numRows"], "1");
+    }
 }

@@ -1,15 +1,13 @@
 //! The traps of a transfer, end to end: how the usual config goes wrong without a word, and ours does not.
-//! The tests share one BigQuery, each with a dataset of its own.
 
-use std::path::PathBuf;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use google_cloud_bigquery_datatransfer_v1::client::DataTransferService;
 use google_cloud_bigquery_datatransfer_v1::model::TransferState;
 use handoff::TransferTable;
-use local::bigquery::{BigQuery, PROJECT};
+use local::bigquery::PROJECT;
 use local::s3::Store;
+use local::shared::Shared;
 use local::transfer::{NoFiles, Options, Transfer};
 use serde_json::Value;
 
@@ -20,27 +18,9 @@ use transfer_on::{client, config, log, rows, run};
 const MIDNIGHT: &str = "2026-11-21T15:00:00Z";
 const BUCKET: &str = "exports";
 
-/// Started by a thread that lives as long as the tests do: an emulator ends with the thread that started it.
-fn shared_bigquery() -> BigQuery {
-    static AT: OnceLock<(String, String, PathBuf)> = OnceLock::new();
-    let (endpoint, grpc, data) = AT.get_or_init(|| {
-        let (tell, told) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let dir = tempfile::tempdir().unwrap();
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let bigquery = runtime.block_on(BigQuery::start(dir.path())).unwrap();
-            let data = dir.path().join("bigquery");
-            tell.send((bigquery.endpoint(), bigquery.grpc_endpoint(), data)).unwrap();
-            std::thread::park();
-        });
-        told.recv().unwrap()
-    });
-    BigQuery::at(endpoint, grpc, data)
-}
-
 struct Cloud {
     store: Store,
-    bigquery: BigQuery,
+    bigquery: Shared,
     transfer: Transfer,
     client: DataTransferService,
     dataset: String,
@@ -52,7 +32,7 @@ impl Cloud {
     }
 
     async fn with(dataset: &str, options: Options) -> Self {
-        let (store, bigquery) = (Store::default(), shared_bigquery());
+        let (store, bigquery) = (Store::default(), Shared::take().await.unwrap());
         bigquery.create_dataset(dataset).await.unwrap();
         let transfer = Transfer::start(store.clone(), &bigquery, options).await.unwrap();
         let client = client(&transfer).await;

@@ -14,10 +14,8 @@ override_data {
 }
 
 variables {
-  env                        = "stg"
-  google_service_account_ids = { load_export = "104200000000000000001", bigquery_to_s3 = "104200000000000000002" }
-  google_project             = { id = "shop-isthmus-stg", number = "1042" }
-  config_dir                 = "tests/config"
+  env            = "stg"
+  google_project = { id = "shop-isthmus-stg", number = "1042" }
 }
 
 run "names_follow_from_env_and_account" {

@@ -29,10 +29,8 @@ override_resource {
 }
 
 variables {
-  env                        = "prod"
-  google_service_account_ids = { load_export = "104200000000000000001", bigquery_to_s3 = "104200000000000000002" }
-  audience                   = "isthmus-prod"
-  config_dir                 = "tests/extractor"
+  audience   = "isthmus-prod"
+  config_dir = "tests/extractor"
   start_load = {
     workflow        = "projects/shop-prod/locations/asia-northeast1/workflows/isthmus-prod-daily"
     audience        = "//iam.googleapis.com/projects/1042/locations/global/workloadIdentityPools/isthmus/providers/aws-account"

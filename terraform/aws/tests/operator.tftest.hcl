@@ -29,10 +29,7 @@ override_resource {
 }
 
 variables {
-  env                        = "prod"
-  google_service_account_ids = { load_export = "104200000000000000001", bigquery_to_s3 = "104200000000000000002" }
-  google_project             = { id = "shop-prod", number = "1042" }
-  config_dir                 = "tests/config"
+  google_project = { id = "shop-prod", number = "1042" }
 }
 
 run "nobody_named_no_role" {

@@ -1,10 +1,6 @@
 # What an operator has to say, and what follows from it.
 variables {
-  env        = "stg"
-  project    = "shop-isthmus-stg"
-  config_dir = "tests/config/shop"
-  image_tag  = "abc1234"
-  aws        = { account_id = "123456789012" }
+  aws = { account_id = "123456789012" }
 }
 
 run "names_on_aws_follow_from_the_account" {
@@ -69,8 +65,9 @@ run "an_account_that_lost_its_first_zero_is_refused" {
 run "agents_that_were_made_on_request_get_their_roles_before_aws_is_known" {
   command = plan
   variables {
-    aws       = null
-    image_tag = null
+    aws          = null
+    transfer_key = null
+    image_tag    = null
   }
 
   assert {
@@ -85,8 +82,9 @@ run "agents_that_were_made_on_request_get_their_roles_before_aws_is_known" {
 run "aws_is_told_what_it_has_to_know" {
   command = apply
   variables {
-    aws       = null
-    image_tag = null
+    aws          = null
+    transfer_key = null
+    image_tag    = null
   }
 
   assert {

@@ -1,17 +1,7 @@
 # What is told, to whom, with which link.
 variables {
-  env        = "prod"
-  project    = "shop-isthmus-prod"
-  config_dir = "tests/config/shop"
-  image_tag  = "abc1234"
-  aws = {
-    region                  = "ap-northeast-1"
-    export_bucket           = "shop-export"
-    app_bucket              = "shop-app"
-    load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
-    bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
-  }
-  transfer_key     = { access_key_id = "AKIAEXAMPLEEXAMPLE12", secret_version = 3 }
+  env              = "prod"
+  project          = "shop-isthmus-prod"
   alert_emails     = ["a@shop.test", "b@shop.test"]
   schedule_enabled = true
 }

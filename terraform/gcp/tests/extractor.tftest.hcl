@@ -1,9 +1,6 @@
 # database-to-bigquery: whom it acts as, what that one may do, and the Cloud Run job where there is one.
 variables {
-  env        = "stg"
-  project    = "shop-isthmus-stg"
   config_dir = "tests/config/extracts"
-  image_tag  = "abc1234"
   aws = {
     region                  = "ap-northeast-1"
     export_bucket           = "shop-export"
@@ -155,5 +152,5 @@ run "a_table_that_both_lists_load_is_refused" {
   variables {
     config_dir = "tests/config/extracts-shared"
   }
-  expect_failures = [google_bigquery_dataset_iam_member.extractor]
+  expect_failures = [google_storage_bucket_object.config]
 }

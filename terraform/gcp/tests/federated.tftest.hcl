@@ -1,16 +1,6 @@
 # Tables that BigQuery reads from another database by itself.
 variables {
-  env        = "stg"
-  project    = "shop-isthmus-stg"
   config_dir = "tests/config/federated"
-  image_tag  = "abc1234"
-  aws = {
-    region                  = "ap-northeast-1"
-    export_bucket           = "shop-export"
-    app_bucket              = "shop-app"
-    load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
-    bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
-  }
   federated = {
     pharmacy = { instance = "shop-isthmus-stg:asia-northeast1:pharmacy", database = "pharmacy", username = "bigquery", secret = "pharmacy-password", secret_version = 2 }
   }
@@ -45,6 +35,15 @@ run "dbt_may_use_it_and_its_agent_may_connect" {
   }
 }
 
+run "dbt_is_told_of_the_list_where_there_is_one" {
+  command = plan
+
+  assert {
+    condition     = [for env in google_cloud_run_v2_job.job["dbt"].template[0].template[0].containers[0].env : env.value if env.name == "FEDERATED_FILE"] == ["/config/federated.yaml"]
+    error_message = "the file in the config bucket"
+  }
+}
+
 run "a_connection_without_a_place_is_told" {
   command = plan
   variables {
@@ -61,4 +60,12 @@ run "an_instance_by_its_bare_name_is_refused" {
     }
   }
   expect_failures = [var.federated]
+}
+
+run "a_table_of_the_same_name_in_the_audit_is_refused" {
+  command = plan
+  variables {
+    config_dir = "tests/config/federated-shared"
+  }
+  expect_failures = [google_storage_bucket_object.config]
 }

@@ -1,9 +1,5 @@
 # Who of AWS is let in, and as whom.
 variables {
-  env        = "stg"
-  project    = "shop-isthmus-stg"
-  config_dir = "tests/config/shop"
-  image_tag  = "abc1234"
   aws = {
     region                  = "ap-northeast-1"
     export_bucket           = "shop-export"
@@ -71,8 +67,9 @@ run "publish_export_is_told_names_that_are_true" {
 run "the_names_are_known_before_aws_is" {
   command = plan
   variables {
-    aws       = null
-    image_tag = null
+    aws          = null
+    transfer_key = null
+    image_tag    = null
   }
 
   assert {

@@ -1,18 +1,4 @@
 # What the jobs get, and how the day runs.
-variables {
-  env        = "stg"
-  project    = "shop-isthmus-stg"
-  config_dir = "tests/config/shop"
-  image_tag  = "abc1234"
-  aws = {
-    region                  = "ap-northeast-1"
-    export_bucket           = "shop-export"
-    app_bucket              = "shop-app"
-    load_export_role_arn    = "arn:aws:iam::123456789012:role/load"
-    bigquery_to_s3_role_arn = "arn:aws:iam::123456789012:role/sync"
-  }
-  transfer_key = { access_key_id = "AKIAEXAMPLEEXAMPLE12", secret_version = 3 }
-}
 
 run "load_export_gets_the_variables_that_it_reads" {
   command = plan
@@ -145,7 +131,7 @@ run "dbt_gets_the_variables_that_it_reads_and_a_place_for_what_it_leaves" {
     condition = { for env in google_cloud_run_v2_job.job["dbt"].template[0].template[0].containers[0].env : env.name => env.value } == {
       GOOGLE_CLOUD_PROJECT = "shop-isthmus-stg", BIGQUERY_LOCATION = "asia-northeast1", AUDIT_DATASET = "isthmus_audit",
       EXPORT_TIMEZONE      = "Asia/Tokyo", ARTIFACTS_DIR = "/artifacts/dbt", MAXIMUM_BYTES_BILLED = "1099511627776",
-      LOCK_MINUTES         = "240", FEDERATED_FILE = "/config/federated.yaml"
+      LOCK_MINUTES         = "240"
     }
     error_message = "see docs/spec/warehouse.md, Settings"
   }

@@ -1,9 +1,4 @@
 # Who may ask how the day stands.
-variables {
-  env        = "stg"
-  project    = "shop-isthmus-stg"
-  config_dir = "tests/config/shop"
-}
 
 run "nobody_named_nothing_given" {
   command = plan

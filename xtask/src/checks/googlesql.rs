@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::step::Running;
 
-/// Names the folder to the local BigQuery, which leaves each statement there (`local/src/bigquery/launch.py`).
+/// Names the folder to the local BigQuery, which leaves each statement there (`local/src/bigquery/statements.py`).
 pub(super) const VARIABLE: &str = "ISTHMUS_STATEMENTS";
 
 /// So that a statement of yesterday is not judged today.

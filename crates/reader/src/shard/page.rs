@@ -109,12 +109,11 @@ impl ChunkReader for Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use handoff::sync::Layout;
+    use bigquery_to_s3::shard_file::{write_objects, write_packed};
 
     fn file() -> (Bytes, Index) {
         let keys = StringArray::from_iter_values((0..600).map(|n| format!("key-{n:03}")));
-        let file = bigquery_to_s3::shard_file::write(Layout::Packed, keys, "x".repeat(600).into(), (0..=600).collect());
-        let file = file.unwrap();
+        let file = write_packed(keys, "x".repeat(600).into(), (0..=600).collect()).unwrap();
         let index = Index::parse(&file, file.len() as u64, 600).unwrap();
         (file, index)
     }
@@ -146,8 +145,7 @@ mod tests {
         let (file, _) = file();
         assert!(Index::parse(&file, file.len() as u64, 599).is_err());
         let hashes = StringArray::from_iter_values(["a"]);
-        let objects =
-            bigquery_to_s3::shard_file::write(Layout::Objects, hashes, vec![0; 32].into(), vec![0, 32]).unwrap();
+        let objects = write_objects(hashes, &[[0; 32]], &[[0; 16]]).unwrap();
         assert!(Index::parse(&objects, objects.len() as u64, 1).is_err());
     }
 }

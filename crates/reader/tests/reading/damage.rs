@@ -1,10 +1,10 @@
 //! What stands in S3 is not what it should be: an error that names the object, and never another row.
 
 use bytes::Bytes;
-use reader::{Layout, ReadError};
+use reader::{Layout, ReadError, Reader, Source};
 
 use crate::cloud::press::{Press, bulky, key, numbered};
-use crate::cloud::{BUCKET, Cloud, body, follows, until};
+use crate::cloud::{BUCKET, Cloud, body, follows, settings, until};
 
 async fn damaged(cloud: &Cloud, key: &str) -> (String, String) {
     let reader = cloud.reader(&["packed"]).await;
@@ -155,13 +155,19 @@ async fn a_place_that_was_adopted_is_read_under_its_new_name_and_no_longer_under
     current["owner"]["sync"] = "packed".into();
     press.put("packed/CURRENT", current.to_string());
     follows(&reader, "packed", &first).await;
-    let manifest = press.get(&format!("packed/g/{first}/manifest.json"));
-    press.put(
-        &format!("packed/g/{first}/manifest.json"),
-        String::from_utf8_lossy(&manifest).replace("\"packed\",\"layout", "\"orders\",\"layout"),
-    );
+    let name = format!("packed/g/{first}/manifest.json");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&press.get(&name)).unwrap();
+    assert_eq!(manifest["sync"], "packed");
+    manifest["sync"] = "orders".into();
+    press.put(&name, manifest.to_string());
     let renamed = cloud.reader(&["packed"]).await;
     assert!(body(&renamed, "packed", &key(5)).await.is_some());
+    // It is `CURRENT` that says so.
+    current.as_object_mut().unwrap().remove("owner");
+    press.put("packed/CURRENT", current.to_string());
+    let source = Source { sync: "packed".into(), bucket: BUCKET.into(), prefix: "packed".into() };
+    let refused = Reader::open(cloud.client().await, None, vec![source], settings()).await.err();
+    assert!(matches!(refused, Some(ReadError::OfAnotherSync { .. })), "{refused:?}");
 }
 
 #[tokio::test]

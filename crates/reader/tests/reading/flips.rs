@@ -142,6 +142,58 @@ async fn rows_that_did_not_change_stay_warm_over_publications() {
     }
 }
 
+/// As a sync that was renamed, and named back.
+#[tokio::test]
+async fn rows_that_did_not_change_stay_warm_over_a_generation_that_another_name_published() {
+    let cloud = Cloud::start().await;
+    let redis = cloud.redis().await;
+    let mut press = Press::new(&cloud, "objects", Layout::Objects, 4);
+    let mut rows = numbered(20, 0);
+    press.publish(&rows);
+    let reader = cloud.reader_with(&["objects"], Some(connected(&redis).await), crate::cloud::settings()).await;
+    body(&reader, "objects", &key(1)).await.unwrap();
+    crate::cloud::until("it is written", async || reader.counters().redis_writes == 1).await;
+    drop(reader);
+    let mut changes = Vec::new();
+    for (version, sync) in [(1, "orders"), (2, "objects")] {
+        rows.insert(key(7), format!("{{\"n\":7,\"version\":{version}}}"));
+        press.sync = sync.into();
+        let generation = press.publish(&rows);
+        changes.push(format!("/objects/g/{generation}/changes/"));
+    }
+    let later = cloud.reader_with(&["objects"], Some(connected(&redis).await), crate::cloud::settings()).await;
+    crate::cloud::until("the list of the other name's changes is read", async || {
+        cloud.wire.requests().iter().any(|request| request.path.contains(&changes[0]))
+    })
+    .await;
+    crate::cloud::until("it is known what changed", async || later.counters().s3_reads >= 3).await;
+    assert_eq!(later.get("objects", &key(1)).await.unwrap().from, Origin::Redis);
+}
+
+#[tokio::test]
+async fn a_generation_whose_list_of_changes_is_lost_is_followed_and_no_older_row_kept() {
+    let cloud = Cloud::start().await;
+    let mut press = Press::new(&cloud, "objects", Layout::Objects, 4);
+    press.publish(&numbered(10, 0));
+    let reader = cloud.reader(&["objects"]).await;
+    for damage in [None, Some("not a list")] {
+        assert_eq!(version(body(&reader, "objects", &key(1)).await.unwrap().as_bytes()), usize::from(damage.is_some()));
+        let written = press.write(&numbered(10, 1 + usize::from(damage.is_some())));
+        let changes = &written.manifest.changes[0];
+        match damage {
+            None => drop(cloud.s3.store().delete(crate::cloud::BUCKET, changes)),
+            Some(bytes) => press.put(changes, bytes),
+        }
+        let generation = press.flip_only(&written);
+        press.settle(written);
+        follows(&reader, "objects", &generation).await;
+        assert_eq!(
+            version(body(&reader, "objects", &key(1)).await.unwrap().as_bytes()),
+            1 + usize::from(damage.is_some())
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_row_that_vanished_is_not_kept_while_its_object_waits_to_be_deleted() {
     let cloud = Cloud::start().await;

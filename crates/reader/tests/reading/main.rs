@@ -7,7 +7,6 @@ mod cloud;
 mod cluster;
 mod damage;
 mod flips;
-mod measure;
 mod outages;
 mod refusals;
 mod rows;

@@ -89,13 +89,15 @@ fn publish_as(sync: &str, store: &Store, destination: &Destination, layout: Layo
 
 fn file(layout: Layout, rows: &[(&String, &String)]) -> Bytes {
     let keys = StringArray::from_iter_values(rows.iter().map(|(key, _)| key));
-    let (mut values, mut offsets) = (Vec::new(), vec![0]);
-    for (_, body) in rows {
-        match layout {
-            Layout::Packed => values.extend_from_slice(body.as_bytes()),
-            Layout::Objects => values.extend_from_slice(&Sha256::digest(body)),
-        }
-        offsets.push(i32::try_from(values.len()).unwrap());
+    if layout == Layout::Objects {
+        let sha256: Vec<_> = rows.iter().map(|(_, body)| Sha256::digest(body).into()).collect();
+        let md5: Vec<_> = rows.iter().map(|(_, body)| bigquery_to_s3::digest::md5(body)).collect();
+        return shard_file::write_objects(keys, &sha256, &md5).unwrap();
     }
-    shard_file::write(layout, keys, values.into(), offsets).unwrap()
+    let (mut bodies, mut offsets) = (String::new(), vec![0]);
+    for (_, body) in rows {
+        bodies += body;
+        offsets.push(i32::try_from(bodies.len()).unwrap());
+    }
+    shard_file::write_packed(keys, bodies.into(), offsets).unwrap()
 }

@@ -54,7 +54,7 @@ struct SyncShape {
     /// The generations that can be gone back to, the current one among them.
     #[schemars(range(min = *GENERATIONS.start(), max = *GENERATIONS.end()), extend("default" = DEFAULT_GENERATIONS))]
     keep_generations: Option<usize>,
-    /// Each run compares a share of what stands with what it should be, so that all of it is within so many runs; 0: never.
+    /// Within so many runs all of what stands is compared with what it should be, a part in each; 0: never.
     #[schemars(range(min = *VERIFY_RUNS.start(), max = *VERIFY_RUNS.end()), extend("default" = DEFAULT_VERIFY_RUNS))]
     verify_runs: Option<u32>,
     /// A row whose JSON is longer is rejected.

@@ -9,7 +9,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use chrono::{TimeDelta, Utc};
 use lease::{Document, Failure, Gate, LeaseAt, LeaseError, Put, Standing, Terms};
 use reqwest::{Method, StatusCode};
@@ -36,6 +36,9 @@ pub enum NotTaken {
 /// Ours until it is given back or lost.
 pub struct Lease {
     held: LeaseAt<Place>,
+    holder: String,
+    /// How long one that cannot be renewed is waited for.
+    patience: Duration,
     /// What the jobs are called by which we change the table.
     pub jobs: JobId,
 }
@@ -54,7 +57,9 @@ impl BigQuery {
             Ok::<_, LeaseError>(payload(&jobs, false))
         });
         match taken.await {
-            Ok(held) => Ok(Lease { held, jobs }),
+            // This execution is loading it already, and the document has that one's jobs: no fence would know ours.
+            Ok(held) if held.payload()["jobs"] != jobs.to_string() => Err(NotTaken::Busy { holder: holder.to_owned() }),
+            Ok(held) => Ok(Lease { held, holder: holder.to_owned(), patience: self.give_up_after, jobs }),
             Err(LeaseError::HeldBy { name, .. }) => Err(NotTaken::Busy { holder: name }),
             Err(error) => Err(NotTaken::Other(table.target(), error.into())),
         }
@@ -78,14 +83,9 @@ fn unsettled(payload: &Value) -> Option<JobId> {
 }
 
 impl Lease {
-    /// Whether a step that changes the table may begin; waits while it is in doubt.
+    /// Whether a step that changes the table may begin; waits while it is in doubt, and not for ever.
     pub async fn check(&self) -> Result<()> {
-        self.gate().passes(Duration::ZERO).await?;
-        Ok(())
-    }
-
-    fn gate(&self) -> Gate {
-        self.held.gate()
+        passes(&self.held.gate(), &self.holder, self.patience).await
     }
 
     /// Whoever comes next need not wait. `settled`: no job of ours is under way.
@@ -94,6 +94,13 @@ impl Lease {
         if let Err(error) = self.held.release(payload).await {
             warn!("give back the lease of {}: {}", self.jobs, startup::with_causes(&error));
         }
+    }
+}
+
+async fn passes(gate: &Gate, holder: &str, patience: Duration) -> Result<()> {
+    match timeout(patience, gate.passes(Duration::ZERO)).await {
+        Ok(passed) => Ok(passed?),
+        Err(_) => bail!("{holder} holds the lease and could not renew it for {patience:?}"),
     }
 }
 
@@ -194,7 +201,21 @@ impl fmt::Display for Place {
 
 #[cfg(test)]
 mod tests {
+    use lease::{Gatekeeper, Moment};
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_lease_that_stays_in_doubt_is_not_waited_for_for_ever() {
+        let keeper = Gatekeeper::new(Moment::now(), Duration::ZERO);
+        let gate = keeper.gate();
+        let waited = passes(&gate, "task-1 (7)", Duration::from_millis(30));
+        let told = timeout(Duration::from_mins(1), waited).await.unwrap().unwrap_err();
+        assert_eq!(told.to_string(), "task-1 (7) holds the lease and could not renew it for 30ms");
+        keeper.lose("task-2 (8) took the lease");
+        let told = passes(&gate, "task-1 (7)", Duration::from_mins(15)).await.unwrap_err();
+        assert_eq!(told.to_string(), "task-2 (8) took the lease");
+    }
 
     #[test]
     fn the_jobs_of_one_that_did_not_end_well_are_fenced_and_no_others() {

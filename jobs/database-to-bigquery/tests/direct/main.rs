@@ -22,6 +22,9 @@ use tokio::runtime::Runtime;
 
 use stage::Stage;
 
+/// A test mostly waits: for a lease to end, a connection to break, a program to start.
+const AT_ONCE: usize = 4;
+
 /// The functions by their names; a name is the sentence that the test proves.
 macro_rules! stories {
     ($runtime:expr, $stage:expr, [$($module:ident :: $story:ident),* $(,)?]) => {
@@ -36,7 +39,8 @@ macro_rules! stories {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_ONCE);
     let runtime = Arc::new(Runtime::new().unwrap());
     let stage = if arguments.list { None } else { Some(Arc::new(runtime.block_on(Stage::set()).unwrap())) };
     let conclusion = libtest_mimic::run(&arguments, all(&runtime, stage.as_ref()));
@@ -44,12 +48,13 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// Without a stage there is only a list of them.
+/// Without a stage there is only a list of them. The longest begins first.
 fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
     stories!(
         runtime,
         stage,
         [
+            kill::by_sigkill_at_twenty_points_both_sides_end_right,
             full::replaces_a_table_and_proves_it_on_the_second_day_as_on_the_first,
             full::of_an_empty_table_leaves_no_row_of_yesterday,
             full::of_ten_times_the_rows_takes_no_more_memory,
@@ -70,9 +75,9 @@ fn all(runtime: &Arc<Runtime>, stage: Option<&Arc<Stage>>) -> Vec<Trial> {
             faults::refuse_an_upload_and_the_table_says_why,
             keyless::of_an_ecs_task_loads_as_the_service_account_and_has_no_key,
             keyless::of_another_role_are_refused_and_told_which_it_is,
-            kill::by_sigkill_at_twenty_points_both_sides_end_right,
             kill::while_it_reads_leaves_no_transaction_open,
             kill::no_two_executions_load_a_table_at_once,
+            kill::nor_does_one_execution_load_a_table_twice,
             kill::no_sleeper_that_wakes_late_puts_older_rows_over_newer_ones,
             source::ends_a_connection_and_the_table_is_read_again_from_a_new_snapshot,
             source::takes_too_long_and_the_transaction_ends_in_time,

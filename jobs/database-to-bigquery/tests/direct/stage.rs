@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use database_to_bigquery::destination::{BigQuery as Destination, Place};
+use google_cloud_auth::credentials::anonymous;
 use local::aurora::{Aurora, Certificates, Engine};
 use local::bigquery::{BigQuery, PROJECT};
 use local::job::{Finished, Job};
@@ -91,6 +93,19 @@ impl Story<'_> {
     /// As the database's own text protocol shows it.
     pub async fn source(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
         self.aurora.query(&self.name, sql).await
+    }
+
+    /// What the program has of BigQuery, for what no run of it shows.
+    pub async fn bigquery(&self) -> Result<Destination> {
+        let place = Place {
+            endpoint: Some(self.wire.endpoint()),
+            project: PROJECT.parse().map_err(anyhow::Error::msg)?,
+            location: "US".to_owned(),
+            scratch: "isthmus_scratch".parse().map_err(anyhow::Error::msg)?,
+            audit: "isthmus_audit".parse().map_err(anyhow::Error::msg)?,
+            give_up_after: std::time::Duration::from_mins(1),
+        };
+        Destination::connect(place, &anonymous::Builder::new().build()).await
     }
 
     /// `{raw}` is the story's dataset.

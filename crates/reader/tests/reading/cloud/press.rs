@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bigquery_to_s3::delta::{Delta, Held, delta};
-use bigquery_to_s3::digest::{hex, sha256};
+use bigquery_to_s3::digest::{hex, md5, sha256};
 use bigquery_to_s3::{change_file, shard_file};
 use bytes::Bytes;
 use handoff::sync::{
@@ -142,17 +142,19 @@ impl Press {
     }
 
     fn file(&self, rows: &[(&String, &String)]) -> Bytes {
-        let values: Vec<Vec<u8>> = match self.layout {
-            Layout::Packed => rows.iter().map(|(_, body)| body.as_bytes().to_vec()).collect(),
-            Layout::Objects => rows.iter().map(|(_, body)| sha256(body.as_bytes()).to_vec()).collect(),
-        };
-        let ends = values.iter().scan(0, |end, value| {
-            *end += i32::try_from(value.len()).unwrap();
+        let keys = arrow_array::StringArray::from_iter_values(rows.iter().map(|(key, _)| key.as_str()));
+        if self.layout == Layout::Objects {
+            let sha256: Vec<_> = rows.iter().map(|(_, body)| sha256(body)).collect();
+            let md5: Vec<_> = rows.iter().map(|(_, body)| md5(body)).collect();
+            return shard_file::write_objects(keys, &sha256, &md5).unwrap();
+        }
+        let ends = rows.iter().scan(0, |end, (_, body)| {
+            *end += i32::try_from(body.len()).unwrap();
             Some(*end)
         });
         let offsets = std::iter::once(0).chain(ends).collect();
-        let keys = arrow_array::StringArray::from_iter_values(rows.iter().map(|(key, _)| key.as_str()));
-        shard_file::write(self.layout, keys, values.concat().into(), offsets).unwrap()
+        let bodies: String = rows.iter().map(|(_, body)| body.as_str()).collect();
+        shard_file::write_packed(keys, bodies.into(), offsets).unwrap()
     }
 
     /// The object of a shard, by its key.

@@ -9,11 +9,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use chrono::{DateTime, Duration, Utc};
 use handoff::{Environment, ExportDate, ExportKey, Manifest, TableList, TablePrefix, TransferTable};
-use local::bigquery::BigQuery;
 use local::job::{Finished, Job};
 use local::metadata::{Metadata, ServiceAccount};
-use local::moto::Moto;
 use local::s3::{S3, Store};
+use local::shared::{self, Shared};
 use local::sts::{Sts, Trust};
 use local::transfer::{LOCATION, Options, Transfer};
 use local::wire::Wire;
@@ -29,7 +28,7 @@ const AUDIENCE: &str = "isthmus-prod";
 pub(crate) struct Cloud {
     pub(crate) s3: S3,
     pub(crate) s3_wire: Wire,
-    pub(crate) bigquery: BigQuery,
+    pub(crate) bigquery: Shared,
     pub(crate) bigquery_wire: Wire,
     pub(crate) transfer: Transfer,
     pub(crate) transfer_wire: Wire,
@@ -38,7 +37,6 @@ pub(crate) struct Cloud {
     executions: AtomicU32,
     dir: tempfile::TempDir,
     metadata: Metadata,
-    moto: Moto,
 }
 
 impl Cloud {
@@ -48,8 +46,7 @@ impl Cloud {
 
     pub(crate) async fn start_with(options: Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (moto, bigquery) = tokio::join!(Moto::start(dir.path()), BigQuery::start(dir.path()));
-        let (moto, bigquery) = (moto.unwrap(), bigquery.unwrap());
+        let (moto, bigquery) = (shared::moto().unwrap(), Shared::take().await.unwrap());
         let account = ServiceAccount { email: "loader@local".into(), unique_id: "117".into() };
         let metadata = Metadata::start(account).await.unwrap();
         let trust = Trust { role_arn: ROLE.into(), aud: "117".into(), oaud: AUDIENCE.into(), sub: "117".into() };
@@ -97,7 +94,6 @@ impl Cloud {
             executions,
             dir,
             metadata,
-            moto,
         }
     }
 

@@ -1,0 +1,100 @@
+//! Emulators for one test after the other. To start BigQuery takes four seconds of a processor, to empty it a tenth of
+//! that; moto takes two.
+
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, mpsc};
+
+use anyhow::{Context, Result};
+use tokio::runtime::Runtime;
+
+use crate::bigquery::BigQuery;
+use crate::moto::Moto;
+
+/// Where those are that no test has at the moment.
+static IDLE: Mutex<Vec<At>> = Mutex::new(Vec::new());
+
+struct At {
+    endpoint: String,
+    grpc_endpoint: String,
+    data: PathBuf,
+}
+
+/// Nobody else has it, and it is empty. Goes back when it is dropped.
+pub struct Shared {
+    bigquery: BigQuery,
+    at: Option<At>,
+}
+
+impl Shared {
+    /// As many are started as there are tests at one time.
+    pub async fn take() -> Result<Self> {
+        let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let at = match idle {
+            Some(at) => at,
+            None => tokio::task::spawn_blocking(start).await??,
+        };
+        let bigquery = BigQuery::at(&at.endpoint, &at.grpc_endpoint, &at.data);
+        bigquery.empty().await?;
+        Ok(Self { bigquery, at: Some(at) })
+    }
+}
+
+impl Deref for Shared {
+    type Target = BigQuery;
+
+    fn deref(&self) -> &BigQuery {
+        &self.bigquery
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        IDLE.lock().unwrap_or_else(PoisonError::into_inner).extend(self.at.take());
+    }
+}
+
+/// One for all tests of a program: for those that only exchange tokens there.
+pub fn moto() -> Result<Moto> {
+    static AT: Mutex<Option<String>> = Mutex::new(None);
+    let mut at = AT.lock().unwrap_or_else(PoisonError::into_inner);
+    if at.is_none() {
+        *at = Some(lasting(|dir, runtime| runtime.block_on(Moto::start(dir)), Moto::endpoint)?);
+    }
+    Ok(Moto::at(at.as_deref().unwrap_or_default()))
+}
+
+fn start() -> Result<At> {
+    let at = |started: &BigQuery| At {
+        endpoint: started.endpoint(),
+        grpc_endpoint: started.grpc_endpoint(),
+        data: started.data(),
+    };
+    lasting(|dir, runtime| runtime.block_on(BigQuery::start(dir)), at)
+}
+
+/// An emulator ends with the thread that started it; this one lives as long as the tests do.
+fn lasting<E, T: Send + 'static>(
+    start: impl FnOnce(&Path, &Runtime) -> Result<E> + Send + 'static,
+    place: impl FnOnce(&E) -> T + Send + 'static,
+) -> Result<T> {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let begin = || -> Result<_> {
+            let dir = tempfile::tempdir()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let started = start(dir.path(), &runtime)?;
+            Ok((dir, runtime, started))
+        };
+        match begin() {
+            Err(error) => drop(tell.send(Err(error))),
+            Ok(held) => {
+                drop(tell.send(Ok(place(&held.2))));
+                loop {
+                    std::thread::park();
+                }
+            }
+        }
+    });
+    told.recv().context("the thread of the emulator ended")?
+}
