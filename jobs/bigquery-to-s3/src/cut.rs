@@ -1,47 +1,52 @@
 //! The object of a shard, cut into the more shards that there are now: read once, not once for each of them.
 
 use anyhow::Result;
-use arrow_array::RecordBatch;
+use arrow_array::{RecordBatch, UInt32Array};
+use arrow_select::take::take_record_batch;
 use bytes::Bytes;
 use handoff::sync::{KeyHash, Layout};
 
 use crate::shard_file::{Columns, Row, record_batches};
 
-/// As columns, which take little more than their values.
 #[derive(Debug)]
 pub struct Cut {
     layout: Layout,
-    batches: Vec<RecordBatch>,
-    /// In the order of shards, and of keys in each.
-    places: Vec<Place>,
+    batches: Vec<Batch>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    shard: u32,
-    batch: u32,
-    row: u32,
+/// Some thousand rows as columns, which take little more than their values. In the order of shards, and of keys in each.
+#[derive(Debug)]
+struct Batch {
+    shards: Vec<u32>,
+    columns: RecordBatch,
 }
 
 impl Cut {
     pub fn new(layout: Layout, file: Bytes, shards: u32) -> Result<Self> {
-        let batches: Vec<RecordBatch> = record_batches(file)?.collect::<Result<_, _>>()?;
-        let mut places = Vec::new();
-        for (batch, columns) in (0..).zip(&batches) {
-            let keys = Columns::of(layout, columns)?;
-            let shard = |n| KeyHash::of(keys.key(n)).shard(shards);
-            places.extend((0..).zip(0..columns.num_rows()).map(|(row, n)| Place { shard: shard(n), batch, row }));
-        }
-        places.sort_by_key(|place| place.shard);
-        Ok(Self { layout, batches, places })
+        let batches = record_batches(file)?.map(|columns| Batch::new(layout, &columns?, shards));
+        Ok(Self { layout, batches: batches.collect::<Result<_>>()? })
     }
 
     pub fn rows(&self, shard: u32) -> Result<Vec<Row>> {
-        let columns: Vec<_> =
-            self.batches.iter().map(|batch| Columns::of(self.layout, batch)).collect::<Result<_>>()?;
-        let begin = self.places.partition_point(|place| place.shard < shard);
-        let places = self.places[begin..].iter().take_while(|place| place.shard == shard);
-        Ok(places.map(|place| columns[place.batch as usize].row(place.row as usize)).collect())
+        let mut rows = Vec::new();
+        for Batch { shards, columns } in &self.batches {
+            let of_shard =
+                shards.partition_point(|other| *other < shard)..shards.partition_point(|other| *other <= shard);
+            let columns = Columns::of(self.layout, columns)?;
+            rows.extend(of_shard.map(|n| columns.row(n)));
+        }
+        Ok(rows)
+    }
+}
+
+impl Batch {
+    fn new(layout: Layout, columns: &RecordBatch, shards: u32) -> Result<Self> {
+        let keys = Columns::of(layout, columns)?;
+        let shard_of = |n| KeyHash::of(keys.key(n)).shard(shards);
+        let mut places: Vec<(u32, u32)> = (0..columns.num_rows()).map(shard_of).zip(0..).collect();
+        places.sort_unstable();
+        let (shards, rows): (Vec<u32>, Vec<u32>) = places.into_iter().unzip();
+        Ok(Self { shards, columns: take_record_batch(columns, &UInt32Array::from(rows))? })
     }
 }
 

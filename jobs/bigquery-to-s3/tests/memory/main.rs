@@ -106,7 +106,7 @@ async fn of_rows_without_a_key_is_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_shards_that_were_few_before_is_bounded() {
     let setting = Setting::start(2).await;
-    let table = Options { rows: 300_000, shards: 2, changed: 0.05, ..Options::default() };
+    let table = Options { rows: 200_000, shards: 2, changed: 0.05, ..Options::default() };
     setting.publish(table).await;
     setting.sync("packed", 256);
     let peak = setting.publish(Options { seed: 1, shards: 256, ..table }).await;
