@@ -1,4 +1,7 @@
-//! database-to-bigquery, from a real server into Parquet and the emulator: what the program itself says of each run.
+//! database-to-bigquery, from a real server into Parquet and the emulator: what the program itself says of each run. And
+//! its peers, on the same table.
+
+mod peers;
 
 use anyhow::{Context, Result, ensure};
 use local::aurora::{Aurora, Engine};
@@ -9,6 +12,7 @@ use local::tools;
 use serde_json::{Value, json};
 
 use crate::{Figures, median};
+use peers::Peer;
 
 const ROWS: u64 = 1_000_000;
 const MORE_ROWS: u64 = 10_000_000;
@@ -48,6 +52,12 @@ pub async fn measure() -> Result<Figures> {
         if engine == Engine::Mysql {
             figures.insert("extract_transaction_seconds", of(|run| run.transaction_seconds));
             figures.insert("extract_peak_mb_1m", of(|run| run.peak_mb));
+            let ours = of(|run| run.seconds);
+            #[allow(clippy::cast_precision_loss)] // far below 2^52
+            figures.insert("extract_end_to_end_rows_per_s", ROWS as f64 / ours);
+            for (peer, ratio) in [(Peer::Dlt, "extract_ratio_dlt"), (Peer::Ingestr, "extract_ratio_ingestr")] {
+                figures.insert(ratio, bench.peer(peer, ROWS).await? / ours);
+            }
             let more = bench.runs(MORE_ROWS, 1).await?;
             figures.insert("extract_peak_mb_10m", median(more.iter().map(|run| run.peak_mb).collect()));
         }
@@ -62,7 +72,7 @@ impl Bench {
         let account = ServiceAccount { email, unique_id: "104200".into() };
         let (aurora, bigquery, metadata) =
             tokio::try_join!(Aurora::start(engine, dir.path()), BigQuery::start(dir.path()), Metadata::start(account))?;
-        for dataset in ["isthmus_audit", "isthmus_scratch", "raw_bench"] {
+        for dataset in ["isthmus_audit", "isthmus_scratch", "raw_bench", "raw_peer"] {
             bigquery.create_dataset(dataset).await?;
         }
         aurora.create_database(DATABASE).await?;

@@ -76,7 +76,7 @@ impl Options {
 impl Sink {
     pub async fn start(options: Options) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("bind a sink")?;
-        let tls = options.authority.as_deref().map(tls::acceptor).transpose()?;
+        let tls = options.authority.as_deref().map(|file| tls::acceptor("127.0.0.1", file)).transpose()?;
         let endpoint = format!("{}://{}", if tls.is_some() { "https" } else { "http" }, listener.local_addr()?);
         let state = Arc::new(State { options, ..State::default() });
         let server = tokio::spawn(serve(listener, tls, Arc::clone(&state)));

@@ -62,11 +62,11 @@ impl Identity {
     }
 }
 
-/// What speaks HTTP/1.1 on 127.0.0.1; the authority of its certificate is written to `file`.
-pub(crate) fn acceptor(file: &Path) -> Result<TlsAcceptor> {
+/// What speaks HTTP/1.1 as `name`; the authority of its certificate is written to `file`.
+pub(crate) fn acceptor(name: &str, file: &Path) -> Result<TlsAcceptor> {
     let authority = Authority::new("isthmus on loopback")?;
     authority.write(file)?;
-    Ok(authority.certify("127.0.0.1")?.server(&[b"http/1.1"])?.into())
+    Ok(authority.certify(name)?.server(&[b"http/1.1"])?.into())
 }
 
 /// TLS in front of an endpoint that has none. Stops when dropped.
@@ -78,7 +78,12 @@ pub struct Front {
 impl Front {
     /// The authority's certificate is written to `file`, for the clients' `SSL_CERT_FILE`.
     pub async fn start(target: &str, file: &Path) -> Result<Self> {
-        let (acceptor, target) = (acceptor(file)?, target.trim_start_matches("http://").to_owned());
+        Self::of("127.0.0.1", target, file).await
+    }
+
+    /// For clients that ask for it by this name.
+    pub async fn of(name: &str, target: &str, file: &Path) -> Result<Self> {
+        let (acceptor, target) = (acceptor(name, file)?, target.trim_start_matches("http://").to_owned());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("bind a front of TLS")?;
         let endpoint = format!("https://{}", listener.local_addr()?);
         let server = tokio::spawn(async move {

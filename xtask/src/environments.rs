@@ -37,6 +37,9 @@ const DBT: Step = Step {
 /// What lookup is measured beside.
 const NGINX: Step =
     Step { name: "nginx", about: "nginx, a peer of lookup", run: |_| debian::install("nginx", "nginx-light") };
+/// What database-to-bigquery is measured beside.
+const PEERS: Step =
+    Step { name: "peers", about: "dlt and ingestr, in target/tools", run: |step| venv::install(step, "peers") };
 const SAM: Step =
     Step { name: "sam", about: "SAM and cargo-lambda, in target/tools", run: |step| venv::install(step, "sam") };
 const LINT: Step = Step {
@@ -99,7 +102,7 @@ impl Engine {
     }
 }
 
-pub(crate) const STEPS_OF_BENCH: [Step; 6] = [MARIADB, POSTGRESQL, REDIS, EMULATORS, DBT, NGINX];
+pub(crate) const STEPS_OF_BENCH: [Step; 7] = [MARIADB, POSTGRESQL, REDIS, EMULATORS, DBT, NGINX, PEERS];
 pub(crate) const STEPS: [Step; 12] =
     [MARIADB, POSTGRESQL, REDIS, EMULATORS, DBT, SAM, LINT, INFRA, SCHEMATHESIS, GOOGLESQL, CHROMIUM, BROWSER];
 

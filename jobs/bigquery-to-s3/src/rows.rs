@@ -61,6 +61,15 @@ pub struct Rendered {
     pub rejects: Vec<Reject>,
 }
 
+/// What there is to say of the rows of one shard before any is published.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    pub rows: u64,
+    /// Of all bodies.
+    pub bytes: u64,
+    pub rejects: Vec<Reject>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reject {
     pub key: Option<String>,
@@ -101,14 +110,42 @@ impl ChunkRows {
     }
 
     pub fn render(&self, shard: u32, rendering: &Rendering) -> Result<Rendered> {
-        let mut places = self.shards[(shard - self.first) as usize].clone();
-        // Rows with the same key come together, in whatever order: none of them will be published.
-        places.sort_unstable_by(|a, b| self.key(*a).cmp(&self.key(*b)));
-        let mut pen = Pen::new(self, rendering, shard, places.len())?;
+        let places = self.sorted(shard);
+        let mut pen = Pen::new(self, rendering, shard)?;
+        let mut rendered = Rendered::with_capacity(places.len());
+        let mut bodies = Vec::new();
         for run in runs(&places, |a, b| self.key(a) == self.key(b)) {
-            pen.write(&places[run])?;
+            match pen.write(&places[run], &mut bodies)? {
+                Ok(key) => rendered.keep(key, &bodies, rendering.layout).with_context(|| format!("shard {shard}"))?,
+                Err(reject) => rendered.rejects.push(reject),
+            }
         }
-        Ok(pen.finish())
+        Ok(Rendered { bodies: bodies.into(), ..rendered })
+    }
+
+    /// What `render` would publish and what it would refuse, where nobody has to know more: no hash is computed.
+    pub fn judge(&self, shard: u32, rendering: &Rendering) -> Result<Judged> {
+        let places = self.sorted(shard);
+        let mut pen = Pen::new(self, rendering, shard)?;
+        let (mut judged, mut body) = (Judged::default(), Vec::new());
+        for run in runs(&places, |a, b| self.key(a) == self.key(b)) {
+            body.clear();
+            match pen.write(&places[run], &mut body)? {
+                Ok(_) => {
+                    judged.rows += 1;
+                    judged.bytes += body.len() as u64;
+                }
+                Err(reject) => judged.rejects.push(reject),
+            }
+        }
+        Ok(judged)
+    }
+
+    /// Rows with the same key come together, in whatever order: none of them will be published.
+    fn sorted(&self, shard: u32) -> Vec<Place> {
+        let mut places = self.shards[(shard - self.first) as usize].clone();
+        places.sort_unstable_by(|a, b| self.key(*a).cmp(&self.key(*b)));
+        places
     }
 
     fn key(&self, place: Place) -> Option<&str> {
@@ -152,40 +189,26 @@ struct Pen<'a> {
     rendering: &'a Rendering,
     shard: u32,
     encoders: Vec<RowEncoder<'a>>,
-    bodies: Vec<u8>,
-    rendered: Rendered,
 }
 
 impl<'a> Pen<'a> {
-    fn new(chunk: &'a ChunkRows, rendering: &'a Rendering, shard: u32, rows: usize) -> Result<Self> {
+    fn new(chunk: &'a ChunkRows, rendering: &'a Rendering, shard: u32) -> Result<Self> {
         let encoders = chunk.batches.iter().map(|batch| RowEncoder::new(&batch.columns, &rendering.format));
-        let encoders = encoders.collect::<Result<Vec<_>, _>>()?;
-        let rendered = Rendered {
-            keys: Vec::with_capacity(rows),
-            bodies: Bytes::new(),
-            offsets: vec![0],
-            hashes: Vec::new(),
-            md5s: Vec::new(),
-            rejects: Vec::new(),
-        };
-        Ok(Self { chunk, rendering, shard, encoders, bodies: Vec::new(), rendered })
+        Ok(Self { chunk, rendering, shard, encoders: encoders.collect::<Result<Vec<_>, _>>()? })
     }
 
-    /// Rows with the same key.
-    fn write(&mut self, places: &[Place]) -> Result<()> {
+    /// Of rows with the same key: appends their body, or says why there is none; then nothing was appended.
+    fn write(&mut self, places: &[Place], bodies: &mut Vec<u8>) -> Result<Result<&'a str, Reject>> {
         let key = self.chunk.key(places[0]).context("a row without a key came, and none was asked for")?;
         let hash = KeyHash::of(key);
         let (shard, computed) = (self.shard, hash.shard(self.rendering.shards));
         ensure!(computed == shard, "key {key:?} is of shard {computed}, BigQuery says {shard}");
         let rows = self.chunk.repeated.rows(key, places.len());
-        let refused = self.refuse(key, hash, rows).or_else(|| self.body(places[0]).err());
-        match refused {
-            Some(reason) => {
-                self.rendered.rejects.push(Reject { key: Some(key.to_owned()), reason, rows });
-            }
-            None => self.keep(key)?,
-        }
-        Ok(())
+        let refused = self.refuse(key, hash, rows).or_else(|| self.body(places[0], bodies).err());
+        Ok(match refused {
+            Some(reason) => Err(Reject { key: Some(key.to_owned()), reason, rows }),
+            None => Ok(key),
+        })
     }
 
     fn refuse(&self, key: &str, hash: KeyHash, rows: u64) -> Option<String> {
@@ -202,39 +225,45 @@ impl<'a> Pen<'a> {
             .or_else(|| (bytes > limit).then(|| format!("the {what} has {bytes} bytes, {limit} is the limit")))
     }
 
-    /// Appends the body of a row, or says why it has none; then nothing was appended.
-    fn body(&mut self, place: Place) -> Result<(), String> {
-        let begin = self.bodies.len();
+    fn body(&mut self, place: Place, bodies: &mut Vec<u8>) -> Result<(), String> {
+        let begin = bodies.len();
         let encoder = &mut self.encoders[place.batch as usize];
-        encoder.encode(place.row as usize, &mut self.bodies).map_err(|refused| refused.to_string())?;
-        let (bytes, limit) = (self.bodies.len() - begin, self.rendering.max_body_bytes);
+        encoder.encode(place.row as usize, bodies).map_err(|refused| refused.to_string())?;
+        let (bytes, limit) = (bodies.len() - begin, self.rendering.max_body_bytes);
         if bytes > limit {
-            self.bodies.truncate(begin);
+            bodies.truncate(begin);
             return Err(format!("the body has {bytes} bytes, {limit} is the limit (max_body_bytes)"));
         }
         Ok(())
     }
-
-    fn keep(&mut self, key: &str) -> Result<()> {
-        let begin = *self.rendered.offsets.last().unwrap_or(&0);
-        let end = i32::try_from(self.bodies.len()).ok();
-        let end = end.with_context(|| format!("shard {} has over 2 GiB: set more shards", self.shard))?;
-        if self.rendering.layout == Layout::Objects {
-            let body = &self.bodies[usize::try_from(begin)?..];
-            self.rendered.hashes.push(sha256(body));
-            self.rendered.md5s.push(md5(body));
-        }
-        self.rendered.keys.push(key.to_owned());
-        self.rendered.offsets.push(end);
-        Ok(())
-    }
-
-    fn finish(self) -> Rendered {
-        Rendered { bodies: self.bodies.into(), ..self.rendered }
-    }
 }
 
 impl Rendered {
+    fn with_capacity(rows: usize) -> Self {
+        Self {
+            keys: Vec::with_capacity(rows),
+            bodies: Bytes::new(),
+            offsets: vec![0],
+            hashes: Vec::new(),
+            md5s: Vec::new(),
+            rejects: Vec::new(),
+        }
+    }
+
+    /// The last of `bodies` is the one of this key.
+    fn keep(&mut self, key: &str, bodies: &[u8], layout: Layout) -> Result<()> {
+        let begin = *self.offsets.last().unwrap_or(&0);
+        let end = i32::try_from(bodies.len()).ok().context("there are over 2 GiB: set more shards")?;
+        if layout == Layout::Objects {
+            let body = &bodies[usize::try_from(begin)?..];
+            self.hashes.push(sha256(body));
+            self.md5s.push(md5(body));
+        }
+        self.keys.push(key.to_owned());
+        self.offsets.push(end);
+        Ok(())
+    }
+
     /// What the layout compares.
     pub fn value(&self, layout: Layout, n: usize) -> &[u8] {
         let at = |n: usize| usize::try_from(self.offsets[n]).unwrap_or_default();
@@ -332,6 +361,21 @@ mod tests {
         assert_eq!(why(Some(&long)), ["the body has 51 bytes, 40 is the limit (max_body_bytes)"]);
         let kept: Vec<_> = shards.iter().flat_map(|shard| (0..shard.keys.len()).map(|n| shard.body(n))).collect();
         assert_eq!(kept, [Bytes::from(r#"{"id":"y","score":3.0}"#)]);
+    }
+
+    #[test]
+    fn what_is_judged_is_what_is_rendered() {
+        let long = "k".repeat(30);
+        let rows = [(Some("x"), 1.0), (Some("nan"), f64::NAN), (Some("x"), 2.0), (Some(&long), 1.0), (Some("y"), 3.0)];
+        let batches = vec![batch(&rows), batch(&[(Some("z"), 0.25), (Some("a"), 7.0)])];
+        let counted = counted(&batches);
+        let rows = ChunkRows::new(read(batches), ALL, SHARDS, &counted).unwrap();
+        for (shard, layout) in (0..SHARDS).flat_map(|shard| [(shard, Layout::Objects), (shard, Layout::Packed)]) {
+            let rendered = rows.render(shard, &rendering(layout)).unwrap();
+            let (keys, bytes) = (rendered.keys.len() as u64, rendered.bodies.len() as u64);
+            let expected = Judged { rows: keys, bytes, rejects: rendered.rejects };
+            assert_eq!(rows.judge(shard, &rendering(layout)).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -6,7 +6,9 @@ use anyhow::{Context, Result};
 use arrow_array::StringArray;
 use bytes::Bytes;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
-use handoff::sync::{Destination, Generation, GenerationManifest, Layout, ShardFile, ShardRange, ShardRecord, SyncKey};
+use handoff::sync::{
+    Destination, Generation, GenerationManifest, Layout, ShardFile, ShardRange, ShardRecord, SyncKey, Totals,
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -132,6 +134,9 @@ impl Workshop {
     }
 
     async fn shard(&self, pass: Pass, rows: Arc<ChunkRows>, shard: u32) -> Result<Worked> {
+        if pass == Pass::Compare && self.standing.is_nothing(shard, self.rendering.shards) {
+            return self.judge(rows, shard).await.with_context(|| format!("shard {shard}"));
+        }
         let prepared = self.prepare(rows, shard).await.with_context(|| format!("shard {shard}"))?;
         if let (Some(earlier), Pass::Compare) = (&self.earlier, pass) {
             let own = prepared.record.file.as_ref().map(|file| file.sha256.as_str());
@@ -147,17 +152,39 @@ impl Workshop {
         Ok(Worked { record, stands, changes: prepared.delta.changes, rejects: prepared.rendered.rejects, found })
     }
 
-    async fn prepare(&self, rows: Arc<ChunkRows>, shard: u32) -> Result<Prepared> {
+    /// Where there is nothing to compare with, only what is refused is worth knowing.
+    async fn judge(&self, rows: Arc<ChunkRows>, shard: u32) -> Result<Worked> {
+        let judged = self.on_a_core(move |rendering| rows.judge(shard, rendering)).await?;
+        let (rows, rejects) = (judged.rows, judged.rejects);
+        let rejected = rejects.iter().map(|reject| reject.rows).sum();
+        let totals = Totals { rows, bytes: judged.bytes, created: rows, rejected, ..Totals::default() };
+        self.counters.rows_done.add(rows + rejected);
+        let record = ShardRecord { shard, totals, file: None };
+        Ok(Worked { record, stands: rows == 0, changes: Vec::new(), rejects, found: Found::default() })
+    }
+
+    async fn on_a_core<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Rendering) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let rendering = Arc::clone(&self.rendering);
         let core = Arc::clone(&self.cores).acquire_owned().await?;
         let work = spawn_blocking(move || {
-            let rendered = rows.render(shard, &rendering)?;
+            let done = work(&rendering);
+            drop(core);
+            done
+        });
+        work.await.context("render")?
+    }
+
+    async fn prepare(&self, rows: Arc<ChunkRows>, shard: u32) -> Result<Prepared> {
+        let work = move |rendering: &Rendering| {
+            let rendered = rows.render(shard, rendering)?;
             drop(rows);
             let file = shard_object(rendering.layout, &rendered)?;
-            drop(core);
-            Ok::<_, anyhow::Error>((rendered, file))
-        });
-        let (rendered, file) = work.await.context("render")??;
+            Ok((rendered, file))
+        };
+        let (rendered, file) = self.on_a_core(work).await?;
         let shards = self.rendering.shards;
         let damage = self.standing.damage(shard).await?;
         let mut same = self.same(shard, file.as_ref()).filter(|_| damage.is_nothing());

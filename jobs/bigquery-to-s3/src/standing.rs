@@ -97,6 +97,11 @@ impl Standing {
         self.remains.is_nothing() && !self.is_due(shard, shards)
     }
 
+    /// Whether nothing was ever published or begun, and nobody wants to look what is there nevertheless.
+    pub fn is_nothing(&self, shard: u32, shards: u32) -> bool {
+        self.published.is_none() && self.is_clean(shard, shards)
+    }
+
     /// What is wrong with the object of a shard that the current generation names, where it is due.
     pub async fn damage(&self, shard: u32) -> Result<Found> {
         let Some(Published { manifest, .. }) = &self.published else { return Ok(Found::default()) };
