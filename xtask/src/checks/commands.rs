@@ -19,7 +19,7 @@ const RUN: [(&str, By); 23] = [
     ("aws lambda invoke", By::Reason("needs an AWS account; tests/ invokes the built programs with such events")),
     ("gcloud run jobs execute", By::Reason("needs a Google Cloud project; tests/ runs the built job")),
     ("gcloud workflows execute", By::Reason("needs a Google Cloud project; daily-workflow runs the workflow")),
-    ("cargo install --path cli", By::Reason("a release build; the check test builds the same program")),
+    ("cargo install --locked --path cli", By::Reason("a release build; the check test builds the same program")),
     ("isthmus deploy", By::Check("test")),
     ("isthmus first-day", By::Check("test")),
     ("isthmus tables", By::Check("test")),
