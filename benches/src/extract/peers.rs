@@ -30,6 +30,7 @@ impl Bench {
     pub async fn peer(&self, peer: Peer, rows: u64) -> Result<f64> {
         let place = self.aurora.url_of("reader", DATABASE);
         let place = place.rsplit('@').next().and_then(|place| place.split('?').next()).context("a URL with a place")?;
+        let user = format!("reader:{}", PASSWORD.replace(' ', "%20"));
         let folder = tempfile::Builder::new().prefix("peer-").tempdir_in(self.dir.path())?;
         let seconds = match peer {
             Peer::Dlt => {
@@ -37,7 +38,7 @@ impl Bench {
                 std::fs::write(&script, include_str!("../../dlt_extract.py"))?;
                 let mut dlt = Command::new(tools::tool("peers", "python")?);
                 dlt.arg(&script)
-                    .args(["--database", &format!("mysql+pymysql://reader:{PASSWORD}@{place}")])
+                    .args(["--database", &format!("mysql+pymysql://{user}@{place}")])
                     .args(["--table", "t", "--dataset", DATASET, "--backend", "connectorx", "--folder"])
                     .arg(folder.path())
                     .env("BIGQUERY_EMULATOR_HOST", self.bigquery.endpoint())
@@ -53,7 +54,7 @@ impl Bench {
                 let mut ingestr = Command::new(tools::tool("peers", "ingestr")?);
                 ingestr
                     .args(["ingest", "--yes", "--progress", "log"])
-                    .args(["--source-uri", &format!("mysql://reader:{PASSWORD}@{place}"), "--source-table"])
+                    .args(["--source-uri", &format!("mysql://{user}@{place}"), "--source-table"])
                     .arg(format!("{DATABASE}.t"))
                     .args(["--dest-uri", &format!("bigquery://{PROJECT}?location=US"), "--dest-table"])
                     .arg(format!("{DATASET}.t"))
