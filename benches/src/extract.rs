@@ -55,7 +55,11 @@ pub async fn measure() -> Result<Figures> {
             let ours = of(|run| run.seconds);
             #[allow(clippy::cast_precision_loss)] // far below 2^52
             figures.insert("extract_end_to_end_rows_per_s", ROWS as f64 / ours);
-            for (peer, ratio) in [(Peer::Dlt, "extract_ratio_dlt"), (Peer::Ingestr, "extract_ratio_ingestr")] {
+            for (peer, ratio) in [
+                (Peer::Dlt, "extract_ratio_dlt"),
+                (Peer::Ingestr, "extract_ratio_ingestr"),
+                (Peer::Sling, "extract_ratio_sling"),
+            ] {
                 figures.insert(ratio, bench.peer(peer, ROWS).await? / ours);
             }
             let more = bench.runs(MORE_ROWS, 1).await?;

@@ -63,58 +63,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<()> {
-    let chosen = |bench| arguments.names.is_empty() || arguments.names.contains(&bench);
     let mut figures = Figures::new();
-    if chosen(Bench::StartExport) {
-        figures.extend(start_export::measure().await?);
-    }
-    if chosen(Bench::PublishExport) {
-        figures.extend(publish_export::measure().await?);
-    }
-    if chosen(Bench::Extract) {
-        figures.extend(extract::measure().await?);
-    }
-    if chosen(Bench::PutCpu) {
-        figures.extend(reverse::put_cpu().await?);
-    }
-    if chosen(Bench::PutCpuTls) {
-        figures.extend(reverse::put_cpu_tls().await?);
-    }
-    if chosen(Bench::LatencyBound) {
-        figures.extend(reverse::latency_bound().await?);
-    }
-    if chosen(Bench::Packed) {
-        figures.extend(reverse::packed().await?);
-    }
-    if chosen(Bench::Memory) {
-        figures.extend(reverse::memory().await?);
-    }
-    if chosen(Bench::Unchanged) {
-        figures.extend(reverse::unchanged().await?);
-    }
-    if chosen(Bench::Tasks) {
-        figures.extend(reverse::tasks().await?);
-    }
-    if chosen(Bench::Lineage) {
-        figures.extend(warehouse::lineage()?);
-    }
-    if chosen(Bench::DbtBuild) {
-        figures.extend(warehouse::build()?);
-    }
-    if chosen(Bench::LookupWarm) {
-        figures.extend(lookup::warm().await?);
-    }
-    if chosen(Bench::LookupCold) {
-        figures.extend(lookup::cold().await?);
-    }
-    if chosen(Bench::LookupMemory) {
-        figures.extend(lookup::memory().await?);
-    }
-    if chosen(Bench::LookupStart) {
-        figures.extend(lookup::cold_start().await?);
-    }
-    if chosen(Bench::Reader) {
-        figures.extend(reader::measure().await?);
+    for bench in Bench::value_variants() {
+        if arguments.names.is_empty() || arguments.names.contains(bench) {
+            figures.extend(bench.measure().await?);
+        }
     }
     for (name, value) in &figures {
         println!("{name:32} {value:>12.3}");
@@ -123,6 +76,30 @@ async fn run(arguments: Arguments) -> Result<()> {
         println!("{}", serde_json::to_string(&figures)?);
     }
     Ok(())
+}
+
+impl Bench {
+    async fn measure(self) -> Result<Figures> {
+        match self {
+            Self::StartExport => start_export::measure().await,
+            Self::PublishExport => publish_export::measure().await,
+            Self::Extract => extract::measure().await,
+            Self::PutCpu => reverse::put_cpu().await,
+            Self::PutCpuTls => reverse::put_cpu_tls().await,
+            Self::LatencyBound => reverse::latency_bound().await,
+            Self::Packed => reverse::packed().await,
+            Self::Memory => reverse::memory().await,
+            Self::Unchanged => reverse::unchanged().await,
+            Self::Tasks => reverse::tasks().await,
+            Self::LookupWarm => lookup::warm().await,
+            Self::LookupCold => lookup::cold().await,
+            Self::LookupMemory => lookup::memory().await,
+            Self::LookupStart => lookup::cold_start().await,
+            Self::Lineage => warehouse::lineage(),
+            Self::DbtBuild => warehouse::build(),
+            Self::Reader => reader::measure().await,
+        }
+    }
 }
 
 /// Of an odd or even number of runs; 0 of none.

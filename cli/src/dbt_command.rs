@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use handoff::TableList;
-use isthmus::dbt::{Generated, Lists, Loaded, Project, exposures, loaded, scaffold_file, source_files};
+use isthmus::dbt::{Generated, Lists, Loaded, Project, exposures, loaded, reads, scaffold_file, source_files};
 
 use crate::read_manifest;
 
@@ -55,6 +55,12 @@ pub struct Exposures {
     /// The list of syncs
     #[arg(long, value_name = "FILE", default_value = "config/syncs.yaml")]
     syncs: PathBuf,
+    /// Ask BigQuery what each query reads, by dry runs in this project, which cost nothing
+    #[arg(long, value_name = "ID", requires = "location")]
+    project: Option<String>,
+    /// Where its datasets are
+    #[arg(long, value_name = "LOCATION", env = "BIGQUERY_LOCATION")]
+    location: Option<String>,
     /// Write nothing, and fail where the file is not what it should be
     #[arg(long)]
     check: bool,
@@ -81,8 +87,8 @@ pub fn run(command: &Dbt) -> Result<bool> {
                 "isthmus dbt sources",
             )
         }
-        Dbt::Exposures(Exposures { places, syncs, check }) => match exposures_file(places, syncs)? {
-            Ok(file) => finish(&[file], *check, "isthmus dbt exposures"),
+        Dbt::Exposures(exposures) => match exposures.file()? {
+            Ok(file) => finish(&[file], exposures.check, "isthmus dbt exposures"),
             Err(problems) => {
                 for problem in &problems {
                     eprintln!("{problem}");
@@ -105,16 +111,21 @@ fn sources(places: &Places) -> Result<BTreeMap<String, Vec<Loaded>>> {
     loaded(Lists { tables: &tables, extracts, federated })
 }
 
-fn exposures_file(places: &Places, syncs: &std::path::Path) -> Result<Result<Generated, Vec<String>>> {
-    let mut project = Project::read(&places.warehouse);
-    for (source, tables) in sources(places)? {
-        for table in tables {
-            project = project.with_source(&table.dataset, &table.table, &source);
+impl Exposures {
+    fn file(&self) -> Result<Result<Generated, Vec<String>>> {
+        let mut project = Project::read(&self.places.warehouse);
+        for (source, tables) in sources(&self.places)? {
+            for table in tables {
+                project = project.with_source(&table.dataset, &table.table, &source);
+            }
         }
+        let syncs = lineage::syncs(&self.syncs).context("the list of syncs")?;
+        let bigquery = self.project.as_deref().zip(self.location.as_deref());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let reads = runtime.block_on(reads(syncs, bigquery))?;
+        let path = self.places.warehouse.join("models/_syncs.yml");
+        Ok(exposures(&reads, &project).map(|text| Generated { path, text }))
     }
-    let syncs = lineage::syncs(syncs).context("the list of syncs")?;
-    let path = places.warehouse.join("models/_syncs.yml");
-    Ok(exposures(&syncs, &project).map(|text| Generated { path, text }))
 }
 
 fn finish(files: &[Generated], check: bool, command: &str) -> Result<bool> {

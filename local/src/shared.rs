@@ -3,6 +3,7 @@
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use anyhow::{Context, Result};
@@ -82,9 +83,10 @@ fn lasting<E, T: Send + 'static>(
     std::thread::spawn(move || {
         let begin = || -> Result<_> {
             let dir = tempfile::tempdir()?;
+            let end = removed_at_the_end(dir.path())?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let started = start(dir.path(), &runtime)?;
-            Ok((dir, runtime, started))
+            Ok((dir, runtime, started, end))
         };
         match begin() {
             Err(error) => drop(tell.send(Err(error))),
@@ -97,4 +99,12 @@ fn lasting<E, T: Send + 'static>(
         }
     });
     told.recv().context("the thread of the emulator ended")?
+}
+
+/// Nothing of a static is dropped when a program ends, however it ends; but its pipes are closed.
+fn removed_at_the_end(dir: &Path) -> Result<Option<ChildStdin>> {
+    let mut remover = Command::new("sh");
+    remover.args(["-c", "cat; sleep 1; rm -rf -- \"$0\""]).arg(dir).stdin(Stdio::piped());
+    let remover = remover.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    Ok(remover.context("start what removes the folder of an emulator")?.stdin)
 }

@@ -59,7 +59,10 @@ impl Cloud {
     }
 
     fn isthmus_ending(&self, code: i32, arguments: &[&str]) -> Result<String> {
-        let output = Command::new(tools::program("isthmus")?).args(arguments).current_dir(&self.dir).output()?;
+        let mut isthmus = Command::new(tools::program("isthmus")?);
+        isthmus.env("BIGQUERY_ENDPOINT", self.wires.bigquery.endpoint());
+        isthmus.env("GCE_METADATA_HOST", self.emulators.metadata.host());
+        let output = isthmus.args(arguments).current_dir(&self.dir).output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         let ended = output.status.code();
         ensure!(ended == Some(code), "isthmus {} ended with {ended:?}, not {code}: {said}", arguments.join(" "));

@@ -217,7 +217,7 @@ pub async fn of_a_shard_s_own_file_stops_no_run(stage: &Stage) -> Result<()> {
 /// second one knows what the first one heard.
 pub async fn in_a_bucket_with_a_kms_key_asks_for_each_object_once(stage: &Stage) -> Result<()> {
     let reverse = Reverse::begin(stage, "rv-kms-heads").await?;
-    reverse.cloud().s3.store().encrypt_with_kms(&reverse.cloud().app_bucket);
+    reverse.cloud().s3.store().encrypt_with_kms(&reverse.cloud().app_bucket, KMS_KEY);
     reverse.sync(&[OBJECTS], "    shards: 16\n    verify_runs: 1\n")?;
     reverse.fill_numbered(300, "").await?;
     ended_with(&reverse.run().await?, 0)?;

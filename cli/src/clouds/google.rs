@@ -1,5 +1,7 @@
 //! Google Cloud: authorized JSON calls. The endpoints are Google's, or private ones by the variables that the jobs have.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result};
 use google_cloud_auth::credentials::{Builder, CacheableResource, Credentials};
 use reqwest::header::HeaderMap;
@@ -50,6 +52,19 @@ impl Google {
             let next = format!("{url}/{job}?location={location}&timeoutMs=20000&pageToken={page}");
             answer = self.json(self.http.get(next)).await?.context("the query's job is gone")?;
         }
+    }
+
+    /// The tables that a query would read, as `dataset.table`. Costs nothing.
+    pub async fn referenced_tables(&self, project: &str, location: &str, sql: &str) -> Result<BTreeSet<String>> {
+        let url = format!("{}/bigquery/v2/projects/{project}/jobs", self.bigquery);
+        let request = json!({
+            "jobReference": {"projectId": project, "location": location},
+            "configuration": {"dryRun": true, "query": {"query": sql, "useLegacySql": false}},
+        });
+        let job = self.json(self.http.post(url).json(&request)).await?.context("404: there is no such project")?;
+        let tables = job["statistics"]["query"]["referencedTables"].as_array().into_iter().flatten();
+        let name = |table: &Value| Some(format!("{}.{}", table["datasetId"].as_str()?, table["tableId"].as_str()?));
+        Ok(tables.filter_map(name).collect())
     }
 
     /// `path` begins behind the version: `projects/…/transferConfigs`. All pages of `items`, up to `limit`.

@@ -1,18 +1,18 @@
 //! Each sync as an exposure of dbt: what it reads, found in its query.
 
-use lineage::{Sync, analyze};
+use lineage::Sync;
 
-use super::Project;
+use super::{Project, Reads};
 
 /// The file, or everything that is wrong with the queries.
-pub fn exposures(syncs: &[Sync], project: &Project) -> Result<String, Vec<String>> {
+pub fn exposures(syncs: &[(Sync, Reads)], project: &Project) -> Result<String, Vec<String>> {
     let mut problems = Vec::new();
     let mut text = String::from(
         "# Made by `isthmus dbt exposures` out of config/syncs.yaml and its queries. Do not edit it: a check compares.\n\
          exposures:\n",
     );
-    for sync in syncs {
-        match references(sync, project) {
+    for (sync, reads) in syncs {
+        match references(reads, project) {
             Ok(references) => text.push_str(&exposure(sync, &references)),
             Err(wrong) => problems.extend(wrong.into_iter().map(|problem| format!("{}: {problem}", sync.name))),
         }
@@ -20,10 +20,9 @@ pub fn exposures(syncs: &[Sync], project: &Project) -> Result<String, Vec<String
     if problems.is_empty() { Ok(text) } else { Err(problems) }
 }
 
-fn references(sync: &Sync, project: &Project) -> Result<Vec<String>, Vec<String>> {
-    let query = analyze(sync.query.trim().trim_end_matches(';'), &|_| None).map_err(|error| vec![error.to_string()])?;
+fn references(reads: &Reads, project: &Project) -> Result<Vec<String>, Vec<String>> {
     let (mut references, mut problems) = (Vec::new(), Vec::new());
-    for relation in &query.reads {
+    for relation in reads.as_ref().map_err(Clone::clone)? {
         match project.reference(relation) {
             Some(reference) => references.push(reference.to_owned()),
             None => {
@@ -48,11 +47,14 @@ fn exposure(sync: &Sync, references: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dbt::reads::by_its_text;
 
-    fn sync(query: &str) -> Sync {
+    fn sync(query: &str) -> (Sync, Reads) {
         let text = |text: &str| text.to_owned();
         let (name, key, layout, prefix) = (text("user-profiles"), text("user_id"), text("objects"), text("profiles"));
-        Sync { name, query: text(query), key, layout, bucket: None, prefix }
+        let sync = Sync { name, query: text(query), key, layout, bucket: None, prefix };
+        let reads = by_its_text(&sync);
+        (sync, reads)
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod cast;
 mod exposures;
 mod lists;
 mod project;
+mod reads;
 mod scaffold;
 mod sources;
 
@@ -15,6 +16,7 @@ use handoff::{Manifest, TableList};
 
 pub use exposures::exposures;
 pub use project::Project;
+pub use reads::{Reads, reads};
 pub use scaffold::scaffold;
 pub use sources::{Loaded, SourceFile, sources};
 
