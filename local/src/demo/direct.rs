@@ -7,9 +7,8 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::report::grouped;
 use super::source::{DATABASE, TABLES, columns};
-use super::steps::Steps;
+use super::steps::{Steps, grouped};
 use crate::aurora::{Aurora, Engine};
 use crate::cloud::Cloud;
 

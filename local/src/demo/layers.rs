@@ -7,9 +7,8 @@ use handoff::{ExportDate, name_in_database};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::report::grouped;
 use super::source;
-use super::steps::Steps;
+use super::steps::{Steps, grouped};
 use crate::aurora::{Aurora, Engine};
 use crate::cloud::Cloud;
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde::{Serialize, Serializer};
 
-use super::reverse::LATE;
 use super::steps::Steps;
+use super::sync::LATE;
 use crate::cloud::Cloud;
 use crate::lookup::Lookup;
 use crate::redis::Redis;

@@ -9,9 +9,10 @@ use super::direct::Ends;
 use super::layers::{self, Relation};
 use super::lookup::{Application, Asked};
 use super::reload::Reload;
-use super::reverse::{LATE, Written};
+use super::reverse::{Published, Written};
 use super::spot::Spot;
-use super::sync::Layout;
+use super::steps::grouped;
+use super::sync::LATE;
 use crate::cloud::Cloud;
 
 #[derive(Debug, Serialize)]
@@ -35,22 +36,6 @@ pub(super) struct Counts {
     pub(super) source: u64,
     pub(super) manifest: u64,
     pub(super) bigquery: u64,
-}
-
-/// A sync's rows at both ends, and what each run wrote.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Published {
-    pub(super) layout: Layout,
-    pub(super) bigquery: u64,
-    pub(super) s3: u64,
-    /// Rows that have the same values at both ends.
-    pub(super) equal: u64,
-    /// One that has not.
-    #[serde(skip)]
-    pub(super) difference: Option<String>,
-    pub(super) first: Written,
-    pub(super) unchanged: Written,
-    pub(super) changed: Written,
 }
 
 /// One row as an application gets it.
@@ -149,28 +134,11 @@ impl Counts {
     }
 }
 
-/// 336,776
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::direct::Fingerprint;
+    use super::super::sync::Layout;
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!([0, 999, 1000, 336_776, 1_234_567].map(grouped), ["0", "999", "1,000", "336,776", "1,234,567"]);
-    }
 
     fn report(tables: &[(&str, Counts)], syncs: &[(&str, Published)]) -> Report {
         let tables: BTreeMap<_, _> = tables.iter().map(|(name, counts)| ((*name).to_owned(), *counts)).collect();

@@ -8,16 +8,30 @@ use serde::{Deserialize, Serialize};
 
 use super::layers;
 use super::lookup::{self, Application};
-use super::report::{Published, grouped};
-use super::steps::Steps;
-use super::sync::{FILES, SYNCS, Sync, is_row};
+use super::steps::{Steps, grouped};
+use super::sync::{FILES, LATE, Layout, SYNCS, Sync, is_row};
 use crate::bigquery::PROJECT;
 use crate::cloud::Cloud;
 use crate::wire::{Keep, Recorded};
 
-/// One plane's flights to Boston get late; the other plane is gone with its only flight.
-pub(super) const LATE: &str = "N14228";
+/// The plane that is gone with its only flight.
 const GONE: &str = "N505SW";
+
+/// A sync's rows at both ends, and what each run wrote.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Published {
+    pub(super) layout: Layout,
+    pub(super) bigquery: u64,
+    pub(super) s3: u64,
+    /// Rows that have the same values at both ends.
+    pub(super) equal: u64,
+    /// One that has not.
+    #[serde(skip)]
+    pub(super) difference: Option<String>,
+    pub(super) first: Written,
+    pub(super) unchanged: Written,
+    pub(super) changed: Written,
+}
 
 /// What one run did with one sync, in its own words, and the PUTs of rows that S3 saw of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,6 +18,9 @@ pub(super) const FILES: [(&str, &str); 3] = [
     ("routes.sql", include_str!("syncs/routes.sql")),
 ];
 
+/// The plane whose flights to Boston get late, so that its row changes.
+pub(super) const LATE: &str = "N14228";
+
 /// As the list of syncs has them.
 pub(super) const SYNCS: [Sync; 2] = [
     Sync {
