@@ -26,7 +26,9 @@ impl RedisCluster {
             let options = ["--cluster-enabled", "yes", "--cluster-config-file", &nodes_file, "--cluster-port", &bus];
             // A node that is lost takes its own slots with it and no others.
             let alone = ["--cluster-node-timeout", "2000", "--cluster-require-full-coverage", "no"];
-            nodes.push(Redis::start_with(dir, port, &[&options[..], &alone[..]].concat()).await?);
+            // One that has given its slots away stays what it is; else it obeys the taker as soon as it hears of it.
+            let primary = ["--cluster-allow-replica-migration", "no"];
+            nodes.push(Redis::start_with(dir, port, &[&options[..], &alone[..], &primary[..]].concat()).await?);
         }
         let cluster = Self { nodes };
         cluster.meet().await?;
