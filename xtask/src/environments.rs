@@ -39,7 +39,7 @@ const NGINX: Step =
     Step { name: "nginx", about: "nginx, a peer of lookup", run: |_| debian::install("nginx", "nginx-light") };
 /// What database-to-bigquery is measured beside.
 const PEERS: Step =
-    Step { name: "peers", about: "dlt, ingestr and sling, in target/tools", run: |step| venv::install(step, "peers") };
+    Step { name: "peers", about: "dlt and ingestr, in target/tools", run: |step| venv::install(step, "peers") };
 const SAM: Step =
     Step { name: "sam", about: "SAM and cargo-lambda, in target/tools", run: |step| venv::install(step, "sam") };
 const LINT: Step = Step {

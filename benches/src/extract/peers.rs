@@ -1,8 +1,6 @@
 //! The same table by the programs that others use for it.
 
 use std::net::Ipv4Addr;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Instant;
 
@@ -10,7 +8,6 @@ use anyhow::{Context, Result, ensure};
 use local::bigquery::PROJECT;
 use local::tls::Front;
 use local::tools;
-use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
@@ -23,7 +20,6 @@ pub enum Peer {
     /// With the backend that is its fastest.
     Dlt,
     Ingestr,
-    Sling,
 }
 
 const DATASET: &str = "raw_peer";
@@ -34,42 +30,36 @@ impl Bench {
     pub async fn peer(&self, peer: Peer, rows: u64) -> Result<f64> {
         let place = self.aurora.url_of("reader", DATABASE);
         let place = place.rsplit('@').next().and_then(|place| place.split('?').next()).context("a URL with a place")?;
-        let user = format!("reader:{}", PASSWORD.replace(' ', "%20"));
         let folder = tempfile::Builder::new().prefix("peer-").tempdir_in(self.dir.path())?;
-        let mysql = format!("mysql://{user}@{place}");
         let seconds = match peer {
             Peer::Dlt => {
                 let script = folder.path().join("extract.py");
                 std::fs::write(&script, include_str!("../../dlt_extract.py"))?;
                 let mut dlt = Command::new(tools::tool("peers", "python")?);
                 dlt.arg(&script)
-                    .args(["--database", &mysql.replace("mysql:", "mysql+pymysql:")])
+                    .args(["--database", &format!("mysql+pymysql://reader:{PASSWORD}@{place}")])
                     .args(["--table", "t", "--dataset", DATASET, "--backend", "connectorx", "--folder"])
                     .arg(folder.path())
                     .env("BIGQUERY_EMULATOR_HOST", self.bigquery.endpoint())
                     // The emulator reads no JSON that is packed; the rows come as Parquet.
                     .env("DATA_WRITER__DISABLE_COMPRESSION", "true")
                     .env("RUNTIME__DLTHUB_TELEMETRY", "false");
-                self.timed(&mut dlt, folder.path()).await?
+                self.timed(dlt.current_dir(folder.path())).await?
             }
             Peer::Ingestr => {
+                let authority = folder.path().join("authority.pem");
+                let front = Front::of(BIGQUERY, &self.bigquery.endpoint(), &authority).await?;
+                let proxy = Proxy::start(&front).await?;
                 let mut ingestr = Command::new(tools::tool("peers", "ingestr")?);
                 ingestr
-                    .args(["ingest", "--yes", "--progress", "log", "--source-uri", &mysql, "--source-table"])
+                    .args(["ingest", "--yes", "--progress", "log"])
+                    .args(["--source-uri", &format!("mysql://reader:{PASSWORD}@{place}"), "--source-table"])
                     .arg(format!("{DATABASE}.t"))
                     .args(["--dest-uri", &format!("bigquery://{PROJECT}?location=US"), "--dest-table"])
-                    .arg(format!("{DATASET}.t"));
-                self.by_name(&mut ingestr, folder.path()).await?
-            }
-            Peer::Sling => {
-                let target = json!({"type": "bigquery", "project": PROJECT, "dataset": DATASET, "location": "US"});
-                let mut sling = Command::new(sling()?);
-                sling
-                    .args(["run", "--src-conn", &mysql, "--src-stream", &format!("{DATABASE}.t")])
-                    .args(["--tgt-conn", "PEER", "--mode", "full-refresh", "--tgt-object", &format!("{DATASET}.t")])
-                    .env("PEER", target.to_string())
-                    .env("SLING_DISABLE_TELEMETRY", "true");
-                self.by_name(&mut sling, folder.path()).await?
+                    .arg(format!("{DATASET}.t"))
+                    .env("HTTPS_PROXY", &proxy.endpoint)
+                    .env("SSL_CERT_FILE", &authority);
+                self.timed(ingestr.current_dir(folder.path())).await?
             }
         };
         let loaded = self.bigquery.row_count(DATASET, "t").await?;
@@ -79,19 +69,10 @@ impl Bench {
         Ok(seconds)
     }
 
-    /// Go's client of BigQuery knows no endpoint but Google's.
-    async fn by_name(&self, command: &mut Command, folder: &Path) -> Result<f64> {
-        let authority = folder.join("authority.pem");
-        let front = Front::of(BIGQUERY, &self.bigquery.endpoint(), &authority).await?;
-        let proxy = Proxy::start(&front).await?;
-        command.env("HTTPS_PROXY", &proxy.endpoint).env("SSL_CERT_FILE", &authority);
-        self.timed(command, folder).await
-    }
-
-    async fn timed(&self, command: &mut Command, folder: &Path) -> Result<f64> {
+    async fn timed(&self, command: &mut Command) -> Result<f64> {
         let host = self.metadata.host();
         command.env("GCE_METADATA_HOST", &host).env("GCE_METADATA_IP", &host).env("GOOGLE_CLOUD_PROJECT", PROJECT);
-        command.env("HOME", folder).current_dir(folder);
+        command.env("HOME", self.dir.path());
         let began = Instant::now();
         let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.context("start a peer")?;
         let seconds = began.elapsed().as_secs_f64();
@@ -101,17 +82,7 @@ impl Bench {
     }
 }
 
-/// Its package has it where no command finds it, and not as a program.
-fn sling() -> Result<PathBuf> {
-    let python = tools::tool("peers", "python")?;
-    let environment = python.ancestors().nth(2).context("Python is in a folder")?;
-    let path = environment.join("lib/python3.13/site-packages/sling_linux_amd64/bin/sling-linux-amd64");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
-        .with_context(|| format!("make {} a program", path.display()))?;
-    Ok(path)
-}
-
-/// A proxy of HTTPS: whatever host a client asks for, it gets the front.
+/// A proxy of HTTPS: whatever host a client asks for, it gets the front. Go's client of BigQuery knows no other endpoint.
 struct Proxy {
     endpoint: String,
     server: JoinHandle<()>,
