@@ -49,7 +49,7 @@ const CHECKS: [Step; 25] = [
         run: schedule::check,
     },
     Step { name: "links", about: "relative links in documents lead somewhere", run: links::check },
-    Step { name: "promises", about: "a test that a document names exists", run: promises::check },
+    Step { name: "promises", about: "a test or a check that a document names exists", run: promises::check },
     Step {
         name: "commands",
         about: "every command of README.md is run by a check, or says why not",

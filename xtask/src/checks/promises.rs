@@ -1,4 +1,4 @@
-//! A test that a document names (`races::of_a_flip_that_comes_late_are_lost_by_it`) exists.
+//! A test that a document names (`races::of_a_flip_that_comes_late_are_lost_by_it`) exists, and so does a check.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,7 +17,11 @@ pub(super) fn check(step: &mut Running<'_>) -> Result<String> {
     }
     let (mut problems, mut count) = (Vec::new(), 0);
     for document in step.workspace.files(".md") {
-        for (module, name) in named(&crate::read(&document)?) {
+        let text = crate::read(&document)?;
+        for name in checks_named(&text).filter(|name| !super::all().any(|step| step.name == *name)) {
+            problems.push(format!("{} names the check {name}, which does not exist", step.workspace.short(&document)));
+        }
+        for (module, name) in named(&text) {
             count += 1;
             if !tests.contains(&(module.to_owned(), name.to_owned())) {
                 let document = step.workspace.short(&document);
@@ -33,6 +37,14 @@ fn named(text: &str) -> Vec<(&str, &str)> {
     let prose = text.split("```").step_by(2);
     let code = prose.flat_map(|part| part.split('`').skip(1).step_by(2));
     code.filter_map(|code| code.split_once("::")).filter(|(_, name)| is_sentence(name)).collect()
+}
+
+/// `cargo xtask test --only fmt clippy`
+fn checks_named(text: &str) -> impl Iterator<Item = &str> {
+    let is_name = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let commands = text.split("cargo xtask test --only ").skip(1);
+    let words = commands.filter_map(|rest| rest.split(['`', '\n']).next());
+    words.flat_map(move |words| words.split(' ').take_while(is_name))
 }
 
 fn is_sentence(name: &str) -> bool {
@@ -73,9 +85,16 @@ mod tests {
     }
 
     #[test]
+    fn the_words_behind_only_are_names_of_checks() {
+        let text =
+            "`cargo xtask test --only browser` does.\n```sh\ncargo xtask test --only fmt sam-lint # quick\n```\n";
+        assert_eq!(checks_named(text).collect::<Vec<_>>(), ["browser", "fmt", "sam-lint"]);
+    }
+
+    #[test]
     fn tests_are_found_by_their_attribute_or_in_the_list_of_stories() {
         let text =
-            "#[tokio::test]\n#[ignore]\nasync fn it_is_so(stage: u8) {\n}\nfn helper() {}\n  a::of_a_b_that_c_d,\n";
+            "#[tokio::test]\n#[cfg(unix)]\nasync fn it_is_so(stage: u8) {\n}\nfn helper() {}\n  a::of_a_b_that_c_d,\n";
         let found = tests_of(Path::new("src/put/gate.rs"), text);
         let pair = |module: &str, name: &str| (module.to_owned(), name.to_owned());
         assert!(found.contains(&pair("gate", "it_is_so")) && found.contains(&pair("put", "it_is_so")));
