@@ -13,7 +13,7 @@ use parquet::record::RowAccessor;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{Stage, Story};
+use crate::{Stage, Story, ended_with};
 
 /// Key and body of every row that a reader gets.
 pub type Rows = BTreeMap<String, String>;
@@ -33,6 +33,15 @@ impl Reverse {
         bigquery.create_dataset(&story.cloud.scratch_dataset()).await?;
         bigquery.create_dataset(&story.dataset()).await?;
         Ok(Self { story, executions: AtomicU32::new(0) })
+    }
+
+    /// So many rows in layout objects, published by a first run. `settings` as for `sync`.
+    pub async fn begin_published(stage: &Stage, env: &str, settings: &str, rows: u32) -> Result<Self> {
+        let reverse = Self::begin(stage, env).await?;
+        reverse.sync(&[OBJECTS], settings)?;
+        reverse.fill_numbered(rows, "").await?;
+        ended_with(&reverse.run().await?, 0)?;
+        Ok(reverse)
     }
 
     pub fn cloud(&self) -> &Cloud {

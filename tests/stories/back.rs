@@ -41,10 +41,7 @@ fn list_of(record: &Value) -> Result<String> {
 }
 
 pub async fn over_another_version_of_the_program_are_the_rows_of_then(stage: &Stage) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-back-upgrade").await?;
-    reverse.sync(&[OBJECTS], "    shards: 8\n")?;
-    reverse.fill_numbered(300, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(stage, "rv-back-upgrade", "    shards: 8\n", 300).await?;
     let (good, first) = (reverse.expected().await?, as_an_older_version_wrote_it(&reverse)?);
     reverse.fill_numbered(300, " b").await?;
     ended_with(&reverse.run().await?, 0)?;

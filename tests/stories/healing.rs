@@ -128,10 +128,7 @@ fn shard_of(reverse: &Reverse, layout: &str, shard: usize) -> Result<String> {
 }
 
 pub async fn that_is_killed_amid_its_writes_is_done_by_whoever_comes_next(stage: &Stage) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-repair-kill").await?;
-    reverse.sync(&[OBJECTS], "    shards: 8\n    verify_runs: 0\n")?;
-    reverse.fill_numbered(500, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(stage, "rv-repair-kill", "    shards: 8\n    verify_runs: 0\n", 500).await?;
     let (expected, wire) = (reverse.expected().await?, &reverse.cloud().wires.s3);
     for (point, by_the_same) in [(3, false), (17, false), (17, true), (35, true)] {
         damage(&reverse);
@@ -161,10 +158,7 @@ pub async fn that_is_killed_amid_its_writes_is_done_by_whoever_comes_next(stage:
 
 /// What that run writes would be among what is found.
 pub async fn is_refused_while_a_run_writes_and_takes_nothing_of_it_for_a_fault(stage: &Stage) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-verify-busy").await?;
-    reverse.sync(&[OBJECTS], "    shards: 8\n    verify_runs: 1\n")?;
-    reverse.fill_numbered(400, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(stage, "rv-verify-busy", "    shards: 8\n    verify_runs: 1\n", 400).await?;
     reverse.fill(&format!("{} UNION ALL {}", numbered(21, 300, ""), numbered(301, 450, " b"))).await?;
     let wire = &reverse.cloud().wires.s3;
     wire.fault_after(60, usize::MAX, Effect::HoldAnswer, is_row_put);
@@ -185,10 +179,13 @@ pub async fn is_refused_while_a_run_writes_and_takes_nothing_of_it_for_a_fault(s
 
 /// The list of what is believed is an object too.
 pub async fn of_a_shard_s_own_file_stops_no_run(stage: &Stage) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-list-gone").await?;
-    reverse.sync(&[OBJECTS], "    shards: 8\n    verify_runs: 0\n    guards: {max_deletes: {fraction: 0.5}}\n")?;
-    reverse.fill_numbered(400, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(
+        stage,
+        "rv-list-gone",
+        "    shards: 8\n    verify_runs: 0\n    guards: {max_deletes: {fraction: 0.5}}\n",
+        400,
+    )
+    .await?;
     let (store, bucket) = (reverse.cloud().s3.store(), &reverse.cloud().app_bucket);
     store.delete(bucket, &shard_of(&reverse, OBJECTS, 2)?);
     store.put(bucket, &shard_of(&reverse, OBJECTS, 3)?, "not a shard");

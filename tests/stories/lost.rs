@@ -28,10 +28,8 @@ fn delete(reverse: &Reverse, keys: &[String]) -> Result<()> {
 pub async fn a_list_that_a_run_needs_and_does_not_find_is_written_anew_although_no_row_changed(
     stage: &Stage,
 ) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-lost-list").await?;
-    reverse.sync(&[OBJECTS], "    shards: 64\n    verify_runs: 30\n")?;
-    reverse.fill_numbered(1000, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse =
+        Reverse::begin_published(stage, "rv-lost-list", "    shards: 64\n    verify_runs: 30\n", 1000).await?;
     let manifest = reverse.manifest(OBJECTS)?.context("nothing is published")?;
     delete(&reverse, &lists(&manifest)[6..7])?;
     let run = reverse.run().await?;
@@ -41,10 +39,7 @@ pub async fn a_list_that_a_run_needs_and_does_not_find_is_written_anew_although_
 }
 
 pub async fn a_list_that_is_gone_lets_no_more_keys_vanish_than_the_guard_does(stage: &Stage) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-lost-guard").await?;
-    reverse.sync(&[OBJECTS], "    shards: 8\n    verify_runs: 0\n")?;
-    reverse.fill_numbered(1000, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(stage, "rv-lost-guard", "    shards: 8\n    verify_runs: 0\n", 1000).await?;
     let manifest = reverse.manifest(OBJECTS)?.context("nothing is published")?;
     delete(&reverse, &lists(&manifest))?;
     let before = reverse.row_objects();

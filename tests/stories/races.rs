@@ -64,10 +64,7 @@ async fn paused_before_the_flip(reverse: &Reverse) -> Result<Task> {
 }
 
 pub async fn of_a_holder_that_slept_before_its_flip_are_lost_by_it(stage: &Stage) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-slept").await?;
-    reverse.sync(&[OBJECTS], "    shards: 8\n")?;
-    reverse.fill_numbered(400, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(stage, "rv-slept", "    shards: 8\n", 400).await?;
     reverse.fill_numbered(380, "").await?;
     let first = paused_before_the_flip(&reverse).await?;
     // The other one has taken the lease and written its rows, and is about to publish, when the first one wakes.
@@ -90,10 +87,7 @@ pub async fn of_a_holder_that_slept_before_its_flip_are_lost_by_it(stage: &Stage
 /// As when the process stops between the last look at its lease and the flip itself: no gate can help. `CURRENT` has been
 /// written once more by the one that took the lease.
 pub async fn of_a_flip_that_comes_late_are_lost_by_it(stage: &Stage) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-late-flip").await?;
-    reverse.sync(&[OBJECTS], "    shards: 8\n")?;
-    reverse.fill_numbered(400, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(stage, "rv-late-flip", "    shards: 8\n", 400).await?;
     let before = reverse.current(OBJECTS)?.context("nothing is published")?;
     reverse.fill_numbered(380, "").await?;
     let wire = &reverse.cloud().wires.s3;
@@ -125,10 +119,7 @@ pub async fn of_a_flip_that_comes_late_are_lost_by_it(stage: &Stage) -> Result<(
 }
 
 pub async fn of_two_tasks_that_finish_together_have_one_winner_and_one_line_in_the_log(stage: &Stage) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-together").await?;
-    reverse.sync(&[OBJECTS], "    shards: 8\n")?;
-    reverse.fill_numbered(400, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(stage, "rv-together", "    shards: 8\n", 400).await?;
     reverse.fill_numbered(380, " b").await?;
     let wire = &reverse.cloud().wires.s3;
     let is_manifest = |request: &Recorded| is_manifest_put(request);
@@ -178,10 +169,7 @@ pub async fn of_two_tasks_that_finish_together_have_one_winner_and_one_line_in_t
 }
 
 pub async fn of_a_task_that_comes_late_change_nothing_and_it_says_so(stage: &Stage) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-late").await?;
-    reverse.sync(&[OBJECTS], "    shards: 8\n")?;
-    reverse.fill_numbered(400, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(stage, "rv-late", "    shards: 8\n", 400).await?;
     reverse.fill_numbered(400, " of the first").await?;
     let first = reverse.mortal()?.with("CLOUD_RUN_TASK_COUNT", "2");
     let share = first.run(&["--json"]).await?;
@@ -224,10 +212,7 @@ fn skewed_clock(source: &Path, dir: &Path) -> Result<String> {
 }
 
 pub async fn of_a_holder_that_slept_amid_its_rows_write_none_of_them_late(stage: &Stage) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-asleep").await?;
-    reverse.sync(&[OBJECTS], "    shards: 8\n")?;
-    reverse.fill_numbered(3000, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(stage, "rv-asleep", "    shards: 8\n", 3000).await?;
     reverse.fill_numbered(3000, " of the first").await?;
     let wire = &reverse.cloud().wires.s3;
     wire.delay(Duration::from_millis(10));
@@ -247,10 +232,7 @@ pub async fn of_a_holder_that_slept_amid_its_rows_write_none_of_them_late(stage:
 }
 
 pub async fn of_an_outage_longer_than_the_lease_are_lost_by_who_had_it(stage: &Stage) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-away").await?;
-    reverse.sync(&[OBJECTS], "    shards: 8\n")?;
-    reverse.fill_numbered(1500, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(stage, "rv-away", "    shards: 8\n", 1500).await?;
     reverse.fill_numbered(1500, " of the first").await?;
     let wire = &reverse.cloud().wires.s3;
     wire.delay(Duration::from_millis(50));
@@ -301,10 +283,7 @@ pub async fn of_a_rollback_and_a_run_keep_what_was_read_a_moment_ago(stage: &Sta
 }
 
 pub async fn of_another_sync_on_the_prefix_write_nothing_until_it_adopts_it(stage: &Stage) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-owner").await?;
-    reverse.sync(&[OBJECTS], "    shards: 8\n")?;
-    reverse.fill_numbered(300, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(stage, "rv-owner", "    shards: 8\n", 300).await?;
     reverse.fill_numbered(300, " b").await?;
     let text = std::fs::read_to_string(reverse.cloud().syncs_file())?;
     std::fs::write(reverse.cloud().syncs_file(), text.replace("  objects:\n", "  renamed:\n"))?;
@@ -329,10 +308,7 @@ pub async fn of_another_sync_on_the_prefix_write_nothing_until_it_adopts_it(stag
 }
 
 pub async fn of_a_rollback_and_settings_that_changed_end_as_it_was_or_with_the_reason(stage: &Stage) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-as-then").await?;
-    reverse.sync(&[OBJECTS], "    shards: 8\n")?;
-    reverse.fill_numbered(300, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(stage, "rv-as-then", "    shards: 8\n", 300).await?;
     let (good, first) = (reverse.expected().await?, reverse.manifest(OBJECTS)?.context("nothing is published")?);
     let to = first["generation"].as_str().unwrap_or_default().to_owned();
     reverse.sync(&[OBJECTS], "    shards: 16\n")?;

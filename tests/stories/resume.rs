@@ -140,10 +140,7 @@ async fn run_unpublished(reverse: &Reverse, version: &str) -> Result<()> {
 pub async fn after_two_runs_that_never_published_writes_and_lists_every_key_that_they_touched(
     stage: &Stage,
 ) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-touched").await?;
-    reverse.sync(&[OBJECTS], "    shards: 4\n")?;
-    reverse.fill_numbered(200, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(stage, "rv-touched", "    shards: 4\n", 200).await?;
     // The first writes new rows, the second the old ones again; neither may publish.
     run_unpublished(&reverse, " b").await?;
     run_unpublished(&reverse, "").await?;
@@ -160,10 +157,7 @@ pub async fn after_two_runs_that_never_published_writes_and_lists_every_key_that
 }
 
 pub async fn after_two_runs_that_never_published_publishes_the_rows_of_the_first(stage: &Stage) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-twice").await?;
-    reverse.sync(&[OBJECTS], "    shards: 4\n")?;
-    reverse.fill_numbered(200, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(stage, "rv-twice", "    shards: 4\n", 200).await?;
     run_unpublished(&reverse, " b").await?;
     run_unpublished(&reverse, "").await?;
     reverse.fill_numbered(200, " b").await?;
@@ -172,10 +166,13 @@ pub async fn after_two_runs_that_never_published_publishes_the_rows_of_the_first
 }
 
 pub async fn after_a_run_that_was_given_up_leaves_nothing_of_it(stage: &Stage) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-given-up").await?;
-    reverse.sync(&[OBJECTS], "    shards: 8\n    guards: {max_deletes: {fraction: 0.5}}\n")?;
-    reverse.fill_numbered(300, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(
+        stage,
+        "rv-given-up",
+        "    shards: 8\n    guards: {max_deletes: {fraction: 0.5}}\n",
+        300,
+    )
+    .await?;
     // A run writes new values and new keys, and dies; what it was to publish never comes back.
     for point in [30, 90, 200, 330, 400] {
         reverse.fill(&format!("{} UNION ALL {}", numbered(1, 300, " draft"), numbered(901, 1000, ""))).await?;
@@ -279,10 +276,7 @@ pub async fn that_is_told_to_stop_ends_in_time_and_the_next_attempt_goes_on(stag
 }
 
 pub async fn after_somebody_else_took_the_lease_or_flipped_current_gives_up(stage: &Stage) -> Result<()> {
-    let reverse = Reverse::begin(stage, "rv-lost").await?;
-    reverse.sync(&[OBJECTS], "    shards: 8\n")?;
-    reverse.fill_numbered(600, "").await?;
-    ended_with(&reverse.run().await?, 0)?;
+    let reverse = Reverse::begin_published(stage, "rv-lost", "    shards: 8\n", 600).await?;
     let (cloud, before) = (reverse.cloud(), reverse.json("objects/CURRENT")?.context("nothing is published")?);
     let (bucket, store) = (cloud.app_bucket.clone(), cloud.s3.store());
     for (key, said) in [("objects/lease.json", "lease"), ("objects/CURRENT", "was flipped to")] {
