@@ -6,6 +6,8 @@ mod health;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use indicatif::HumanCount;
+
 pub use forward::is_good;
 
 use super::clock::Clock;
@@ -66,15 +68,7 @@ fn about<T>(name: &str, asked: &Asked<T>, login: &str, found: impl FnOnce(&T) ->
 
 /// `1,234,567`
 pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
+    HumanCount(number).to_string()
 }
 
 /// `1 table`, `2 tables`
