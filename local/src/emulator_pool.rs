@@ -22,12 +22,12 @@ struct At {
 }
 
 /// Nobody else has it, and it is empty. Goes back when it is dropped.
-pub struct Shared {
+pub struct PooledBigQuery {
     bigquery: BigQuery,
     at: Option<At>,
 }
 
-impl Shared {
+impl PooledBigQuery {
     /// As many are started as there are tests at one time.
     pub async fn take() -> Result<Self> {
         let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -41,7 +41,7 @@ impl Shared {
     }
 }
 
-impl Deref for Shared {
+impl Deref for PooledBigQuery {
     type Target = BigQuery;
 
     fn deref(&self) -> &BigQuery {
@@ -49,7 +49,7 @@ impl Deref for Shared {
     }
 }
 
-impl Drop for Shared {
+impl Drop for PooledBigQuery {
     fn drop(&mut self) {
         IDLE.lock().unwrap_or_else(PoisonError::into_inner).extend(self.at.take());
     }

@@ -41,7 +41,7 @@ struct Cloud {
 impl Cloud {
     async fn start(sub: &str) -> Self {
         let metadata = metadata();
-        let moto = local::shared::moto().unwrap();
+        let moto = local::emulator_pool::moto().unwrap();
         let trust = Trust { role_arn: ROLE.into(), aud: "117".into(), oaud: AUDIENCE.into(), sub: sub.into() };
         let sts = Sts::start(trust, metadata, &moto).await.unwrap();
         let wire = Wire::start(&sts.endpoint()).await.unwrap();

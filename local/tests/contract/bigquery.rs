@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use local::bigquery::{BigQuery, PROJECT};
-use local::shared::Shared;
+use local::emulator_pool::PooledBigQuery;
 use serde_json::{Value, json};
 
 #[tokio::test]
 async fn datasets_tables_and_queries_work_as_the_rest_needs_them() {
-    let bigquery = Shared::take().await.unwrap();
+    let bigquery = PooledBigQuery::take().await.unwrap();
 
     bigquery.create_dataset("raw_shop").await.unwrap();
     bigquery.create_dataset("raw_shop").await.unwrap();
@@ -33,7 +33,7 @@ async fn datasets_tables_and_queries_work_as_the_rest_needs_them() {
 /// <https://docs.cloud.google.com/bigquery/docs/reference/rest/v2/tables#Table.FIELDS.last_modified_time>
 #[tokio::test]
 async fn a_table_tells_when_its_rows_changed_last() {
-    let bigquery = Shared::take().await.unwrap();
+    let bigquery = PooledBigQuery::take().await.unwrap();
     bigquery.create_dataset("raw_shop").await.unwrap();
     bigquery.create_table("raw_shop", "orders").await.unwrap();
     let modified = async || {
@@ -64,7 +64,7 @@ async fn a_table_tells_when_its_rows_changed_last() {
 #[tokio::test]
 async fn a_resumable_upload_goes_on_from_what_it_holds_and_stores_no_byte_twice() {
     const PIECE: usize = 256 * 1024;
-    let bigquery = Shared::take().await.unwrap();
+    let bigquery = PooledBigQuery::take().await.unwrap();
     bigquery.create_dataset("raw_shop").await.unwrap();
     let csv = "12345678\n".repeat(70_000).into_bytes();
     let (client, total) = (reqwest::Client::new(), csv.len());
@@ -115,7 +115,7 @@ async fn a_resumable_upload_goes_on_from_what_it_holds_and_stores_no_byte_twice(
 /// Measured on BigQuery: <https://github.com/dlt-hub/dlt/pull/4130>
 #[tokio::test]
 async fn a_load_that_replaces_a_table_keeps_its_description_and_labels_and_takes_its_columns_from_the_job() {
-    let bigquery = Shared::take().await.unwrap();
+    let bigquery = PooledBigQuery::take().await.unwrap();
     bigquery.create_dataset("raw_shop").await.unwrap();
     bigquery
         .query(
@@ -174,7 +174,7 @@ async fn a_statement_costs_about_the_same_among_a_hundred_tables() {
 #[tokio::test]
 async fn one_that_is_shared_is_empty_for_whoever_takes_it() {
     for _ in 0..2 {
-        let bigquery = Shared::take().await.unwrap();
+        let bigquery = PooledBigQuery::take().await.unwrap();
         assert!(bigquery.query("SELECT * FROM raw_shop.orders").await.is_err());
         bigquery.create_dataset("raw_shop").await.unwrap();
         bigquery.query("CREATE TABLE raw_shop.orders AS SELECT 1 AS n").await.unwrap();

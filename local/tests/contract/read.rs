@@ -2,14 +2,14 @@
 
 use google_cloud_bigquery::model::arrow_serialization_options::CompressionCodec;
 use local::bigquery::PROJECT;
+use local::emulator_pool::PooledBigQuery;
 use local::read::{ReadFault, ReadWire, Status, StoredTable, StoredTables};
-use local::shared::Shared;
 
 use crate::reading::{Ask, client, messages, numbers, session, stream};
 
 #[tokio::test]
 async fn the_emulator_sends_small_messages_and_a_cut_stream_goes_on_at_its_offset() {
-    let bigquery = Shared::take().await.unwrap();
+    let bigquery = PooledBigQuery::take().await.unwrap();
     bigquery.create_dataset("app").await.unwrap();
     bigquery.query("CREATE TABLE app.many AS SELECT n FROM UNNEST(GENERATE_ARRAY(0, 122999)) AS n").await.unwrap();
     let wire = ReadWire::start(&bigquery.grpc_endpoint()).await.unwrap();

@@ -6,8 +6,8 @@ use google_cloud_bigquery_datatransfer_v1::client::DataTransferService;
 use google_cloud_bigquery_datatransfer_v1::model::TransferState;
 use handoff::TransferTable;
 use local::bigquery::PROJECT;
+use local::emulator_pool::PooledBigQuery;
 use local::s3::Store;
-use local::shared::Shared;
 use local::transfer::{NoFiles, Options, Transfer};
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ const BUCKET: &str = "exports";
 
 struct Cloud {
     store: Store,
-    bigquery: Shared,
+    bigquery: PooledBigQuery,
     transfer: Transfer,
     client: DataTransferService,
     dataset: String,
@@ -32,7 +32,7 @@ impl Cloud {
     }
 
     async fn with(dataset: &str, options: Options) -> Self {
-        let (store, bigquery) = (Store::default(), Shared::take().await.unwrap());
+        let (store, bigquery) = (Store::default(), PooledBigQuery::take().await.unwrap());
         bigquery.create_dataset(dataset).await.unwrap();
         let transfer = Transfer::start(store.clone(), &bigquery, options).await.unwrap();
         let client = client(&transfer).await;

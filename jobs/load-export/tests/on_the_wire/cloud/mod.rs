@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use chrono::{DateTime, Duration, Utc};
 use handoff::{Environment, ExportDate, ExportKey, Manifest, TableList, TablePrefix, TransferTable};
+use local::emulator_pool::{self, PooledBigQuery};
 use local::job::{Finished, Job};
 use local::metadata::{Metadata, ServiceAccount};
 use local::s3::{S3, Store};
-use local::shared::{self, Shared};
 use local::sts::{Sts, Trust};
 use local::transfer::{LOCATION, Options, Transfer};
 use local::wire::Wire;
@@ -28,7 +28,7 @@ const AUDIENCE: &str = "isthmus-prod";
 pub(crate) struct Cloud {
     pub(crate) s3: S3,
     pub(crate) s3_wire: Wire,
-    pub(crate) bigquery: Shared,
+    pub(crate) bigquery: PooledBigQuery,
     pub(crate) bigquery_wire: Wire,
     pub(crate) transfer: Transfer,
     pub(crate) transfer_wire: Wire,
@@ -46,7 +46,7 @@ impl Cloud {
 
     pub(crate) async fn start_with(options: Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (moto, bigquery) = (shared::moto().unwrap(), Shared::take().await.unwrap());
+        let (moto, bigquery) = (emulator_pool::moto().unwrap(), PooledBigQuery::take().await.unwrap());
         let account = ServiceAccount { email: "loader@local".into(), unique_id: "117".into() };
         let metadata = Metadata::start(account).await.unwrap();
         let trust = Trust { role_arn: ROLE.into(), aud: "117".into(), oaud: AUDIENCE.into(), sub: "117".into() };
